@@ -1,0 +1,28 @@
+// What the walkers need of a potential: one call over a batch, no Python object touched, thread safe.
+#pragma once
+
+#include "thalweg/system.hpp"
+
+namespace thalweg {
+
+// Caller-owned outputs; a null pointer means "not wanted". compute() overwrites, it does not add.
+struct ForceOutput {
+    double* energies = nullptr;   // (n_structures), eV: energy of each structure
+    double* forces = nullptr;     // (n_atoms, 3), eV/Å: forces of the mean model
+    double* virials = nullptr;    // (n_structures, 3, 3), eV: dE/dstrain (symmetric); stress = virial / volume
+    double* deviation = nullptr;  // (n_atoms), eV/Å: max over members of |F_member - F_mean|
+    double* novelty = nullptr;    // (n_atoms): Mahalanobis distance to the training environments
+};
+
+class ForceField {
+public:
+    virtual ~ForceField() = default;
+    virtual double r_cut() const = 0;
+    virtual bool has_committee() const = 0;
+    virtual bool has_novelty() const = 0;
+    // `pairs` may hold pairs beyond r_cut (a skin); they contribute nothing. Results of one structure do not
+    // depend on which others are in the batch, bit for bit.
+    virtual void compute(const Batch& batch, const PairList& pairs, const ForceOutput& out) const = 0;
+};
+
+}  // namespace thalweg

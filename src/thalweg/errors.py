@@ -1,0 +1,44 @@
+"""Every error Thalweg raises on purpose, split by whose move it is next.
+
+* ThalwegError
+  + InputError         the user's move: a config key, a file, a structure, an argument
+  + SetupError         the machine's owner's move: a missing extra, a disk, a permission
+  + OracleError        the oracle cannot do what is asked of it (never raised for one failed label:
+                       that is an outcome, see thalweg.label)
+  + StoreError         the run folder: locked, damaged, of a newer schema
+  + ModelError         a model asked before it is fitted, or a damaged model folder
+
+Each message says what is wrong, what was expected, what was got and the cure.
+"""
+
+from __future__ import annotations
+
+
+class ThalwegError(Exception):
+    """Base of every deliberate error; the command line prints its message without a traceback."""
+
+
+class InputError(ThalwegError):
+    """Something the user wrote or passed is not usable."""
+
+
+class SetupError(ThalwegError):
+    """The machine or installation lacks something; the message says how to get it."""
+
+
+class OracleError(ThalwegError):
+    """The oracle cannot treat this system at all (for example an element it lacks)."""
+
+
+class StoreError(ThalwegError):
+    """The run folder cannot be used: locked, damaged, read-only, full, or of a newer schema."""
+
+
+class ModelError(ThalwegError):
+    """A model was used before it was fitted, or a saved model is damaged."""
+
+
+def check(condition: object, message: str) -> None:
+    """Raise InputError with `message` unless `condition` holds."""
+    if not condition:
+        raise InputError(message)

@@ -1,0 +1,68 @@
+"""The contract of an oracle: structure in, typed outcome out."""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from thalweg.label import Failure, FailureKind, Label, Outcome
+from thalweg.structure import Structure
+
+ABSURD_FORCE = 1000.0
+"""eV/Å. No bound system within reach of molecular dynamics shows such a force."""
+
+
+@runtime_checkable
+class Oracle(Protocol):
+    """A trusted method.
+
+    `label` never raises for one bad structure: what went wrong is an outcome. It may raise OracleError
+    when the system as a whole is out of reach, and `check_structure` does so before any call is made.
+    Oracles are picklable by construction arguments, so that a process pool can rebuild them.
+    """
+
+    @property
+    def fingerprint(self) -> str:
+        """Name and every setting that changes a number, as canonical JSON: the label's provenance."""
+        ...
+
+    @property
+    def display_name(self) -> str:
+        """What people call it, for example 'GFN2-xTB'."""
+        ...
+
+    @property
+    def gives_stress(self) -> bool:
+        """Whether periodic structures are labelled with a stress."""
+        ...
+
+    def check_structure(self, structure: Structure) -> None:
+        """Raise OracleError naming the element or the periodicity that the oracle cannot treat."""
+        ...
+
+    def label(self, structure: Structure, attempt: int = 0) -> Outcome:
+        """Label it. `attempt` counts retries (0 first): the ladder of more cautious settings."""
+        ...
+
+    def isolated_atom_energy(self, number: int) -> float | None:
+        """Energy (eV) of the isolated atom, or None when the oracle cannot give it."""
+        ...
+
+
+def examine(structure: Structure, label: Label) -> Outcome:
+    """The label itself, or an implausible Failure: non-finite numbers, wrong shapes, absurd forces."""
+
+    def implausible(why: str) -> Failure:
+        return Failure(FailureKind.IMPLAUSIBLE, why, oracle=label.oracle, wall_time=label.wall_time)
+
+    if label.forces.shape != (len(structure), 3):
+        return implausible(f"{len(structure)} atoms were asked, forces of shape {label.forces.shape} came back")
+    if not (np.isfinite(label.energy) and np.isfinite(label.forces).all()):
+        return implausible("energy or forces are not finite")
+    if label.stress is not None and not np.isfinite(label.stress).all():
+        return implausible("the stress is not finite")
+    largest = float(np.abs(label.forces).max())
+    if largest > ABSURD_FORCE:
+        return implausible(f"a force component of {largest:.3g} eV/Å (anything above {ABSURD_FORCE:g} is absurd)")
+    return label
