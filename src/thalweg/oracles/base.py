@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from thalweg.label import Failure, FailureKind, Label, Outcome
-from thalweg.structure import Structure
+from thalweg.structure import FloatArray, Structure
 
 ABSURD_FORCE = 1000.0
 """eV/Å. No bound system within reach of molecular dynamics shows such a force."""
@@ -51,18 +53,38 @@ class Oracle(Protocol):
 
 
 def examine(structure: Structure, label: Label) -> Outcome:
-    """The label itself, or an implausible Failure: non-finite numbers, wrong shapes, absurd forces."""
+    """The label, or an implausible Failure (shapes, non-finite numbers, absurd forces, no time spent)."""
 
     def implausible(why: str) -> Failure:
         return Failure(FailureKind.IMPLAUSIBLE, why, oracle=label.oracle, wall_time=label.wall_time)
 
     if label.forces.shape != (len(structure), 3):
-        return implausible(f"{len(structure)} atoms were asked, forces of shape {label.forces.shape} came back")
+        return implausible(
+            f"{len(structure)} atoms were asked, forces of shape {label.forces.shape} came back"
+        )
     if not (np.isfinite(label.energy) and np.isfinite(label.forces).all()):
         return implausible("energy or forces are not finite")
+    if not label.wall_time > 0.0:
+        return implausible(f"a wall time of {label.wall_time:g} s: nothing was computed")
     if label.stress is not None and not np.isfinite(label.stress).all():
         return implausible("the stress is not finite")
     largest = float(np.abs(label.forces).max())
     if largest > ABSURD_FORCE:
-        return implausible(f"a force component of {largest:.3g} eV/Å (anything above {ABSURD_FORCE:g} is absurd)")
+        return implausible(
+            f"a force component of {largest:.3g} eV/Å (anything above {ABSURD_FORCE:g} is absurd)"
+        )
     return label
+
+
+def canonical_json(settings: Mapping[str, object]) -> str:
+    """Settings as JSON with sorted keys and no spaces: equal settings give equal strings."""
+    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+
+
+def noise_from_net_force(forces: FloatArray) -> float:
+    """Noise of the forces (eV/Å per component) that a net force betrays; forces of shape (n_atoms, 3).
+
+    Errors e of s.d. σ, independent over n atoms, add up to a net force of s.d. σ √n, so σ ≈ rms(Σ f) / √n.
+    """
+    net = np.sum(forces, axis=0)
+    return float(np.sqrt(np.mean(net**2) / len(forces)))

@@ -1,0 +1,223 @@
+"""Extended tight binding through tblite: the quantum oracle that comes with the install.
+
+Every call starts from a fresh guess on one thread: the label of a structure does not depend on what was
+labelled before it, and comes out the same to the last bit.
+
+References
+    Bannwarth, Ehlert, Grimme, J. Chem. Theory Comput. 15, 1652 (2019)            GFN2-xTB
+    Grimme, Bannwarth, Shushkov, J. Chem. Theory Comput. 13, 1989 (2017)          GFN1-xTB
+    Asgeirsson, Bauer, Grimme, Chem. Sci. 8, 4879 (2017)                          IPEA1-xTB
+"""
+
+from __future__ import annotations
+
+import difflib
+import time
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols, ground_state_magnetic_moments
+from ase.units import Bohr, Hartree
+from ase.units import kB as _kB
+
+from thalweg.errors import InputError, OracleError, SetupError, check
+from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
+from thalweg.oracles.base import canonical_json, examine
+from thalweg.oracles.threads import one_thread
+from thalweg.structure import Structure
+
+METHODS = ("GFN2-xTB", "GFN1-xTB", "IPEA1-xTB")
+LARGEST_NUMBER = 86
+"""All three parametrisations end at radon."""
+
+ENERGY_NOISE = 1e-6 * Hartree
+"""eV at accuracy 1: the SCF stops when the energy moves by less than this (measured: far smaller errors)."""
+
+FORCES_NOISE = 2e-4
+"""eV/Å at accuracy 1; measured on molecules and on silicon: 0.8e-4 against accuracy 1e-4."""
+
+RETRIES: tuple[dict[str, float], ...] = (
+    {},
+    {"mixer-damping": 0.2, "iterations": 4},
+    {"mixer-damping": 0.05, "iterations": 10, "guess": 1},
+)
+"""The ladder: slower mixing, more iterations, another start. None of them moves the converged answer."""
+
+
+@lru_cache(maxsize=1)
+def _tblite() -> tuple[Any, str, str]:
+    """tblite's Calculator class, its version and the path of its shared library."""
+    try:
+        from tblite import _libtblite, interface, library
+    except ImportError as error:
+        raise SetupError(f"the oracle 'tblite' cannot be loaded ({error}); `pip install tblite`") from error
+    return interface.Calculator, ".".join(map(str, library.get_version())), str(_libtblite.__file__)
+
+
+@dataclass(frozen=True)
+class TBLiteOracle:
+    """GFN2-xTB, GFN1-xTB or IPEA1-xTB.
+
+    Attributes
+    ----------
+    method : str
+        One of METHODS.
+    charge : float, e
+        Total charge.
+    multiplicity : int
+        2 S + 1; 1 means the lowest that the number of electrons allows.
+    accuracy : float
+        tblite's multiplier of its SCF thresholds; label noise is proportional to it.
+    electronic_temperature : float, K
+    max_iterations : int
+        SCF cycles of the first attempt.
+
+    Raises
+    ------
+    InputError
+        An option out of range or an unknown method.
+    SetupError
+        tblite is not installed.
+    """
+
+    method: str = "GFN2-xTB"
+    charge: float = 0.0
+    multiplicity: int = 1
+    accuracy: float = 1.0
+    electronic_temperature: float = 300.0
+    max_iterations: int = 250
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            near = difflib.get_close_matches(str(self.method), METHODS, n=1, cutoff=0.3)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise InputError(f"oracle tblite: method must be one of {METHODS}, got {self.method!r}{hint}")
+        check(abs(self.charge) <= 100, f"oracle tblite: charge must be a charge in e, got {self.charge}")
+        check(
+            self.multiplicity >= 1, f"oracle tblite: multiplicity must be 1 or more, got {self.multiplicity}"
+        )
+        check(
+            1e-4 <= self.accuracy <= 1e3,
+            f"oracle tblite: accuracy must lie in [1e-4, 1e3] (1 is the default), got {self.accuracy}",
+        )
+        check(
+            0.0 < self.electronic_temperature <= 1e5,
+            f"oracle tblite: electronic_temperature must lie in (0, 1e5] K, "
+            f"got {self.electronic_temperature}",
+        )
+        check(
+            self.max_iterations >= 1,
+            f"oracle tblite: max_iterations must be at least 1, got {self.max_iterations}",
+        )
+        _tblite()
+
+    @property
+    def fingerprint(self) -> str:
+        """Every setting that moves a number; `max_iterations` does not."""
+        settings = asdict(self)
+        del settings["max_iterations"]
+        return canonical_json({"name": "tblite", "version": _tblite()[1], **settings})
+
+    @property
+    def display_name(self) -> str:
+        """The method, for example 'GFN2-xTB'."""
+        return self.method
+
+    @property
+    def gives_stress(self) -> bool:
+        """Periodic structures get a stress."""
+        return True
+
+    def check_structure(self, structure: Structure) -> None:
+        """Raise OracleError for an element past radon or for periodicity in one or two directions."""
+        beyond = sorted({int(z) for z in structure.numbers if not 1 <= z <= LARGEST_NUMBER})
+        if beyond:
+            names = ", ".join(chemical_symbols[z] if z < len(chemical_symbols) else f"Z={z}" for z in beyond)
+            raise OracleError(
+                f"{self.method} has no parameters for {names} (H to Rn only); choose an oracle that has"
+            )
+        if structure.pbc.any() and not structure.pbc.all():
+            raise OracleError(
+                f"{self.method} in tblite is periodic in three directions or none, the structure has pbc = "
+                f"{structure.pbc.tolist()}; set pbc to 'T T T' with a vacuum of 15 Å or more"
+            )
+
+    def _calculator(self, structure: Structure, unpaired: int, attempt: int) -> Any:
+        cls, _, _ = _tblite()
+        periodic = bool(structure.pbc.any())
+        calculator = cls(
+            self.method,
+            structure.numbers,
+            structure.positions / Bohr,
+            charge=self.charge if len(structure) > 1 else 0.0,
+            uhf=unpaired,
+            lattice=structure.cell / Bohr if periodic else None,
+            periodic=np.array(structure.pbc) if periodic else None,
+            color=False,
+            logger=lambda _: None,
+        )
+        ladder = dict(RETRIES[min(attempt, len(RETRIES) - 1)])
+        calculator.set("verbosity", 0)
+        calculator.set("accuracy", self.accuracy)
+        calculator.set("temperature", self.electronic_temperature * _kB / Hartree)
+        calculator.set("max-iter", int(self.max_iterations * ladder.pop("iterations", 1)))
+        for key, value in ladder.items():
+            calculator.set(key, int(value) if key == "guess" else value)
+        return calculator
+
+    def label(self, structure: Structure, attempt: int = 0) -> Outcome:
+        """Energy, forces and, where periodic, stress; `attempt` climbs the ladder RETRIES."""
+        start = time.perf_counter()
+        try:
+            with one_thread(_tblite()[2]):
+                result = self._calculator(structure, self.multiplicity - 1, attempt).singlepoint()
+        except (RuntimeError, ValueError) as error:
+            message = str(error)
+            kind = FailureKind.UNCONVERGED if "not converged" in message else FailureKind.CRASHED
+            return Failure(kind, message, f"attempt {attempt}", self.fingerprint, time.perf_counter() - start)
+        stress = None
+        if structure.pbc.all():
+            # tblite's virial is dE/dstrain, so virial / V has ASE's sign
+            stress = (result.get("virial") * (Hartree / structure.volume)).flat[[0, 4, 8, 5, 2, 1]]
+        return examine(
+            structure,
+            Label(
+                energy=float(result.get("energy")) * Hartree,
+                forces=-result.get("gradient") * (Hartree / Bohr),
+                stress=stress,
+                noise=self._noise(structure),
+                oracle=self.fingerprint,
+                wall_time=time.perf_counter() - start,
+            ),
+        )
+
+    def _noise(self, structure: Structure) -> LabelNoise:
+        forces = FORCES_NOISE * self.accuracy
+        stress = 0.0
+        if structure.pbc.all():
+            # V σ_stress = Σ_i r_i f_i over n atoms with lever arms of the order of a bond, 2 Å
+            stress = forces * 2.0 * np.sqrt(len(structure)) / structure.volume
+        return LabelNoise(energy=ENERGY_NOISE * self.accuracy, forces=forces, stress=float(stress))
+
+    def isolated_atom_energy(self, number: int) -> float | None:
+        """Energy (eV) of the neutral atom with the unpaired electrons of its ground state.
+
+        The Hamiltonian has no exchange between spins: the number of unpaired electrons only sets occupations.
+        Where the parametrisation keeps open f shells in the core, or the SCF of the ground state does not
+        converge, the lowest spin takes its place. None when nothing converges.
+        """
+        if not 1 <= number <= LARGEST_NUMBER:
+            return None
+        atom = Structure(np.array([number]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, dtype=bool))
+        ground_state = round(float(ground_state_magnetic_moments[number]))
+        for unpaired in (ground_state, 0):
+            for attempt in range(len(RETRIES)):
+                try:
+                    with one_thread(_tblite()[2]):
+                        result = self._calculator(atom, unpaired, attempt).singlepoint()
+                    return float(result.get("energy")) * float(Hartree)
+                except (RuntimeError, ValueError):
+                    continue
+        return None
