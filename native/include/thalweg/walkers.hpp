@@ -1,0 +1,113 @@
+// Walkers: many independent trajectories on one force field, advanced in blocks of steps without Python.
+//
+// Integrator: BAOAB Langevin dynamics (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34, eq. for BAOAB; exact
+// Ornstein-Uhlenbeck step), which at zero friction is velocity Verlet. All 3 N components feel the thermostat and
+// nothing holds the centre of mass: doing so under Langevin noise biases the temperature, and drift is harmless here.
+//
+// What makes a trajectory repeatable, bit for bit: random numbers are a function of (seed, id, step); the neighbour
+// list is rebuilt as a function of positions alone, and the positions it was built at travel with the state, so that a
+// block of 2 n steps equals two blocks of n; and walkers never share a sum, so that neither the number of threads nor
+// the company in a batch matters.
+//
+// Units: Å, eV, amu, ASE's time unit Å sqrt(amu / eV); temperatures as kT in eV.
+#pragma once
+
+#include "thalweg/force_field.hpp"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <vector>
+
+namespace thalweg {
+
+inline constexpr double kNoLimit = std::numeric_limits<double>::infinity();
+
+struct Walker {
+    std::vector<int> species;         // (n_atoms)
+    std::vector<double> masses;       // (n_atoms), amu
+    std::vector<double> positions;    // (n_atoms, 3)
+    std::vector<double> velocities;   // (n_atoms, 3)
+    std::array<double, 9> cell{};
+    std::array<std::uint8_t, 3> pbc{};
+    double kT = 0.0;
+    std::uint64_t seed = 0;
+    std::uint32_t id = 0;
+    std::uint64_t step = 0;
+    std::vector<double> list_positions;  // (n_atoms, 3) where the neighbour list was built; empty: build it anew
+    double reference_energy = std::numeric_limits<double>::quiet_NaN();  // NaN: the first energy of the next block
+
+    int n_atoms() const { return static_cast<int>(species.size()); }
+};
+
+struct MdSettings {
+    double timestep = 0.0;
+    double friction = 0.0;         // 1 / time; 0 is NVE
+    double skin = 0.5;             // Å
+    std::uint64_t record_stride = 0;   // 0: no samples; otherwise at steps divisible by it
+    std::uint64_t history_stride = 0;  // 0: no history
+    std::size_t history_length = 0;    // the most recent ones are kept
+};
+
+// Thresholds above which an event fires; infinity switches one off. The bound of an atom is its committee deviation
+// times species_factor of its species (eV/Å).
+struct Limits {
+    double bound_label = kNoLimit, bound_break = kNoLimit;      // eV/Å
+    double novelty_label = kNoLimit, novelty_break = kNoLimit;
+    double kT_max = kNoLimit;              // eV, of the instantaneous kinetic energy: 2 E_kin / (3 n_atoms)
+    double energy_rise_max = kNoLimit;     // eV per atom above reference_energy
+    std::vector<double> species_factor;    // (n_species)
+    std::vector<double> min_distance;      // (n_species, n_species), Å
+};
+
+// In the order in which they are looked for: physical sanity first, then break, then label.
+enum class Event : int {
+    None, NotFinite, TooClose, TooHot, EnergySpike, BreakUncertain, BreakNovel, LabelUncertain, LabelNovel, BlockEnd,
+};
+
+struct Verdict {
+    Event event = Event::None;
+    int atom = -1, partner = -1;   // partner only for TooClose
+    double value = 0.0, limit = 0.0;
+
+    bool is_label() const { return event == Event::LabelUncertain || event == Event::LabelNovel; }
+    bool stops() const { return event != Event::None && !is_label(); }
+};
+
+// Moments of one trajectory, in order. bound and novelty stay empty where the field gives none.
+struct Frames {
+    std::vector<std::uint64_t> step;
+    std::vector<double> positions, velocities;  // (n_frames, n_atoms, 3)
+    std::vector<double> energy, kT;             // (n_frames): potential energy; instantaneous 2 E_kin / (3 n_atoms)
+    std::vector<double> bound, novelty;         // (n_frames, n_atoms)
+
+    void drop_first();
+};
+
+struct BlockResult {
+    Walker state;             // where to go on from: at the event for a label, before it for a break
+    Verdict verdict;          // what ended the block
+    std::uint64_t event_step = 0;
+    Frames last;              // one frame: `state` with its energy and scores
+    Frames event;             // one frame: the offending moment (none if it was not finite, or at a block's plain end)
+    Verdict crossing;         // the first crossing of a label limit in the block
+    Frames first_crossing;    // and its moment: none or one
+    Frames worst;             // the moment of the largest bound (novelty without a committee): none or one
+    Frames history, samples;
+    // Over the steps done:
+    std::uint64_t n_steps = 0, n_over_label = 0;
+    double kT_sum = 0.0;
+    std::vector<double> bound_sum, bound_sum2;  // (n_atoms)
+};
+
+struct Block {
+    std::uint64_t n_steps = 0;
+    bool stop_on_label = false;
+    int n_threads = 1;
+};
+
+// Advances every walker by up to block.n_steps. `limits` holds one entry for all or one per walker.
+std::vector<BlockResult> advance(const ForceField& field, const std::vector<Walker>& walkers,
+                                 const MdSettings& settings, const std::vector<Limits>& limits, const Block& block);
+
+}  // namespace thalweg
