@@ -1,0 +1,242 @@
+"""Bayesian linear model: y = Phi w + e with w ~ N(0, diag(gamma)) and e ~ N(0, diag(v)).
+
+Notation
+    n        columns of the design matrix (all elements' features)
+    scale    rms of each column over the first labels' force rows; the prior speaks of rows / scale
+    gamma    prior variances of the scaled coefficients (thalweg.models.prior)
+    v        noise variance of a row: noise of its kind² + its label's own noise²
+    A, R     posterior precision of the scaled coefficients and its factor (thalweg.models.factor)
+    x        hyperparameters (thalweg.models.prior)
+    z        standard normal numbers fixed by the seed, shape (n_members, n)
+
+A label is taken in by `update` in n² operations per row, however many labels came before. `tune` moves the
+hyperparameters uphill in the evidence and rebuilds R from Gram matrices; it never needs an old row. Nothing
+depends on time or on a global random generator: the same calls in the same order give the same bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+from scipy.optimize import minimize
+
+from thalweg.errors import InputError, ModelError
+from thalweg.models.evidence import factorise, log_evidence, unpack
+from thalweg.models.factor import Factor
+from thalweg.models.gram import Grams
+from thalweg.models.observation import Kind, Observation, noise_class
+from thalweg.models.prior import SmoothnessPrior
+from thalweg.structure import FloatArray
+
+_SCALE_FLOOR = 0.1
+"""A column counts as at least this fraction of its group's rms: one never seen active must stay bounded."""
+
+_TUNE_GROWTH = 1.25
+
+
+@dataclass(eq=False)
+class FittedState:
+    """What the first labels fix (scale, centre) and what every label moves (x, factor)."""
+
+    scale: FloatArray
+    centre: FloatArray
+    x: FloatArray
+    factor: Factor
+
+
+class BayesianLinear:
+    """Linear model with an exact Gaussian posterior, updated label by label.
+
+    Parameters
+    ----------
+    prior : SmoothnessPrior
+        Which order and indices each column has.
+    n_members : int
+        Posterior draws in the committee.
+    seed : int
+        Of the draws' random numbers; members move smoothly from fit to fit because it stays.
+
+    Attributes
+    ----------
+    n_labels, n_labels_tuned : int
+        Labels taken in so far, and how many there were at the last `tune`.
+    grams : Grams
+        Sums over all labels.
+    state : FittedState or None
+        None before the first label.
+    """
+
+    def __init__(self, prior: SmoothnessPrior, *, n_members: int = 8, seed: int = 0) -> None:
+        self.prior = prior
+        self.n_members = n_members
+        self.seed = seed
+        self.n_labels = 0
+        self.n_labels_tuned = 0
+        self.grams = Grams(prior.n_columns)
+        self.state: FittedState | None = None
+
+    @property
+    def fitted(self) -> FittedState:
+        """The state; ModelError before the first label."""
+        if self.state is None:
+            raise ModelError("model: asked before any label was fitted; call update or fit_batch first")
+        return self.state
+
+    # --- taking in labels -------------------------------------------------------------------------------
+
+    def update(self, observation: Observation) -> None:
+        """Take in one label: an orthogonal update of the posterior factor, nothing is rebuilt.
+
+        Raises
+        ------
+        InputError
+            Rows of another width than the prior's.
+        """
+        state, noise = self._begin([observation]), self.noise
+        rows, targets = [], []
+        for block in observation:
+            scaled = block.rows / state.scale
+            self.grams.add(block, scaled)
+            inverse_sd = 1.0 / np.hypot(noise[block.kind], noise_class(block.label_noise))
+            rows.append(scaled * inverse_sd)
+            targets.append(block.targets * inverse_sd)
+        state.factor.update(np.concatenate(rows), np.concatenate(targets))
+        self.n_labels += 1
+
+    def fit_batch(self, observations: Sequence[Observation]) -> None:
+        """Take in many labels at once: one rebuild of the factor instead of an update for each."""
+        if not observations:
+            return
+        state = self._begin(observations)
+        for observation in observations:
+            for block in observation:
+                self.grams.add(block, block.rows / state.scale)
+        self.n_labels += len(observations)
+        self._rebuild()
+
+    def _begin(self, observations: Sequence[Observation]) -> FittedState:
+        """Check the rows; at the first labels fix the scale and the hyperprior's centre."""
+        n = self.prior.n_columns
+        blocks = [block for observation in observations for block in observation]
+        if not blocks or any(block.rows.shape[1] != n for block in blocks):
+            raise InputError(
+                f"model: an observation must hold rows of {n} columns (the basis), got "
+                f"{[block.rows.shape for block in blocks]}; was it made with another basis?"
+            )
+        if self.state is None:
+            chosen = [block for block in blocks if block.kind is Kind.FORCES] or blocks
+            rows = np.concatenate([block.rows for block in chosen])
+            targets = np.concatenate([block.targets for block in chosen])
+            centre = self.prior.centre(float(np.sqrt(np.mean(targets**2))))
+            gamma = unpack(self.prior, centre).gamma
+            scale = _column_scale(rows, self.prior)
+            self.state = FittedState(scale, centre, centre.copy(), Factor.from_prior(gamma))
+        return self.state
+
+    # --- hyperparameters --------------------------------------------------------------------------------
+
+    @property
+    def noise(self) -> dict[Kind, float]:
+        """Noise level per kind: eV per sqrt(atom), eV/Å, eV per sqrt(atom)."""
+        return unpack(self.prior, self.fitted.x).noise
+
+    @property
+    def log_marginal_likelihood(self) -> float:
+        """Log evidence of all labels under the hyperparameters in force."""
+        return log_evidence(self.prior, self.grams, self.fitted.x)[0]
+
+    def should_tune(self) -> bool:
+        """Whether labels have grown by a quarter since the last tuning: few tunings, however long the run."""
+        return self.n_labels > 0 and self.n_labels >= _TUNE_GROWTH * self.n_labels_tuned
+
+    def tune(self, max_evaluations: int = 20) -> float:
+        """Maximise log evidence + log hyperprior from the present point, then rebuild the posterior.
+
+        Each evaluation costs a Cholesky factorisation and an inverse of size n. Returns the log evidence plus
+        the log hyperprior (up to its constant), which never falls.
+        """
+        state, widths = self.fitted, self.prior.widths()
+        best_cost, best_x = np.inf, state.x
+
+        def objective(x: FloatArray) -> tuple[float, FloatArray]:
+            nonlocal best_cost, best_x
+            value, gradient = log_evidence(self.prior, self.grams, x)
+            deviation = (x - state.centre) / widths
+            cost = 0.5 * float(deviation @ deviation) - value
+            if cost < best_cost:
+                best_cost, best_x = cost, x.copy()
+            return cost, deviation / widths - gradient
+
+        minimize(
+            objective,
+            state.x,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=self.prior.bounds(state.centre),
+            options={"maxfun": max_evaluations, "ftol": 1e-7},
+        )
+        state.x = best_x
+        self.n_labels_tuned = self.n_labels
+        self._rebuild()
+        return -best_cost
+
+    def _rebuild(self) -> None:
+        """R, d and rho anew from the Gram matrices: R = U D^-1, d = U^-T D b."""
+        hyper = unpack(self.prior, self.fitted.x)
+        U, Db, yy = factorise(self.grams, hyper)
+        n = len(U)
+        d = solve_triangular(U, Db, trans="T", check_finite=False)
+        augmented = np.zeros((n + 1, n + 1), order="F")
+        augmented[:-1, :-1] = U / np.sqrt(hyper.gamma)[None, :]
+        augmented[:-1, -1] = d
+        augmented[-1, -1] = np.sqrt(max(yy - float(d @ d), 0.0))
+        self.fitted.factor = Factor(augmented)
+
+    # --- the posterior ----------------------------------------------------------------------------------
+
+    @property
+    def mean(self) -> FloatArray:
+        """Posterior mean of the coefficients of unscaled features, shape (n_columns,)."""
+        return self.fitted.factor.mean() / self.fitted.scale
+
+    def member_deltas(self) -> FloatArray:
+        """Posterior draws minus the mean, R^-1 z, shape (n_members, n_columns)."""
+        z = np.random.default_rng(self.seed).standard_normal((self.n_members, self.prior.n_columns))
+        return np.ascontiguousarray(self.fitted.factor.solve(z.T).T / self.fitted.scale)
+
+    def members(self) -> FloatArray:
+        """Posterior draws, shape (n_members, n_columns)."""
+        return self.mean + self.member_deltas()
+
+    def whiten(self, rows: FloatArray) -> FloatArray:
+        """rows R^-1, shape (n_rows, n_columns): the posterior covariance of rows @ w is W @ W.T.
+
+        Batches by expected variance reduction need nothing else of the model.
+        """
+        return self.fitted.factor.whiten(rows / self.fitted.scale)
+
+    def covariance(self, rows: FloatArray) -> FloatArray:
+        """Posterior covariance of rows @ w, shape (n_rows, n_rows)."""
+        W = self.whiten(rows)
+        return W @ W.T
+
+    def variance(self, rows: FloatArray) -> FloatArray:
+        """Posterior variance of rows @ w, shape (n_rows,)."""
+        W = self.whiten(rows)
+        return np.asarray(np.einsum("rk,rk->r", W, W))
+
+
+def _column_scale(rows: FloatArray, prior: SmoothnessPrior) -> FloatArray:
+    """rms of each column, floored by a fraction of its (element, order) group's, shape (n,)."""
+    mean2 = np.mean(rows**2, axis=0).reshape(prior.n_elements, -1)
+    floor2 = np.zeros_like(mean2)
+    for order in np.unique(prior.nu):
+        group = prior.nu == order
+        per_element = mean2[:, group].mean(axis=1, keepdims=True)
+        # An element absent from the first labels borrows the level of the others.
+        pooled = per_element.max() if per_element.max() > 0 else 1.0
+        floor2[:, group] = np.where(per_element > 0, per_element, pooled)
+    return np.asarray(np.sqrt(mean2 + _SCALE_FLOOR**2 * floor2).ravel())
