@@ -7,11 +7,10 @@
 #include "thalweg/walkers.hpp"
 #include "thalweg/zbl.hpp"
 
-#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <optional>
+#include <algorithm>
 
 namespace thalweg {
 namespace {

@@ -1,0 +1,65 @@
+"""Structures laid end to end in plain arrays: the form in which the native core takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thalweg.errors import InputError
+from thalweg.structure import FloatArray, Structure
+
+
+def species_of(structure: Structure, elements: Sequence[str]) -> NDArray[np.int32]:
+    """Index into `elements` (chemical symbols) of each atom, int32 (n_atoms,); InputError names a missing element."""
+    from ase.data import atomic_numbers, chemical_symbols
+
+    table = np.full(max(len(chemical_symbols), int(structure.numbers.max()) + 1), -1, dtype=np.int32)
+    for index, element in enumerate(elements):
+        table[atomic_numbers[element]] = index
+    species: NDArray[np.int32] = table[structure.numbers]
+    if (species < 0).any():
+        number = int(structure.numbers[species < 0][0])
+        raise InputError(
+            f"the structure holds {chemical_symbols[number]}, the model knows only {', '.join(elements)}: "
+            "train one that includes this element"
+        )
+    return species
+
+
+@dataclass(frozen=True, eq=False)
+class PackedStructures:
+    """Arguments of the native calls, in their order: `native.compute(*packed.arrays)`.
+
+    first_atom int32 (n_structures + 1,); species int32 (n_atoms,); positions float64 (n_atoms, 3), Å;
+    cells float64 (n_structures, 3, 3), Å; pbc uint8 (n_structures, 3).
+    """
+
+    first_atom: NDArray[np.int32]
+    species: NDArray[np.int32]
+    positions: FloatArray
+    cells: FloatArray
+    pbc: NDArray[np.uint8]
+
+    @property
+    def arrays(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], FloatArray, FloatArray, NDArray[np.uint8]]:
+        """The five arrays in the order of the native signature."""
+        return self.first_atom, self.species, self.positions, self.cells, self.pbc
+
+
+def pack(structures: Sequence[Structure], elements: Sequence[str]) -> PackedStructures:
+    """Lay structures end to end; `elements` gives the order of the species indices."""
+    if not structures:
+        raise InputError("no structures given: expected at least one")
+    counts = [len(structure) for structure in structures]
+    return PackedStructures(
+        first_atom=np.concatenate([[0], np.cumsum(counts)]).astype(np.int32),
+        species=np.concatenate([species_of(structure, elements) for structure in structures]),
+        positions=np.concatenate([structure.positions for structure in structures]),
+        cells=np.stack([structure.cell for structure in structures]),
+        pbc=np.stack([structure.pbc for structure in structures]).astype(np.uint8),
+    )

@@ -1,0 +1,95 @@
+"""ZBL core repulsion: which cutoffs each pair of elements gets, and the repulsion itself as a baseline.
+
+    E = sum over pairs  Zi Zj e² / (4 pi eps0 r) phi(r / a) + S(r),    zero from `outer` on
+
+`S` makes energy, force and curvature vanish at `outer`, exactly as LAMMPS' `pair_style zbl inner outer` does, so that
+the baseline can be written as one `zbl` line per pair under `hybrid/overlay`.
+
+References
+    Ziegler, Biersack, Littmark, The Stopping and Range of Ions in Matter, vol. 1 (1985)
+    LAMMPS documentation, pair_style zbl (phi, S)
+    Cordero et al., Dalton Trans. 2008, 2832 (covalent radii, as ase.data.covalent_radii)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg import _native
+from thalweg.errors import InputError
+from thalweg.features.batch import pack
+from thalweg.features.neighbors import connect
+from thalweg.structure import FloatArray, Structure
+
+OUTER_FRACTION = 0.8
+"""Outer cutoff over the sum of covalent radii: bonds at equilibrium feel nothing of the repulsion."""
+
+INNER_FRACTION = 0.5
+"""Inner cutoff over outer cutoff."""
+
+
+@dataclass(frozen=True, eq=False)
+class ZblCutoffs:
+    """Cutoffs in Å, float64 (n_elements, n_elements), symmetric; 0 < inner < outer, or both 0: no repulsion."""
+
+    elements: tuple[str, ...]
+    inner: FloatArray
+    outer: FloatArray
+
+    def __post_init__(self) -> None:
+        n = len(self.elements)
+        for name in ("inner", "outer"):
+            values = np.array(getattr(self, name), dtype=np.float64)
+            if values.shape != (n, n) or not np.array_equal(values, values.T):
+                raise InputError(
+                    f"ZBL {name} cutoffs must be symmetric of shape ({n}, {n}), got {values.tolist()}"
+                )
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        absent = (self.inner == 0) & (self.outer == 0)
+        if not (absent | ((self.inner > 0) & (self.inner < self.outer) & np.isfinite(self.outer))).all():
+            raise InputError("ZBL cutoffs need 0 < inner < outer (or both 0) for every pair of elements")
+
+    @classmethod
+    def from_covalent_radii(cls, elements: Sequence[str]) -> ZblCutoffs:
+        """Outer: 0.8 of the sum of covalent radii; inner: half of that."""
+        from ase.data import atomic_numbers, covalent_radii
+
+        radii = np.array([covalent_radii[atomic_numbers[element]] for element in elements], dtype=np.float64)
+        outer = OUTER_FRACTION * (radii[:, None] + radii[None, :])
+        return cls(tuple(elements), INNER_FRACTION * outer, outer)
+
+
+class ZblBaseline:
+    """The repulsion of a set of elements; `native` is what force fields take.
+
+    Parameters
+    ----------
+    elements : chemical symbols, in the order of the species indices
+    cutoffs : defaults to ZblCutoffs.from_covalent_radii(elements)
+    """
+
+    def __init__(self, elements: Sequence[str], cutoffs: ZblCutoffs | None = None) -> None:
+        from ase.data import atomic_numbers
+
+        self.elements = tuple(elements)
+        self.cutoffs = ZblCutoffs.from_covalent_radii(elements) if cutoffs is None else cutoffs
+        if self.cutoffs.elements != self.elements:
+            raise InputError(f"ZBL cutoffs are for {self.cutoffs.elements}, the elements are {self.elements}")
+        connect()
+        self.native = _native.ZblTable(
+            [int(atomic_numbers[element]) for element in self.elements],
+            self.cutoffs.inner,
+            self.cutoffs.outer,
+        )
+
+    def compute(self, structures: Sequence[Structure]) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Energies (n_structures,) eV, forces (n_atoms, 3) eV/Å, strain gradient dE/dstrain (n_structures, 3, 3) eV.
+
+        Structures are laid end to end in the forces. Stress is the strain gradient over the volume.
+        """
+        energies, forces, strain = self.native.compute(*pack(structures, self.elements).arrays)
+        return energies, forces, strain
