@@ -1,0 +1,147 @@
+"""From the window of recent answers to the bound map in force.
+
+Notation
+    d_i, e_i   committee deviation and |F_model - F_oracle| of atom i, eV/Å, both before learning
+    m_z        weighted median deviation of element z, eV/Å
+    s_i        score e_i / (d_i + beta m_z); beta stabilises small deviations (Papadopoulos et al.,
+               Neural Netw. 24, 842, 2011) and is chosen from BETAS by the pinball loss, which asks
+               for bounds that are calibrated and as sharp as they can be
+    q_z        conformal quantile of the scores for element z; bound_i = q_z d_i + q_z beta m_z
+
+Weights. An answer, however many atoms it has, has weight (stream weight) * 2^(-age / half_life), its age
+counted in answers; its atoms share it. Audits are a fair sample and count in full. Queries were chosen for
+their deviation, which tilts the sample towards large deviations but not, to first order, the ratio of error
+to deviation; they count half. Seeds were predicted by the poorest models and count a quarter. The coverage
+to be believed is that of the audits.
+
+Few records. An element borrows from the others, scored against their own medians: their total weight is
+k²/(k + W_z) for own weight W_z, k = `borrow`. Before any answer the prior speaks, a half-normal distribution
+of scores whose quantile at the stated confidence is `prior_factor`; it weighs as much as `prior_weight`
+answers and ages as they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from thalweg.calibration.bounds import BoundMap
+from thalweg.calibration.conformal import pinball_loss, weighted_quantile
+from thalweg.calibration.records import Answer, CalibrationSpec
+from thalweg.structure import BoolArray, FloatArray, IntArray
+
+BETAS = (0.03, 0.1, 0.3, 1.0, 3.0)
+FIRST_BETA = 0.3
+"""Used while there are fewer than BETA_ANSWERS answers to choose from."""
+BETA_ANSWERS = 10
+PRIOR_POINTS = 40
+SMALLEST_DEVIATION = 1e-6
+"""eV/Å; keeps scores finite for a committee that agrees to rounding."""
+
+
+@dataclass(frozen=True)
+class _Records:
+    """The window laid end to end: per atom, the element, d, e, and its answer's share of weight."""
+
+    numbers: IntArray
+    d: FloatArray
+    e: FloatArray
+    weight: FloatArray
+    answer: IntArray
+    answer_weight: FloatArray
+
+    def scales(self) -> FloatArray:
+        """m_z of each atom's element, eV/Å, shape of `d`."""
+        scale = np.empty_like(self.d)
+        for z in np.unique(self.numbers):
+            own = self.numbers == z
+            scale[own] = max(weighted_quantile(self.d[own], self.weight[own], 0.5), SMALLEST_DEVIATION)
+        return scale
+
+
+def _lay_out(window: Sequence[Answer], spec: CalibrationSpec) -> _Records:
+    sizes = [len(a.numbers) for a in window]
+    ages = np.arange(len(sizes))[::-1]
+    streams = np.array([spec.weight(a.stream) for a in window])
+    answer_weight = streams * 0.5 ** (ages / spec.half_life)
+    answer = np.repeat(np.arange(len(sizes)), sizes)
+    return _Records(
+        numbers=np.concatenate([a.numbers for a in window]),
+        d=np.concatenate([a.deviation for a in window]),
+        e=np.concatenate([a.error for a in window]),
+        weight=(answer_weight / np.array(sizes))[answer],
+        answer=answer,
+        answer_weight=answer_weight,
+    )
+
+
+def fit_bounds(window: Sequence[Answer], spec: CalibrationSpec, *, alpha: float, n_answers: int) -> BoundMap:
+    """The bound map that the window (oldest answer first) supports at the working `alpha`.
+
+    `n_answers` counts all answers of the run; the prior fades with it.
+    """
+    if not window:
+        return BoundMap(spec.confidence, (spec.prior_factor, spec.prior_floor))
+    records = _lay_out(window, spec)
+    scale = records.scales()
+    level = 1 - alpha
+    prior_weight = spec.prior_weight * 0.5 ** (n_answers / spec.half_life)
+    beta = _choose_beta(records, scale, level) if len(window) >= BETA_ANSWERS else FIRST_BETA
+    scores = records.e / (records.d + beta * scale)
+    elements = []
+    for z in np.unique(records.numbers):
+        own = records.numbers == z
+        factor = _element_factor(records, scores, own, level, spec, prior_weight)
+        elements.append((int(z), factor, factor * beta * float(scale[own][0])))
+    # an element never met gets the most cautious line of those that were
+    default = (max([f for _, f, _ in elements] + [spec.prior_factor]), max(d for _, _, d in elements))
+    return BoundMap(spec.confidence, default, tuple(elements))
+
+
+def _choose_beta(records: _Records, scale: FloatArray, level: float) -> float:
+    def loss(beta: float) -> float:
+        width = records.d + beta * scale
+        return pinball_loss(
+            weighted_quantile(records.e / width, records.weight, level) * width,
+            records.e,
+            records.weight,
+            level,
+        )
+
+    return min(BETAS, key=loss)
+
+
+def _element_factor(
+    records: _Records,
+    scores: FloatArray,
+    own: BoolArray,
+    level: float,
+    spec: CalibrationSpec,
+    prior_weight: float,
+) -> float:
+    """q_z: own records, what is borrowed from other elements, and the prior, as one weighted sample."""
+    # within an answer the atoms of this element share the answer's whole weight
+    counts = np.bincount(records.answer[own], minlength=len(records.answer_weight))
+    own_weight = records.answer_weight[records.answer[own]] / counts[records.answer[own]]
+    other_weight = records.weight[~own]
+    W = float(own_weight.sum())
+    if len(other_weight):
+        borrowed = min(spec.borrow**2 / (spec.borrow + W), float(other_weight.sum()))
+        other_weight = other_weight * (borrowed / float(other_weight.sum()))
+    prior = _prior_scores(spec)
+    sample = np.concatenate([scores[own], scores[~own], prior])
+    prior_weights = np.full(PRIOR_POINTS, prior_weight / PRIOR_POINTS)
+    weights = np.concatenate([own_weight, other_weight, prior_weights])
+    q = weighted_quantile(sample, weights, level, w_new=1.0)
+    # too few records for the level: the worst ever seen, or the prior if that is worse
+    return max(q if np.isfinite(q) else max(float(sample.max()), spec.prior_factor), SMALLEST_DEVIATION)
+
+
+def _prior_scores(spec: CalibrationSpec) -> FloatArray:
+    """Half-normal scores at even probabilities, so scaled that their quantile is `prior_factor`."""
+    p = (np.arange(PRIOR_POINTS) + 0.5) / PRIOR_POINTS
+    unit = float(stats.norm.ppf((1 + spec.confidence) / 2))
+    return np.asarray(stats.norm.ppf((1 + p) / 2) * (spec.prior_factor / unit), dtype=np.float64)

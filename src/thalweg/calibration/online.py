@@ -1,0 +1,92 @@
+"""Calibration as a run goes: every answer of the oracle, compared with what was predicted before learning it.
+
+Exact finite-sample validity would need exchangeable answers. Learning breaks that; hence older answers weigh
+less (`thalweg.calibration.fit`), and the working level moves with the misses (`conformal.adapt_alpha`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from thalweg.calibration.bounds import BoundMap
+from thalweg.calibration.conformal import adapt_alpha
+from thalweg.calibration.fit import fit_bounds
+from thalweg.calibration.intervals import wilson_interval
+from thalweg.calibration.records import Answer, CalibrationSpec, Stream
+
+WINDOW_HALF_LIVES = 6.0
+"""Answers older than this weigh below 2 % and are let go."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Fraction of atoms whose error was within the bound predicted for it, with its 95 % Wilson interval.
+
+    The interval counts atoms as independent.
+    """
+
+    fraction: float
+    interval: tuple[float, float]
+    n_atoms: int
+    n_answers: int
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """State: all that a checkpoint must keep. Each answer of `window` holds its bound."""
+
+    spec: CalibrationSpec = field(default_factory=CalibrationSpec)
+    n_answers: int = 0
+    working_alpha: float | None = None
+    window: tuple[Answer, ...] = ()
+
+    @property
+    def alpha(self) -> float:
+        """Working fraction of misses: 1 - confidence at first, then adapted."""
+        return 1 - self.spec.confidence if self.working_alpha is None else self.working_alpha
+
+    @cached_property
+    def bounds(self) -> BoundMap:
+        """The map now in force."""
+        return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers)
+
+    def record(self, answer: Answer) -> Calibration:
+        """The state after one more answer, judged by its own bounds or else by those now in force."""
+        if answer.bound is None:
+            answer = replace(answer, bound=self.bounds.bound(answer.numbers, answer.deviation))
+        missed = 1 - answer.n_covered / len(answer.numbers)
+        step = self.spec.adapt_step * self.spec.weight(answer.stream)
+        keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
+        return Calibration(
+            spec=self.spec,
+            n_answers=self.n_answers + 1,
+            working_alpha=adapt_alpha(self.alpha, 1 - self.spec.confidence, missed, step),
+            window=(*self.window, answer)[-keep:],
+        )
+
+    def coverage(self, stream: Stream | None = None, last: int | None = None) -> Coverage:
+        """Live coverage over the window: answers of one stream or of all, perhaps only the `last` ones."""
+        answers = [a for a in self.window if stream is None or a.stream is stream]
+        answers = answers if last is None else answers[-last:] if last > 0 else []
+        n = sum(len(a.numbers) for a in answers)
+        covered = sum(a.n_covered for a in answers)
+        return Coverage(covered / n if n else float("nan"), wilson_interval(covered, n), n, len(answers))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; floats survive json exactly, so that a resumed run goes the same way bit for bit."""
+        return {
+            "spec": asdict(self.spec),
+            "n_answers": self.n_answers,
+            "working_alpha": self.working_alpha,
+            "window": [a.to_json() for a in self.window],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Calibration:
+        """Inverse of `to_json`."""
+        window = tuple(Answer.from_json(a) for a in data["window"])
+        return cls(CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window)

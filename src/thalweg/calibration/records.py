@@ -1,0 +1,108 @@
+"""What calibration learns from: settings, and one record per answer of the oracle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from thalweg.errors import check
+from thalweg.structure import FloatArray, IntArray
+
+
+class Stream(StrEnum):
+    """Why a structure was labelled, which decides how far its errors are a fair sample."""
+
+    SEED = "seed"
+    QUERY = "query"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True)
+class CalibrationSpec:
+    """Settings. half_life, prior_weight and borrow count answers; prior_floor is in eV/Å."""
+
+    confidence: float = 0.95
+    half_life: float = 40.0
+    prior_factor: float = 3.0
+    prior_floor: float = 0.02
+    prior_weight: float = 3.0
+    borrow: float = 5.0
+    adapt_step: float = 0.02
+    audit_weight: float = 1.0
+    query_weight: float = 0.5
+    seed_weight: float = 0.25
+
+    def __post_init__(self) -> None:
+        check(
+            0.5 <= self.confidence < 1, f"calibration: confidence must lie in [0.5, 1), got {self.confidence}"
+        )
+        for name, value in asdict(self).items():
+            check(
+                value > 0 or name in ("prior_floor", "adapt_step"),
+                f"calibration: {name} must be above 0, got {value}",
+            )
+
+    def weight(self, stream: Stream) -> float:
+        """Weight of a fresh answer of this stream."""
+        return {
+            Stream.AUDIT: self.audit_weight,
+            Stream.QUERY: self.query_weight,
+            Stream.SEED: self.seed_weight,
+        }[stream]
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """One labelled structure beside its prediction: per atom, deviation and error in eV/Å, shape (n_atoms,).
+
+    Elements are atomic numbers. `bound` is what was predicted, eV/Å; None lets the state's own map say it.
+    """
+
+    stream: Stream
+    numbers: IntArray
+    deviation: FloatArray
+    error: FloatArray
+    bound: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.numbers)
+        for name, dtype in (
+            ("numbers", np.int64),
+            ("deviation", np.float64),
+            ("error", np.float64),
+            ("bound", np.float64),
+        ):
+            if (value := getattr(self, name)) is None:
+                continue
+            array = np.array(value, dtype=dtype)
+            check(array.shape == (n,) and n > 0, f"answer: {name} must have shape ({n},), got {array.shape}")
+            check(
+                bool(np.isfinite(array).all() and (array >= 0).all()),
+                f"answer: {name} must be finite, not negative",
+            )
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @property
+    def n_covered(self) -> int:
+        """Atoms whose error was within the predicted bound; 0 while no bound is attached."""
+        return 0 if self.bound is None else int((self.error <= self.bound).sum())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; floats survive json exactly."""
+        bound = None if self.bound is None else self.bound.tolist()
+        return {
+            "stream": self.stream.value,
+            "numbers": self.numbers.tolist(),
+            "deviation": self.deviation.tolist(),
+            "error": self.error.tolist(),
+            "bound": bound,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Answer:
+        """Inverse of `to_json`."""
+        return cls(Stream(data["stream"]), data["numbers"], data["deviation"], data["error"], data["bound"])

@@ -1,0 +1,152 @@
+"""Audits: structures drawn by a clock and not by uncertainty, scored before they are learned.
+
+An audit is an unbiased sample of what walkers meet. A record keeps the error of every atom, so that a changed
+target can be judged on the audits already made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
+from thalweg.errors import check
+
+
+@dataclass(frozen=True)
+class AuditRecord:
+    """One audited structure.
+
+    Attributes
+    ----------
+    n_labels : labels the audited model had learned
+    force_errors : |F_model - F_oracle| per atom, eV/Å
+    force_bounds : the bound predicted for each of them beforehand, eV/Å
+    energy_error : (E_model - E_oracle) / n_atoms, eV per atom, or None
+    stress_error : root mean square over the six components, eV/Å³, or None
+    """
+
+    n_labels: int
+    force_errors: tuple[float, ...]
+    force_bounds: tuple[float, ...]
+    energy_error: float | None = None
+    stress_error: float | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "force_errors", tuple(float(e) for e in self.force_errors))
+        object.__setattr__(self, "force_bounds", tuple(float(b) for b in self.force_bounds))
+        check(
+            len(self.force_errors) == len(self.force_bounds) > 0,
+            f"audit: each atom needs both; {len(self.force_errors)} errors, {len(self.force_bounds)} bounds",
+        )
+        check(all(e >= 0 for e in self.force_errors), "audit: force errors must be numbers not below zero")
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.force_errors)
+
+    def n_within(self, force_error: float) -> int:
+        """Atoms whose error is at most `force_error` (eV/Å)."""
+        return sum(e <= force_error for e in self.force_errors)
+
+    @property
+    def n_covered(self) -> int:
+        """Atoms whose error is at most the bound predicted for them."""
+        return sum(e <= b for e, b in zip(self.force_errors, self.force_bounds, strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; floats survive json exactly."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> AuditRecord:
+        """Inverse of `to_json`."""
+        return cls(**data)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the user asks for.
+
+    Attributes
+    ----------
+    force_error : eV/Å
+    confidence : the fraction of atoms that must have a smaller error
+    certificate_level : one-sided confidence of the statement that they do. 0.90: of ten runs whose target is
+        just missed, at most one claims it.
+    """
+
+    force_error: float
+    confidence: float = 0.95
+    certificate_level: float = 0.90
+
+    def __post_init__(self) -> None:
+        check(self.force_error > 0, f"target: force_error must be above 0 eV/Å, got {self.force_error}")
+        check(0 < self.confidence < 1, f"target: confidence must lie between 0 and 1, got {self.confidence}")
+        check(
+            0.5 < self.certificate_level < 1,
+            f"target: certificate_level must lie between 0.5 and 1, got {self.certificate_level}",
+        )
+
+
+@dataclass(frozen=True)
+class AuditSummary:
+    """Audits in numbers (units as in AuditRecord).
+
+    `force_rmse` is over force components, `force_error_quantile` is that of the atoms' errors at the target's
+    confidence; `interval` holds the fraction within the target: a two-sided Wilson interval with the
+    effective number of trials, level 2 certificate_level - 1, so that each end holds one-sidedly at
+    certificate_level.
+    `coverage` is the fraction of atoms within their predicted bounds.
+    """
+
+    n_structures: int
+    n_atoms: int
+    force_rmse: float
+    force_error_quantile: float
+    fraction_within: float
+    interval: tuple[float, float]
+    lower_bound: float
+    coverage: float
+    energy_rmse: float | None = None
+    stress_rmse: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for summaries and reports."""
+        return asdict(self)
+
+
+def _rms(values: list[float]) -> float | None:
+    return math.sqrt(sum(v * v for v in values) / len(values)) if values else None
+
+
+def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSummary | None:
+    """All of `audits` as one sample; None without any.
+
+    `lower_bound` is the cluster-robust one for these audits judged once; a run that looks repeatedly pays for
+    it in `thalweg.loop.certification`.
+    """
+    if not audits:
+        return None
+    errors = np.array([e for a in audits for e in a.force_errors])
+    within = [a.n_within(target.force_error) for a in audits]
+    sizes = [a.n_atoms for a in audits]
+    fraction, level = sum(within) / sum(sizes), target.certificate_level
+    n_star = effective_trials(within, sizes, level)
+    return AuditSummary(
+        n_structures=len(audits),
+        n_atoms=sum(sizes),
+        force_rmse=float(np.sqrt((errors**2).mean() / 3)),
+        force_error_quantile=float(np.quantile(errors, target.confidence)),
+        fraction_within=fraction,
+        interval=wilson_interval(fraction * n_star, n_star, 2 * level - 1),
+        lower_bound=clustered_lower_bound(within, sizes, level),
+        coverage=sum(a.n_covered for a in audits) / sum(sizes),
+        energy_rmse=_rms([a.energy_error for a in audits if a.energy_error is not None]),
+        stress_rmse=_rms([a.stress_error for a in audits if a.stress_error is not None]),
+    )
