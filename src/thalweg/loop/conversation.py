@@ -1,0 +1,79 @@
+"""The run in words: one line for each exchange with the oracle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thalweg.label import Failure
+from thalweg.loop.certification import Certificate
+from thalweg.loop.gate import Reason
+from thalweg.loop.stopping import AuditSummary
+
+
+def picoseconds(fs: float) -> str:
+    """A time for reading: 80 fs, 13.4 ps."""
+    return f"{fs:.0f} fs" if fs < 1000 else f"{fs / 1000:.1f} ps"
+
+
+def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
+    """Who speaks: walker, its time, its thermostat."""
+    return f"walker {walker}, {picoseconds(time_fs)}, {temperature:.0f} K"
+
+
+def answered_query(where: str, reason: Reason, oracle: str, call: int, error: float, seconds: float) -> str:
+    """A question, its answer and what it took to learn it; `error` is the largest force error, eV/Å."""
+    off = f"was off by {error:.2f}"
+    return f"{where}: {reason.text} -> asked {oracle} (call {call}): {off}; learned in {seconds:.2f} s"
+
+
+def answered_audit(where: str, call: int, within: int, n_atoms: int, error: float, bound: float) -> str:
+    """An audit: drawn by the clock; how many atoms met the target; largest error against largest bound."""
+    return (
+        f"{where}: audit (call {call}): {within} of {n_atoms} atoms within the target, "
+        f"largest error {error:.2f}, bound {bound:.2f} eV/Å"
+    )
+
+
+def answered_seed(number: int, total: int, oracle: str, seconds: float) -> str:
+    """A first label."""
+    return f"seed {number} of {total}: asked {oracle} ({1000 * seconds:.0f} ms)"
+
+
+def failed_call(where: str, oracle: str, call: int, failure: Failure, retrying: bool) -> str:
+    """An outcome that is not a label."""
+    then = "trying again more cautiously" if retrying else "set aside; it will not be asked again"
+    return f"{where}: {oracle} (call {call}) {failure.kind.replace('_', ' ')}: {failure.message}; {then}"
+
+
+def withdrawn(where: str, count: int) -> str:
+    """Questions that another label has answered, or that were less worth a call."""
+    return f"{where}: {count} lesser question{'s' if count > 1 else ''} withdrawn"
+
+
+def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
+    """A backtrack."""
+    return f"{where}: {reason.text}; stepped back {back_fs:.0f} fs to the last sane structure"
+
+
+def rejected(where: str, reason: Reason) -> str:
+    """A reject."""
+    return f"{where}: {reason.text}; no sane structure to step back to: rejected, walker restarted"
+
+
+def tuned(noise_forces: float, n_labels: int, seconds: float) -> str:
+    """Hyperparameters moved."""
+    return f"evidence maximised at {n_labels} labels: forces explained to {noise_forces:.3f} eV/Å ({seconds:.1f} s)"
+
+
+def standing(summary: AuditSummary | None, certificate: Certificate | None) -> str:
+    """Where the audits stand, for progress displays."""
+    if certificate is not None:
+        return f"certified: at least {100 * certificate.lower_bound:.1f} % within {certificate.force_error:g} eV/Å"
+    if summary is None:
+        return "no audit yet"
+    return f"{100 * summary.fraction_within:.1f} % of audited atoms within the target ({summary.n_structures} audits)"
+
+
+def changes(lines: Sequence[str]) -> str:
+    """Settings that differ from those the run last went with."""
+    return "settings changed: " + "; ".join(lines)

@@ -1,0 +1,111 @@
+"""What happens in a run (events) and what is to be done next (actions): frozen data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from thalweg.loop.stopping import AuditRecord, Verdict
+
+
+class QuestionKind(StrEnum):
+    """Why a structure is put to the oracle."""
+
+    SEED = "seed"
+    QUERY = "query"
+    AUDIT = "audit"
+
+
+# ---- events -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Started:
+    """The run begins, or goes on after an interruption."""
+
+
+@dataclass(frozen=True)
+class SeedsAnswered:
+    """The first structures have been put to the oracle and learned."""
+
+    calls: int
+    failed: int
+    labels: int
+
+
+@dataclass(frozen=True)
+class BlockEnded:
+    """The free walkers advanced by one block: `advanced_fs` each, and `questions` now stand in the queue."""
+
+    advanced_fs: tuple[float, ...]
+    questions: int
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Answers of the oracle have arrived and, where they are labels, have been learned.
+
+    `calls` counts every call, audits and failures included; `audits` are the audits among them, scored.
+    """
+
+    calls: int
+    failed: int
+    queries: int
+    audits: tuple[AuditRecord, ...]
+
+
+@dataclass(frozen=True)
+class OutOfTime:
+    """The wall-clock budget is spent."""
+
+
+Event = Started | SeedsAnswered | BlockEnded | Answered | OutOfTime
+
+
+# ---- actions ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class LabelSeeds:
+    """Put the first structures to the oracle, fit the first model, start the walkers."""
+
+
+@dataclass(frozen=True)
+class Explore:
+    """Advance every free walker by `block_fs` and judge it at every step; limits are error bounds in eV/Å."""
+
+    block_fs: float
+    limit: float
+    break_limit: float
+
+
+@dataclass(frozen=True)
+class DrawAudits:
+    """Draw `n` structures at random from the block just walked and queue them as audits."""
+
+    n: int
+
+
+@dataclass(frozen=True)
+class Ask:
+    """Put all queued audits and the `n` best-scored queries to the oracle; withdraw the queries left over.
+
+    A withdrawn question is not lost: the walker goes on, and asks again where it is uncertain again.
+    """
+
+    n: int
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Make the state durable: from here a killed run goes on."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the run; the verdict says why and what is certified."""
+
+    verdict: Verdict
+
+
+Action = LabelSeeds | Explore | DrawAudits | Ask | Checkpoint | Stop

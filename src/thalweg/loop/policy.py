@@ -1,0 +1,285 @@
+"""What to do next: a pure function of the state and of what just happened. No clock, no I/O, no model.
+
+    event            state                                     actions
+    Started          no label yet                              LabelSeeds
+                     labels there                              Explore
+    SeedsAnswered                                              Checkpoint, Explore
+    BlockEnded       audits due by walked time                 DrawAudits, Ask
+                     questions in the queue                    Ask
+                     neither                                   as after Answered
+    Answered         target certified and the time walked      Checkpoint, Stop
+                     budget spent, or no gain in sight         Checkpoint, Stop
+                     otherwise                                 Checkpoint, Explore
+
+Phases. *Explore*: ask whatever is uncertain, audit by the clock. *Certify*: the time is walked, or the calls
+left are just enough to certify: every block gives audits. *Patrol*: certified before the time was walked;
+walkers go on under watch, and only what crosses the break limit is asked.
+
+The label limit follows from the user's target: it starts at LIMIT_RATIO times the target force error, because it is
+compared with the largest bound over all atoms and steps of a block, which lies far above the typical one; it is
+tightened each time the audits have shown that the target is missed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from thalweg.loop import stopping
+from thalweg.loop.events import (
+    Action,
+    Answered,
+    Ask,
+    BlockEnded,
+    Checkpoint,
+    DrawAudits,
+    Event,
+    Explore,
+    LabelSeeds,
+    OutOfTime,
+    SeedsAnswered,
+    Started,
+    Stop,
+)
+from thalweg.loop.stopping import AuditRecord, Budget, Certification, Target, Verdict
+
+LIMIT_RATIO = 2.0
+"""Label limit over target force error at the start."""
+TIGHTEN = 0.85
+"""Factor on that ratio when a window of audits was dropped as hopeless or failed its look."""
+BREAK_RATIO = 3.0
+"""Break limit over label limit: above it a walker's forces are not worth following."""
+BLOCK_GROWTH = 1.4
+"""Blocks grow by this factor after one without a question, and shrink by it after one with."""
+LONGEST_BLOCK = 20.0
+"""Longest block over the configured one."""
+PATIENCE = 4.0
+"""Walkers go on for at most this many times the asked-for time in search of a certificate."""
+
+
+class Phase(StrEnum):
+    """Where a run stands."""
+
+    SEED = "seed"
+    EXPLORE = "explore"
+    CERTIFY = "certify"
+    PATROL = "patrol"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What the user asked for, in the policy's units. Times per walker in fs."""
+
+    target: Target
+    oracle_calls: int
+    time_fs: float
+    block_fs: float
+    walkers: int
+    batch: int
+    audit_fraction: float
+
+
+@dataclass(frozen=True)
+class PolicyState:
+    """Everything the policy remembers. `walked_fs` is the time of the slowest walker; `total_fs` sums over them."""
+
+    phase: Phase = Phase.SEED
+    calls: int = 0
+    failed: int = 0
+    n_labels: int = 0
+    iteration: int = 0
+    walked_fs: tuple[float, ...] = ()
+    block_fs: float = 0.0
+    limit_ratio: float = LIMIT_RATIO
+    audited_fs: float = 0.0
+    asked: bool = False
+    audits: tuple[AuditRecord, ...] = ()
+    certification: Certification = Certification()
+    verdict: Verdict | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; floats survive json exactly."""
+        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        data["audits"] = [audit.to_json() for audit in self.audits]
+        data["certification"] = self.certification.to_json()
+        data["verdict"] = None if self.verdict is None else self.verdict.to_json()
+        return data
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> PolicyState:
+        """Inverse of `to_json`."""
+        verdict = data["verdict"]
+        return cls(
+            **{
+                **data,
+                "phase": Phase(data["phase"]),
+                "walked_fs": tuple(data["walked_fs"]),
+                "audits": tuple(AuditRecord.from_json(a) for a in data["audits"]),
+                "certification": Certification.from_json(data["certification"]),
+                "verdict": None if verdict is None else Verdict.from_json(verdict),
+            }
+        )
+
+    @property
+    def slowest_fs(self) -> float:
+        """Time walked by the walker that is furthest behind, fs."""
+        return min(self.walked_fs, default=0.0)
+
+
+Decision = tuple[PolicyState, tuple[Action, ...]]
+
+
+def decide(state: PolicyState, event: Event, rules: Rules) -> Decision:
+    """The next state and what is to be done, in order."""
+    match event:
+        case Started():
+            return _start(state, rules)
+        case SeedsAnswered():
+            seeded = dataclasses.replace(
+                state,
+                phase=Phase.EXPLORE,
+                calls=state.calls + event.calls,
+                failed=state.failed + event.failed,
+                n_labels=event.labels,
+                block_fs=rules.block_fs,
+                walked_fs=(0.0,) * rules.walkers,
+            )
+            return _go_on(seeded, rules)
+        case BlockEnded():
+            return _after_block(state, event, rules)
+        case Answered():
+            return _after_answers(state, event, rules)
+        case OutOfTime():
+            message = f"wall time spent after {state.calls} oracle calls; run the same command again to go on"
+            return _stop(state, Verdict(True, stopping.StopReason.BUDGET, message, {}))
+
+
+def retarget(state: PolicyState, rules: Rules, *, target_changed: bool) -> PolicyState:
+    """A run resumed with other settings: audits are judged anew against a changed target, and it goes on.
+
+    The errors of the audits do not depend on the target, but a certificate does.
+    """
+    walked = (state.walked_fs + (0.0,) * rules.walkers)[: rules.walkers]
+    state = dataclasses.replace(state, verdict=None, walked_fs=walked if state.n_labels else ())
+    if target_changed:
+        certification = stopping.advance(Certification(), state.audits, rules.target)
+        state = dataclasses.replace(state, certification=certification, limit_ratio=LIMIT_RATIO)
+    if state.phase is not Phase.SEED:
+        state = dataclasses.replace(state, phase=_phase(state, rules))
+    return state
+
+
+def label_limit(state: PolicyState, rules: Rules) -> float:
+    """The bound (eV/Å) above which a moment becomes a question."""
+    limit = state.limit_ratio * rules.target.force_error
+    return limit * BREAK_RATIO if state.phase is Phase.PATROL else limit
+
+
+def _start(state: PolicyState, rules: Rules) -> Decision:
+    if state.phase is Phase.SEED:
+        return state, (LabelSeeds(),)
+    return _go_on(state, rules)
+
+
+def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decision:
+    walked = tuple(a + b for a, b in zip(state.walked_fs, event.advanced_fs, strict=True))
+    due, remainder = _audits_due(state, sum(event.advanced_fs), rules)
+    state = dataclasses.replace(
+        state,
+        iteration=state.iteration + 1,
+        walked_fs=walked,
+        audited_fs=remainder,
+        block_fs=_next_block(state, event.questions > 0, rules),
+    )
+    left = rules.oracle_calls - state.calls
+    due = min(due, left)
+    if due or event.questions:
+        draw: tuple[Action, ...] = (DrawAudits(due),) if due else ()
+        return state, (*draw, Ask(min(rules.batch, left - due)))
+    return _go_on(state, rules)
+
+
+def _audits_due(state: PolicyState, advanced_fs: float, rules: Rules) -> tuple[int, float]:
+    """Audits to draw from the block just walked, by walked time alone, and the time not yet audited."""
+    if state.phase is Phase.CERTIFY:
+        return rules.walkers, 0.0
+    planned = max(1.0, rules.audit_fraction * rules.oracle_calls)
+    interval = rules.walkers * rules.time_fs / planned
+    due, remainder = divmod(state.audited_fs + advanced_fs, interval)
+    return int(due), remainder
+
+
+def _next_block(state: PolicyState, asked: bool, rules: Rules) -> float:
+    factor = 1 / BLOCK_GROWTH if asked else BLOCK_GROWTH
+    return min(max(state.block_fs * factor, rules.block_fs), LONGEST_BLOCK * rules.block_fs)
+
+
+def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decision:
+    audits = state.audits + event.audits
+    certification = stopping.advance(state.certification, audits, rules.target)
+    window_dropped = certification.window_start > state.certification.window_start
+    looked = len(certification.failed_looks) > len(state.certification.failed_looks)
+    ratio = state.limit_ratio
+    if state.phase is Phase.CERTIFY and (window_dropped or looked):
+        ratio = max(ratio * TIGHTEN, 1.0)
+    state = dataclasses.replace(
+        state,
+        calls=state.calls + event.calls,
+        failed=state.failed + event.failed,
+        n_labels=state.n_labels + event.queries + len(event.audits),
+        audits=audits,
+        certification=certification,
+        limit_ratio=ratio,
+    )
+    return _go_on(state, rules)
+
+
+def _phase(state: PolicyState, rules: Rules) -> Phase:
+    walked = state.slowest_fs >= rules.time_fs
+    if state.certification.certificate is not None:
+        return Phase.PATROL
+    n_atoms = state.audits[-1].n_atoms if state.audits else 1
+    window = state.audits[state.certification.window_start :]
+    if walked:
+        return Phase.CERTIFY
+    # Keep back what a clean certificate costs: labels that cannot be certified are worth less to the user.
+    needed = stopping.audits_needed(
+        Certification(looks=state.certification.looks), (), rules.target, n_atoms=n_atoms
+    )
+    reserve = (needed or 0) - len(window)
+    return Phase.CERTIFY if state.audits and rules.oracle_calls - state.calls <= reserve else Phase.EXPLORE
+
+
+def _go_on(state: PolicyState, rules: Rules) -> Decision:
+    """Stop, or walk another block."""
+    state = dataclasses.replace(state, phase=_phase(state, rules))
+    walked = state.slowest_fs >= rules.time_fs
+    points = stopping.learning_points(state.audits)
+    forecast = stopping.forecast_gain(points, max(state.n_labels, 1)) if walked else None
+    budget = Budget(rules.oracle_calls, state.calls)
+    verdict = stopping.decide_stop(state.certification, state.audits, rules.target, budget, forecast)
+    if verdict.stop and (walked or verdict.reason is not stopping.StopReason.TARGET):
+        return _stop(state, verdict)
+    if state.slowest_fs > PATIENCE * rules.time_fs:
+        message = f"time spent: walkers went {PATIENCE:g} times as far as asked without a certificate"
+        return _stop(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
+    limit = label_limit(state, rules)
+    explore = Explore(state.block_fs, limit, limit if state.phase is Phase.PATROL else BREAK_RATIO * limit)
+    return state, (Checkpoint(), explore)
+
+
+def _stop(state: PolicyState, verdict: Verdict) -> Decision:
+    state = dataclasses.replace(state, phase=Phase.STOPPED, verdict=verdict)
+    return state, (Checkpoint(), Stop(verdict))
+
+
+def audits_in_sight(state: PolicyState, rules: Rules) -> int | None:
+    """How many further audits would certify at the present rate; None when they would not."""
+    n_atoms = state.audits[-1].n_atoms if state.audits else math.inf
+    if math.isinf(n_atoms):
+        return None
+    return stopping.audits_needed(state.certification, state.audits, rules.target, n_atoms=int(n_atoms))

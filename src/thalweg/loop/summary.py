@@ -1,0 +1,113 @@
+"""`summary.json`: a run in numbers, rewritten atomically as it goes on, for scripts and for the impatient."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from thalweg.errors import StoreError
+from thalweg.loop.audits import AuditSummary
+from thalweg.loop.stopping import Target, Verdict
+
+FILE_NAME = "summary.json"
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Wall time in seconds by what it was spent on; `other` is the rest of `wall`."""
+
+    oracle: float = 0.0
+    explore: float = 0.0
+    fit: float = 0.0
+    wall: float = 0.0
+
+    @property
+    def other(self) -> float:
+        """Store, decisions, display."""
+        return max(0.0, self.wall - self.oracle - self.explore - self.fit)
+
+    def to_json(self) -> dict[str, float]:
+        """Plain data."""
+        return {**asdict(self), "other": self.other}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run cost and what it certifies; the keys of `summary.json` are these fields."""
+
+    system: str
+    oracle: str
+    oracle_calls: int
+    audit_calls: int
+    failed_calls: int
+    iterations: int
+    n_labels: int
+    n_features: int
+    target: Target
+    audit: AuditSummary | None
+    calibration_factor: dict[str, float]
+    calibration_coverage: float | None
+    verdict: Verdict | None
+    md_steps: int
+    timing: Timing
+    model_path: str
+    visited: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, in the documented keys."""
+        stop = self.verdict
+        return {
+            "system": self.system,
+            "oracle": self.oracle,
+            "oracle_calls": self.oracle_calls,
+            "audit_calls": self.audit_calls,
+            "failed_calls": self.failed_calls,
+            "iterations": self.iterations,
+            "n_labels": self.n_labels,
+            "n_features": self.n_features,
+            "target": {"force_error": self.target.force_error, "confidence": self.target.confidence},
+            "audit": None if self.audit is None else self.audit.to_json(),
+            "calibration": {"factor": self.calibration_factor, "coverage": self.calibration_coverage},
+            "stop": None
+            if stop is None
+            else {"reason": stop.reason, "message": stop.message, "certified": stop.certified},
+            "md_steps": self.md_steps,
+            "timing": self.timing.to_json(),
+            "model_path": self.model_path,
+            "visited": self.visited,
+        }
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace `path` by `text`: a reader sees the old file or the new one, never a half.
+
+    Raises
+    ------
+    StoreError
+        The folder is read-only or the disk is full; the old file is untouched.
+    """
+    try:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}; free some space or make the folder writable, then run "
+            "the same command again: nothing is lost"
+        ) from error
+
+
+def write_summary(folder: Path, summary: Summary) -> None:
+    """Write `summary.json` into the run folder."""
+    write_atomically(folder / FILE_NAME, json.dumps(summary.to_json(), indent=1, ensure_ascii=False) + "\n")

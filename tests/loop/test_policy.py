@@ -1,0 +1,155 @@
+"""The policy is pure: whole runs are played here without a model, an oracle or a clock."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from thalweg.loop.events import (
+    Answered,
+    Ask,
+    BlockEnded,
+    Checkpoint,
+    DrawAudits,
+    Explore,
+    LabelSeeds,
+    OutOfTime,
+    SeedsAnswered,
+    Started,
+    Stop,
+)
+from thalweg.loop.policy import LIMIT_RATIO, Phase, PolicyState, Rules, decide, retarget
+from thalweg.loop.stopping import AuditRecord, StopReason, Target
+
+RULES = Rules(
+    Target(0.15, 0.95, 0.90),
+    oracle_calls=300,
+    time_fs=5000.0,
+    block_fs=100.0,
+    walkers=4,
+    batch=1,
+    audit_fraction=0.08,
+)
+
+
+def audit(state, quality, rng):
+    """An audit of nine atoms; `quality` is the probability of an atom's being within the target."""
+    errors = np.where(rng.random(9) < quality, 0.05, 0.5)
+    return AuditRecord(state.n_labels, tuple(errors), (0.2,) * 9)
+
+
+def play(rules, quality, *, questions, seed=0, limit=20_000, state=PolicyState()):
+    """Play a run; returns its states and everything it did. `quality(n_labels)`, `questions(n_labels)`."""
+    rng = np.random.default_rng(seed)
+    event, done, states = Started(), [], []
+    for _ in range(limit):
+        state, actions = decide(state, event, rules)
+        states.append(state)
+        done += actions
+        drawn, event = 0, None
+        for action in actions:
+            match action:
+                case LabelSeeds():
+                    event = SeedsAnswered(calls=8, failed=0, labels=8)
+                case Explore(block_fs=block):
+                    event = BlockEnded((block,) * rules.walkers, questions(state.n_labels))
+                case DrawAudits(n=n):
+                    drawn = n
+                case Ask(n=n):
+                    asked = min(n, questions(state.n_labels))
+                    records = tuple(audit(state, quality(state.n_labels), rng) for _ in range(drawn))
+                    event = Answered(asked + drawn, 0, asked, records)
+                case Stop():
+                    return states, done
+        assert event is not None
+    raise AssertionError("the run did not end")
+
+
+def test_a_good_model_is_certified_after_the_time_is_walked():
+    states, done = play(RULES, lambda n: 0.999, questions=lambda n: int(n < 60))
+    stop = done[-1]
+    assert stop.verdict.reason is StopReason.TARGET
+    assert states[-1].slowest_fs >= RULES.time_fs
+    assert states[-1].calls < RULES.oracle_calls
+
+
+def test_a_bad_model_spends_the_budget_and_never_more():
+    states, done = play(RULES, lambda n: 0.6, questions=lambda n: 1)
+    assert done[-1].verdict.reason in {StopReason.BUDGET, StopReason.DIMINISHING}
+    assert done[-1].verdict.certified == {}
+    assert states[-1].calls <= RULES.oracle_calls
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_call_is_made_beyond_the_budget_whatever_is_left(seed):
+    rng = np.random.default_rng(seed)
+    rules = dataclasses.replace(RULES, oracle_calls=int(rng.integers(9, 60)), batch=int(rng.integers(1, 6)))
+    states, _ = play(rules, lambda n: 0.9, questions=lambda n: 4, seed=seed)
+    assert max(s.calls for s in states) <= rules.oracle_calls
+
+
+def test_every_walk_is_preceded_by_a_checkpoint():
+    _, done = play(RULES, lambda n: 0.99, questions=lambda n: int(n < 40))
+    walks = [k for k, action in enumerate(done) if isinstance(action, Explore)]
+    assert walks
+    assert all(isinstance(done[k - 1], Checkpoint) for k in walks)
+
+
+def test_audits_come_by_walked_time_not_by_questions():
+    few, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    assert sum(len(s.audits) > 0 for s in few)
+    explored = [s for s in few if s.phase is Phase.EXPLORE]
+    planned = RULES.audit_fraction * RULES.oracle_calls
+    assert len(explored[-1].audits) == pytest.approx(planned, abs=0.5 * planned)
+
+
+def test_a_failed_certificate_tightens_the_label_limit_and_a_good_one_does_not():
+    bad, _ = play(RULES, lambda n: 0.85, questions=lambda n: 1)
+    assert bad[-1].limit_ratio < LIMIT_RATIO
+    assert min(s.limit_ratio for s in bad) >= 1.0
+    good, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    assert good[-1].limit_ratio == LIMIT_RATIO
+
+
+def test_blocks_grow_in_quiet_and_shrink_under_questions():
+    quiet, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    busy, _ = play(dataclasses.replace(RULES, oracle_calls=60), lambda n: 0.999, questions=lambda n: 4)
+    assert max(s.block_fs for s in quiet) > 5 * RULES.block_fs
+    assert max(s.block_fs for s in busy if s.phase is Phase.EXPLORE) == RULES.block_fs
+
+
+def test_the_state_survives_json_exactly():
+    states, _ = play(RULES, lambda n: 0.97, questions=lambda n: 1)
+    for state in states[:: max(1, len(states) // 20)]:
+        again = PolicyState.from_json(json.loads(json.dumps(state.to_json())))
+        assert again == state
+
+
+def test_resuming_with_a_stricter_target_voids_the_certificate():
+    states, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    strict = dataclasses.replace(RULES, target=Target(0.01, 0.95, 0.90))
+    again = retarget(states[-1], strict, target_changed=True)
+    assert again.certification.certificate is None
+    assert again.verdict is None
+    _, actions = decide(again, Started(), strict)
+    assert isinstance(actions[-1], Explore)
+    same = retarget(states[-1], RULES, target_changed=False)
+    assert same.certification.certificate is not None
+
+
+def test_a_larger_budget_lets_a_stopped_run_go_on():
+    small = dataclasses.replace(RULES, oracle_calls=30)
+    states, done = play(small, lambda n: 0.5, questions=lambda n: 1)
+    assert done[-1].verdict.reason is StopReason.BUDGET
+    resumed = retarget(states[-1], RULES, target_changed=False)
+    more, _ = play(RULES, lambda n: 0.5, questions=lambda n: 1, state=resumed)
+    assert more[-1].calls > 30
+
+
+def test_out_of_wall_time_stops_with_a_word_on_how_to_go_on():
+    states, _ = play(RULES, lambda n: 0.97, questions=lambda n: 1)
+    state, actions = decide(states[3], OutOfTime(), RULES)
+    assert isinstance(actions[-1], Stop)
+    assert "same command" in actions[-1].verdict.message
+    assert state.phase is Phase.STOPPED
