@@ -32,6 +32,8 @@ RULES = Rules(
     audit_fraction=0.08,
 )
 
+FRESH = PolicyState()
+
 
 def audit(state, quality, rng):
     """An audit of nine atoms; `quality` is the probability of an atom's being within the target."""
@@ -39,7 +41,7 @@ def audit(state, quality, rng):
     return AuditRecord(state.n_labels, tuple(errors), (0.2,) * 9)
 
 
-def play(rules, quality, *, questions, seed=0, limit=20_000, state=PolicyState()):
+def play(rules, quality, *, questions, seed=0, limit=20_000, state=FRESH):
     """Play a run; returns its states and everything it did. `quality(n_labels)`, `questions(n_labels)`."""
     rng = np.random.default_rng(seed)
     event, done, states = Started(), [], []
@@ -100,7 +102,8 @@ def test_audits_come_by_walked_time_not_by_questions():
     few, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
     assert sum(len(s.audits) > 0 for s in few)
     explored = [s for s in few if s.phase is Phase.EXPLORE]
-    planned = RULES.audit_fraction * RULES.oracle_calls
+    walked = explored[-1].slowest_fs / RULES.time_fs
+    planned = RULES.audit_fraction * RULES.oracle_calls * walked
     assert len(explored[-1].audits) == pytest.approx(planned, abs=0.5 * planned)
 
 

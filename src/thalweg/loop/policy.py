@@ -48,7 +48,7 @@ from thalweg.loop.stopping import AuditRecord, Budget, Certification, Target, Ve
 
 LIMIT_RATIO = 2.0
 """Label limit over target force error at the start."""
-TIGHTEN = 0.85
+TIGHTEN = 0.75
 """Factor on that ratio when a window of audits was dropped as hopeless or failed its look."""
 BREAK_RATIO = 3.0
 """Break limit over label limit: above it a walker's forces are not worth following."""
@@ -207,6 +207,8 @@ def _audits_due(state: PolicyState, advanced_fs: float, rules: Rules) -> tuple[i
     """Audits to draw from the block just walked, by walked time alone, and the time not yet audited."""
     if state.phase is Phase.CERTIFY:
         return rules.walkers, 0.0
+    if state.phase is Phase.PATROL:
+        return 0, 0.0
     planned = max(1.0, rules.audit_fraction * rules.oracle_calls)
     interval = rules.walkers * rules.time_fs / planned
     due, remainder = divmod(state.audited_fs + advanced_fs, interval)
@@ -258,8 +260,10 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
     """Stop, or walk another block."""
     state = dataclasses.replace(state, phase=_phase(state, rules))
     walked = state.slowest_fs >= rules.time_fs
+    # A flat learning curve says nothing while the label limit can still be tightened.
+    exhausted = walked and state.limit_ratio <= 1.0
     points = stopping.learning_points(state.audits)
-    forecast = stopping.forecast_gain(points, max(state.n_labels, 1)) if walked else None
+    forecast = stopping.forecast_gain(points, max(state.n_labels, 1)) if exhausted else None
     budget = Budget(rules.oracle_calls, state.calls)
     verdict = stopping.decide_stop(state.certification, state.audits, rules.target, budget, forecast)
     if verdict.stop and (walked or verdict.reason is not stopping.StopReason.TARGET):
