@@ -1,0 +1,150 @@
+"""Numbered steps from one schema version to the next; the file's version is SQLite's `user_version`.
+
+Step k leads from version k to version k + 1 and runs in one transaction with the change of the number, so a
+file is always of exactly one version. Never edit a step that was released: append one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from thalweg.errors import StoreError
+
+APPLICATION_ID = 0x7468616C
+"""'thal': tells a Thalweg store from any other SQLite file."""
+
+_VERSION_1 = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE structures (
+    hash TEXT PRIMARY KEY,
+    numbers BLOB NOT NULL,             -- <i8 (n_atoms,)
+    positions BLOB NOT NULL,           -- <f8 (n_atoms, 3) Å
+    cell BLOB NOT NULL,                -- <f8 (3, 3) Å
+    pbc BLOB NOT NULL                  -- <u1 (3,)
+);
+CREATE TABLE questions (
+    id INTEGER PRIMARY KEY,
+    structure_hash TEXT NOT NULL REFERENCES structures(hash),
+    kind TEXT NOT NULL,
+    iteration INTEGER NOT NULL,
+    reason TEXT NOT NULL,              -- JSON
+    prediction BLOB,                   -- npz, made before learning the answer
+    state TEXT NOT NULL,
+    created_at REAL NOT NULL,          -- s since 1970
+    UNIQUE (structure_hash, kind, iteration)
+);
+CREATE INDEX questions_state ON questions(state);
+CREATE TABLE attempts (
+    question_id INTEGER NOT NULL REFERENCES questions(id),
+    attempt INTEGER NOT NULL,
+    outcome TEXT NOT NULL,             -- thalweg.label.FailureKind
+    message TEXT NOT NULL,
+    log TEXT NOT NULL,
+    oracle TEXT NOT NULL,
+    wall_time REAL NOT NULL,           -- s
+    recorded_at REAL NOT NULL,
+    PRIMARY KEY (question_id, attempt)
+);
+CREATE TABLE labels (
+    structure_hash TEXT NOT NULL REFERENCES structures(hash),
+    oracle TEXT NOT NULL,              -- fingerprint
+    energy REAL NOT NULL,              -- eV
+    forces BLOB NOT NULL,              -- <f8 (n_atoms, 3) eV/Å
+    stress BLOB,                       -- <f8 (6,) eV/Å³, Voigt xx yy zz yz xz xy
+    noise BLOB NOT NULL,               -- <f8 (3,) energy, forces, stress
+    wall_time REAL NOT NULL,           -- s
+    kind TEXT NOT NULL,
+    iteration INTEGER NOT NULL,
+    question_id INTEGER REFERENCES questions(id),
+    sequence INTEGER UNIQUE,           -- place in the order of learning; NULL: known, not learned
+    committed_at REAL NOT NULL,
+    PRIMARY KEY (structure_hash, oracle)
+);
+CREATE TABLE checkpoints (
+    iteration INTEGER PRIMARY KEY,
+    state TEXT NOT NULL,               -- JSON
+    arrays BLOB NOT NULL,              -- npz
+    last_question INTEGER NOT NULL,    -- what the store held when it was saved: see rewind
+    last_sequence INTEGER NOT NULL,
+    last_event INTEGER NOT NULL,
+    last_metrics INTEGER NOT NULL,
+    saved_at REAL NOT NULL
+);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    iteration INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    data TEXT NOT NULL,                -- JSON
+    time REAL NOT NULL
+);
+CREATE TABLE metrics (
+    id INTEGER PRIMARY KEY,
+    iteration INTEGER NOT NULL,
+    data TEXT NOT NULL,                -- JSON
+    time REAL NOT NULL
+);
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    config TEXT NOT NULL,              -- JSON
+    changes TEXT NOT NULL,             -- JSON
+    started_at REAL NOT NULL
+);
+"""
+
+Step = Callable[[sqlite3.Connection], None]
+
+
+def run_script(connection: sqlite3.Connection, script: str) -> None:
+    """Run `;`-separated statements inside the open transaction (`executescript` would commit it)."""
+    for statement in script.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    run_script(connection, _VERSION_1)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+MIGRATIONS: tuple[Step, ...] = (_create,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """The file's schema version; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check_version(connection: sqlite3.Connection, steps: Sequence[Step] = MIGRATIONS) -> int:
+    """The file's version; StoreError if it is not a Thalweg store or one of a newer Thalweg."""
+    version = version_of(connection)
+    application = int(connection.execute("PRAGMA application_id").fetchone()[0])
+    tables = int(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+    if (tables or version) and application != APPLICATION_ID:
+        raise StoreError(
+            "thalweg.db is an SQLite file, but not one that Thalweg wrote; choose another run folder"
+        )
+    if version > len(steps):
+        raise StoreError(
+            f"the run folder was written by a newer Thalweg (schema {version}, this one knows {len(steps)}); "
+            "`pip install --upgrade thalweg`, then run the same command again"
+        )
+    return version
+
+
+def migrate(connection: sqlite3.Connection, steps: Sequence[Step] = MIGRATIONS) -> int:
+    """Bring the file up to date, one step per transaction; returns the version it came from."""
+    before = check_version(connection, steps)
+    for k in range(before, len(steps)):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            steps[k](connection)
+            connection.execute(f"PRAGMA user_version = {k + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    return before
