@@ -1,1 +1,24 @@
+"""Explorers: a force field and walkers in, snapshots and events out. They know neither the store nor the oracle."""
 
+from thalweg.explorers.base import CoreField, Explorer, NativeField, Snapshot
+from thalweg.explorers.block import BlockResult, Frames
+from thalweg.explorers.limits import Event, Limits, Verdict
+from thalweg.explorers.md import MdSettings, MolecularDynamics, advance
+from thalweg.explorers.walker import WalkerState, initial_velocities
+
+__all__ = [
+    "BlockResult",
+    "CoreField",
+    "Event",
+    "Explorer",
+    "Frames",
+    "Limits",
+    "MdSettings",
+    "MolecularDynamics",
+    "NativeField",
+    "Snapshot",
+    "Verdict",
+    "WalkerState",
+    "advance",
+    "initial_velocities",
+]

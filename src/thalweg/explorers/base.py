@@ -1,0 +1,107 @@
+"""What every explorer is made of: the field it moves on, the walkers it moves, the snapshots it hands back.
+
+Explorers know neither the store nor the oracle: a force field and states come in, new states and events go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from thalweg import _native
+from thalweg.structure import FloatArray, Structure
+
+if TYPE_CHECKING:
+    from thalweg.explorers.block import BlockResult
+    from thalweg.explorers.limits import Limits
+    from thalweg.explorers.walker import WalkerState
+
+
+@runtime_checkable
+class NativeField(Protocol):
+    """A force field that runs inside the core."""
+
+    @property
+    def elements(self) -> tuple[str, ...]:
+        """Chemical symbols in the order of the field's species indices."""
+        ...
+
+    @property
+    def native(self) -> _native.ForceField:
+        """The core's object."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class CoreField:
+    """A native force field with its elements: the plainest NativeField."""
+
+    elements: tuple[str, ...]
+    native: _native.ForceField
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One moment of a trajectory.
+
+    Attributes
+    ----------
+    structure : Structure
+    velocities : ndarray (n_atoms, 3), Å per ASE time unit
+    step : int
+        Steps since the walker's start.
+    time_fs : float, fs
+    temperature : float, K
+        Instantaneous kinetic temperature, 2 E_kin / (3 n_atoms kB).
+    potential_energy : float, eV
+        Of the field.
+    bound : ndarray (n_atoms,), eV/Å, or None
+        Error bound of each atom's force: deviation times species factor; None without a committee.
+    novelty : ndarray (n_atoms,), or None
+    """
+
+    structure: Structure
+    velocities: FloatArray
+    step: int
+    time_fs: float
+    temperature: float
+    potential_energy: float
+    bound: FloatArray | None = None
+    novelty: FloatArray | None = None
+
+    @property
+    def bound_max(self) -> float | None:
+        """The largest atomic bound, eV/Å."""
+        return None if self.bound is None else float(self.bound.max())
+
+    @property
+    def bound_atom(self) -> int | None:
+        """The atom that has it."""
+        return None if self.bound is None else int(self.bound.argmax())
+
+    @property
+    def novelty_max(self) -> float | None:
+        """The largest atomic novelty."""
+        return None if self.novelty is None else float(self.novelty.max())
+
+    @property
+    def novelty_atom(self) -> int | None:
+        """The atom that has it."""
+        return None if self.novelty is None else int(self.novelty.argmax())
+
+
+class Explorer(Protocol):
+    """Moves walkers on a field, a block of steps at a time."""
+
+    def advance(
+        self,
+        field: NativeField,
+        states: Sequence[WalkerState],
+        n_steps: int,
+        limits: Limits | Sequence[Limits],
+        *,
+        stop_on_label: bool = False,
+    ) -> list[BlockResult]:
+        """One result per state, in order; each walker stops by itself where its event fires."""
+        ...

@@ -1,0 +1,194 @@
+"""What a block of steps hands back for one walker."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg.explorers.base import Snapshot
+from thalweg.explorers.limits import EVENTS, Event, Verdict
+from thalweg.explorers.walker import WalkerState
+from thalweg.structure import FloatArray, IntArray, Structure
+from thalweg.units import kB
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Moments of one trajectory as stacked arrays; an index gives the Snapshot.
+
+    Shapes: step (n,), time_fs (n,), positions and velocities (n, n_atoms, 3), temperature (n,) K,
+    potential_energy (n,) eV, bound and novelty (n, n_atoms) or None. Units as in Snapshot.
+    """
+
+    like: Structure
+    step: IntArray
+    time_fs: FloatArray
+    positions: FloatArray
+    velocities: FloatArray
+    temperature: FloatArray
+    potential_energy: FloatArray
+    bound: FloatArray | None
+    novelty: FloatArray | None
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    def __iter__(self) -> Iterator[Snapshot]:
+        return (self[k] for k in range(len(self)))
+
+    def __getitem__(self, k: int) -> Snapshot:
+        return Snapshot(
+            structure=self.like.with_positions(self.positions[k]),
+            velocities=self.velocities[k],
+            step=int(self.step[k]),
+            time_fs=float(self.time_fs[k]),
+            temperature=float(self.temperature[k]),
+            potential_energy=float(self.potential_energy[k]),
+            bound=None if self.bound is None else self.bound[k],
+            novelty=None if self.novelty is None else self.novelty[k],
+        )
+
+    @classmethod
+    def from_native(cls, fields: dict[str, Any], start: WalkerState, timestep_fs: float) -> Frames:
+        """From the core's dict of arrays, for the walker that started the block as `start`."""
+        step = fields["step"].astype(np.int64)
+        return cls(
+            like=start.structure,
+            step=step,
+            time_fs=start.time_fs + (step - start.step) * timestep_fs,
+            positions=fields["positions"],
+            velocities=fields["velocities"],
+            temperature=fields["kT"] / kB,
+            potential_energy=fields["energy"],
+            bound=fields["bound"],
+            novelty=fields["novelty"],
+        )
+
+    def only(self) -> Snapshot | None:
+        """The one moment in it, or None."""
+        return self[0] if len(self) else None
+
+
+@dataclass(frozen=True, eq=False)
+class BlockResult:
+    """Outcome of one block for one walker.
+
+    Attributes
+    ----------
+    state : WalkerState
+        Where to go on from: at the event for a label, one step before it for a break or an unphysical moment.
+    last : Snapshot
+        `state` with its energy and scores.
+    verdict : Verdict
+        What ended the block, with its reason.
+    event_step : int
+        The step at which it happened (state.step, or state.step + 1 when the walker was sent back).
+    event_snapshot : Snapshot or None
+        The offending moment; None at the plain end of a block and when it is not finite.
+    crossing, first_crossing : Verdict and Snapshot or None
+        The first moment of the block above a label limit.
+    worst : Snapshot or None
+        The moment with the largest bound (largest novelty where there is no committee).
+    history : Frames
+        The most recent states every history_stride steps, oldest first: where to step back to.
+    samples : Frames
+        States every record_stride steps: for audits, trajectories and reports.
+    n_steps : int
+        Steps done.
+    mean_temperature : float, K
+        Mean kinetic temperature over them; NaN after no step.
+    fraction_over_label : float
+        Share of them above a label limit.
+    bound_mean, bound_rms : ndarray (n_atoms,), eV/Å, or None
+        Each atom's bound over them: mean and root mean square.
+    """
+
+    state: WalkerState
+    last: Snapshot
+    verdict: Verdict
+    event_step: int
+    event_snapshot: Snapshot | None
+    crossing: Verdict | None
+    first_crossing: Snapshot | None
+    worst: Snapshot | None
+    history: Frames
+    samples: Frames
+    n_steps: int
+    mean_temperature: float
+    fraction_over_label: float
+    bound_mean: FloatArray | None
+    bound_rms: FloatArray | None
+
+    @property
+    def event(self) -> Event:
+        """What ended the block."""
+        return self.verdict.event
+
+    def last_sane(self, bound: float, novelty: float = math.inf) -> Snapshot | None:
+        """The latest state of the history, or `last`, whose scores lie below both; None when there is none."""
+        for snapshot in sorted([*self.history, self.last], key=lambda one: one.step, reverse=True):
+            if (snapshot.bound_max or 0.0) <= bound and (snapshot.novelty_max or 0.0) <= novelty:
+                return snapshot
+        return None
+
+
+def read_verdict(fields: dict[str, Any]) -> Verdict:
+    """From the core's numbers."""
+    event = EVENTS[fields["event"]]
+    scale = 1 / kB if event is Event.TOO_HOT else 1.0
+    atom, partner = fields["atom"], fields["partner"]
+    return Verdict(
+        event=event,
+        atom=None if atom < 0 else atom,
+        partner=None if partner < 0 else partner,
+        value=fields["value"] * scale,
+        limit=fields["limit"] * scale,
+    )
+
+
+def _state_after(fields: dict[str, Any], start: WalkerState, last: Frames) -> WalkerState:
+    reference, listed = fields["reference_energy"], fields["list_positions"]
+    return WalkerState(
+        structure=start.structure.with_positions(last.positions[0]),
+        velocities=last.velocities[0],
+        masses=start.masses,
+        temperature=start.temperature,
+        seed=start.seed,
+        walker_id=start.walker_id,
+        step=fields["step"],
+        time_fs=float(last.time_fs[0]),
+        list_positions=listed if len(listed) else None,
+        reference_energy=None if math.isnan(reference) else reference,
+    )
+
+
+def read_result(fields: dict[str, Any], start: WalkerState, timestep_fs: float) -> BlockResult:
+    """From the core's dict of arrays, for the walker that started the block as `start`."""
+
+    def frames(key: str) -> Frames:
+        return Frames.from_native(fields[key], start, timestep_fs)
+
+    n_steps = fields["n_steps"]
+    last, crossing = frames("last"), read_verdict(fields["crossing"])
+    has_bounds = n_steps > 0 and len(fields["bound_sum"]) > 0
+    return BlockResult(
+        state=_state_after(fields, start, last),
+        last=last[0],
+        verdict=read_verdict(fields["verdict"]),
+        event_step=fields["event_step"],
+        event_snapshot=frames("event").only(),
+        crossing=None if crossing.event is Event.NONE else crossing,
+        first_crossing=frames("first_crossing").only(),
+        worst=frames("worst").only(),
+        history=frames("history"),
+        samples=frames("samples"),
+        n_steps=n_steps,
+        mean_temperature=fields["kT_sum"] / kB / n_steps if n_steps else math.nan,
+        fraction_over_label=fields["n_over_label"] / n_steps if n_steps else 0.0,
+        bound_mean=fields["bound_sum"] / n_steps if has_bounds else None,
+        bound_rms=np.sqrt(fields["bound_sum2"] / n_steps) if has_bounds else None,
+    )

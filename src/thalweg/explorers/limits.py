@@ -1,0 +1,175 @@
+"""What a walker is watched for at every step, and what is said when it happens.
+
+Order of the checks: physical sanity first (a broken state's uncertainty means nothing), then the limits at which a
+walker must stop, then those at which a label is wanted.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from thalweg import _native
+from thalweg.errors import InputError
+from thalweg.structure import FloatArray, Structure
+from thalweg.units import kB
+
+SHORTEST_FRACTION = 0.5
+"""Default shortest distance over the sum of covalent radii: closer than that no chemistry takes place."""
+
+HEAT_MARGIN = 3.0
+"""Default margin of temperature_max over the largest thermal fluctuation: room for heat released by a reaction."""
+
+
+class Event(StrEnum):
+    """What ended a block, or what was met in it."""
+
+    NONE = "none"
+    NOT_FINITE = "not_finite"
+    TOO_CLOSE = "too_close"
+    TOO_HOT = "too_hot"
+    ENERGY_SPIKE = "energy_spike"
+    BREAK_UNCERTAIN = "break_uncertain"
+    BREAK_NOVEL = "break_novel"
+    LABEL_UNCERTAIN = "label_uncertain"
+    LABEL_NOVEL = "label_novel"
+    BLOCK_END = "block_end"
+
+    @property
+    def is_label(self) -> bool:
+        """A label is wanted here; the state itself is sane."""
+        return self in (Event.LABEL_UNCERTAIN, Event.LABEL_NOVEL)
+
+    @property
+    def is_break(self) -> bool:
+        """The walker stopped before this moment: uncertain or novel beyond the break limit."""
+        return self in (Event.BREAK_UNCERTAIN, Event.BREAK_NOVEL)
+
+    @property
+    def is_insane(self) -> bool:
+        """The walker stopped before this moment: it is unphysical."""
+        return self in (Event.NOT_FINITE, Event.TOO_CLOSE, Event.TOO_HOT, Event.ENERGY_SPIKE)
+
+
+EVENTS = tuple(Event)
+"""In the order of the native enumeration."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """An event with its reason: `value` passed `limit`.
+
+    Units: eV/Å (uncertain), dimensionless (novel), Å (too close), K (too hot), eV/atom (energy spike).
+    atom, partner: indices, None where the reason is not an atom's.
+    """
+
+    event: Event
+    atom: int | None = None
+    partner: int | None = None
+    value: float = 0.0
+    limit: float = 0.0
+
+    def describe(self, structure: Structure) -> str:
+        """The reason in words, for example 'O4 uncertain, 0.41 eV/Å (limit 0.20)'."""
+        from ase.data import chemical_symbols
+
+        def name(atom: int | None) -> str:
+            return "?" if atom is None else f"{chemical_symbols[structure.numbers[atom]]}{atom}"
+
+        value, limit = f"{self.value:.3g}", f"{self.limit:.3g}"
+        if self.event in (Event.LABEL_UNCERTAIN, Event.BREAK_UNCERTAIN):
+            return f"{name(self.atom)} uncertain, {value} eV/Å (limit {limit})"
+        if self.event in (Event.LABEL_NOVEL, Event.BREAK_NOVEL):
+            return f"{name(self.atom)} in an environment not seen before, novelty {value} (limit {limit})"
+        if self.event is Event.TOO_CLOSE:
+            return f"{name(self.atom)} and {name(self.partner)} too close, {value} Å (limit {limit})"
+        if self.event is Event.TOO_HOT:
+            return f"too hot, {value} K (limit {limit})"
+        if self.event is Event.ENERGY_SPIKE:
+            return f"potential energy rose by {value} eV/atom (limit {limit})"
+        if self.event is Event.NOT_FINITE:
+            return "energy, forces or positions are no numbers any more"
+        return "end of the block" if self.event is Event.BLOCK_END else "nothing"
+
+
+@dataclass(frozen=True, eq=False)
+class Limits:
+    """Limits above which an event fires; infinity switches one off.
+
+    Attributes
+    ----------
+    bound_label, bound_break : float, eV/Å
+        On the largest atomic error bound: committee deviation times its species' factor.
+    novelty_label, novelty_break : float
+        On the largest atomic novelty.
+    temperature_max : float, K, or None
+        On the instantaneous kinetic temperature. None: `hottest_plausible` of each walker.
+    energy_rise_max : float, eV/atom
+        On the potential energy above the walker's first.
+    species_factor : sequence in the order of the field's elements, or None
+        Makes a deviation an error bound. None: 1 for all.
+    min_distance : ndarray (n_elements, n_elements), Å, or None
+        None: `shortest_distances`. Zeros switch it off.
+    """
+
+    bound_label: float = math.inf
+    bound_break: float = math.inf
+    novelty_label: float = math.inf
+    novelty_break: float = math.inf
+    temperature_max: float | None = None
+    energy_rise_max: float = math.inf
+    species_factor: Sequence[float] | None = None
+    min_distance: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("bound_label", "bound_break", "novelty_label", "novelty_break", "energy_rise_max"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"limits: {name} must be a number not below zero, got {getattr(self, name)}")
+        if self.bound_break < self.bound_label or self.novelty_break < self.novelty_label:
+            raise InputError("limits: a break limit lies below its label limit; expected label <= break")
+
+    def to_native(self, elements: Sequence[str], temperature: float, n_atoms: int) -> _native.Limits:
+        """The core's form, for one walker at `temperature` (K)."""
+        n = len(elements)
+        factor = np.ones(n) if self.species_factor is None else np.asarray(self.species_factor, dtype=float)
+        shortest = shortest_distances(elements) if self.min_distance is None else np.asarray(self.min_distance)
+        if factor.shape != (n,) or shortest.shape != (n, n):
+            raise InputError(
+                f"limits: with {n} elements species_factor must have shape ({n},) and min_distance ({n}, {n}), "
+                f"got {factor.shape} and {shortest.shape}"
+            )
+        hottest = self.temperature_max
+        if hottest is None:
+            hottest = hottest_plausible(temperature, n_atoms)
+        native = _native.Limits(factor, np.ascontiguousarray(shortest, dtype=float))
+        native.bound_label, native.bound_break = self.bound_label, self.bound_break
+        native.novelty_label, native.novelty_break = self.novelty_label, self.novelty_break
+        native.kT_max = kB * hottest
+        native.energy_rise_max = self.energy_rise_max
+        return native
+
+
+def shortest_distances(elements: Sequence[str], fraction: float = SHORTEST_FRACTION) -> FloatArray:
+    """Shortest sane distances in Å, (n_elements, n_elements): `fraction` of the sum of covalent radii."""
+    from ase.data import atomic_numbers, covalent_radii
+
+    radii = np.array([covalent_radii[atomic_numbers[element]] for element in elements], dtype=np.float64)
+    distances: FloatArray = fraction * (radii[:, None] + radii[None, :])
+    return distances
+
+
+def hottest_plausible(temperature: float, n_atoms: int) -> float:
+    """Kinetic temperature (K) that fluctuations of n_atoms at `temperature` do not reach, with room for a reaction's heat.
+
+    In the canonical ensemble 3 N T_kin / T follows a chi-squared law with 3 N degrees of freedom; its quantile
+    at a chance of 1e-9 per step is taken `HEAT_MARGIN` times. Infinity at zero temperature, where nothing is known.
+    """
+    from scipy.stats import chi2
+
+    if temperature == 0:
+        return math.inf
+    return float(HEAT_MARGIN * temperature * chi2.isf(1e-9, 3 * n_atoms) / (3 * n_atoms))

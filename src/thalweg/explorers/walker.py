@@ -1,0 +1,154 @@
+"""A walker's state: everything its future depends on, so that a checkpoint resumes bit for bit."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from thalweg import _native
+from thalweg.errors import InputError
+from thalweg.features.batch import species_of
+from thalweg.structure import FloatArray, Structure
+from thalweg.units import kB
+
+
+@dataclass(frozen=True, eq=False)
+class WalkerState:
+    """One walker between two blocks.
+
+    Random numbers are a function of (seed, walker_id, step), so these three integers are the generator's whole state.
+
+    Attributes
+    ----------
+    structure : Structure
+    velocities : ndarray (n_atoms, 3), Å per ASE time unit
+    masses : ndarray (n_atoms,), amu
+    temperature : float, K
+        Of the thermostat.
+    seed : int, 0 <= seed < 2**64
+    walker_id : int, 0 <= walker_id < 2**32
+        Walkers that share a seed need different ids.
+    step : int
+    time_fs : float, fs
+    list_positions : ndarray (n_atoms, 3), Å, or None
+        Where the neighbour list was built; None builds it anew at the start of the next block.
+    reference_energy : float, eV, or None
+        What an energy spike is measured from; None takes the first energy of the next block.
+    """
+
+    structure: Structure
+    velocities: FloatArray
+    masses: FloatArray
+    temperature: float
+    seed: int
+    walker_id: int
+    step: int = 0
+    time_fs: float = 0.0
+    list_positions: FloatArray | None = None
+    reference_energy: float | None = None
+
+    def __post_init__(self) -> None:
+        n = len(self.structure)
+        for name, shape in (("velocities", (n, 3)), ("masses", (n,)), ("list_positions", (n, 3))):
+            if getattr(self, name) is None:
+                continue
+            values = np.array(getattr(self, name), dtype=np.float64, order="C")
+            if values.shape != shape or not np.isfinite(values).all():
+                raise InputError(f"walker: {name} must be finite numbers of shape {shape}, got {values.shape}")
+            values.flags.writeable = False
+            object.__setattr__(self, name, values)
+        if not (math.isfinite(self.temperature) and self.temperature >= 0):
+            raise InputError(f"walker: temperature must be finite and not negative, got {self.temperature} K")
+        if not (0 <= self.seed < 2**64 and 0 <= self.walker_id < 2**32 and self.step >= 0):
+            raise InputError("walker: expected 0 <= seed < 2**64, 0 <= walker_id < 2**32 and step >= 0")
+
+    @classmethod
+    def start(
+        cls,
+        structure: Structure,
+        *,
+        temperature: float,
+        seed: int,
+        walker_id: int,
+        masses: FloatArray | None = None,
+    ) -> WalkerState:
+        """At step 0, with velocities drawn at `temperature` (K) from (seed, walker_id)."""
+        masses = standard_masses(structure) if masses is None else masses
+        rng = np.random.default_rng([seed, walker_id])
+        velocities = initial_velocities(structure, temperature, rng, masses=masses)
+        return cls(structure, velocities, masses, temperature, seed, walker_id)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, lists and strings; JSON writes and reads them back without loss."""
+
+        def listed(values: FloatArray | None) -> list[Any] | None:
+            return None if values is None else values.tolist()
+
+        return {
+            "numbers": self.structure.numbers.tolist(),
+            "positions": self.structure.positions.tolist(),
+            "cell": self.structure.cell.tolist(),
+            "pbc": self.structure.pbc.tolist(),
+            "velocities": listed(self.velocities),
+            "masses": listed(self.masses),
+            "temperature": self.temperature,
+            "seed": self.seed,
+            "walker_id": self.walker_id,
+            "step": self.step,
+            "time_fs": self.time_fs,
+            "list_positions": listed(self.list_positions),
+            "reference_energy": self.reference_energy,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> WalkerState:
+        """The inverse of `to_dict`; InputError when a key is missing or unknown."""
+        data = dict(data)
+        try:
+            structure = Structure(*(data.pop(key) for key in ("numbers", "positions", "cell", "pbc")))
+            return cls(structure=structure, **data)
+        except (KeyError, TypeError) as error:
+            raise InputError(f"walker: this is no saved walker state ({error})") from error
+
+    def to_native(self, elements: tuple[str, ...]) -> _native.Walker:
+        """The core's form."""
+        native = _native.Walker(
+            species=species_of(self.structure, elements),
+            masses=self.masses,
+            positions=self.structure.positions,
+            velocities=self.velocities,
+            cell=self.structure.cell,
+            pbc=self.structure.pbc.astype(np.uint8),
+            list_positions=np.empty((0, 3)) if self.list_positions is None else self.list_positions,
+        )
+        native.kT = kB * self.temperature
+        native.seed, native.id, native.step = self.seed, self.walker_id, self.step
+        native.reference_energy = math.nan if self.reference_energy is None else self.reference_energy
+        return native
+
+
+def standard_masses(structure: Structure) -> FloatArray:
+    """Standard atomic masses, amu, (n_atoms,)."""
+    from ase.data import atomic_masses
+
+    return np.array(atomic_masses[structure.numbers], dtype=np.float64)
+
+
+def initial_velocities(
+    structure: Structure,
+    temperature: float,
+    rng: np.random.Generator,
+    *,
+    masses: FloatArray | None = None,
+) -> FloatArray:
+    """Maxwell-Boltzmann velocities at `temperature` (K), Å per ASE time unit, (n_atoms, 3).
+
+    All 3 N components are drawn and the centre of mass is left free, as the thermostat does.
+    """
+    masses = standard_masses(structure) if masses is None else masses
+    normals = rng.standard_normal((len(structure), 3))
+    velocities: FloatArray = normals * np.sqrt(kB * temperature / masses)[:, None]
+    return velocities
