@@ -1,0 +1,199 @@
+"""The page: sections in one file that needs nothing else. Every word from outside is escaped."""
+
+from __future__ import annotations
+
+from html import escape
+from importlib.resources import files
+
+from thalweg.report import figures, figures_run
+from thalweg.report.data import AUDIT, QUERY, SEED, ReportData
+from thalweg.report.structure3d import gallery
+from thalweg.report.tables import failure_table, plain_table, query_table
+from thalweg.report.verdict import verdict
+
+SECTIONS = (
+    ("learning", "Learning"),
+    ("calibration", "Calibration"),
+    ("audit", "Audit"),
+    ("queries", "Questions and answers"),
+    ("failures", "Failures"),
+    ("cost", "Cost"),
+    ("walkers", "Walkers"),
+    ("structures", "Most uncertain structures"),
+    ("settings", "Settings"),
+    ("use", "How to use the potential"),
+)
+"""Identifier and heading of each section, in the page's order."""
+
+
+def page(data: ReportData) -> str:
+    """The whole page as HTML text."""
+    bodies = {
+        "learning": figures.learning_curve(data),
+        "calibration": _grid(figures.calibration_scatter(data), figures.reliability_curve(data)),
+        "audit": _grid(figures.audit_curve(data), figures.audit_errors(data)),
+        "queries": query_table(data),
+        "failures": failure_table(data),
+        "cost": _grid(figures_run.cost_curve(data), figures_run.oracle_times(data)),
+        "walkers": figures_run.walker_uncertainty(data)
+        + _grid(figures_run.temperature_check(data), figures_run.walker_table(data)),
+        "structures": gallery(data.portraits),
+        "settings": _settings(data),
+        "use": _use(data),
+    }
+    sections = "".join(
+        f'<section id="{key}"><h2>{heading}</h2>{bodies[key] or _none(key)}</section>'
+        for key, heading in SECTIONS
+    )
+    links = "".join(f'<a href="#{key}">{heading}</a>' for key, heading in SECTIONS)
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><link rel="icon" href="data:,">'
+        f"<title>{escape(data.title)} · Thalweg</title><style>{_asset('page.css')}</style></head><body>"
+        f"{_header(data, links)}<main>{sections}</main>{_footer(data)}"
+        '<div id="tip" role="status" hidden></div>'
+        f"<script>{_asset('page.js')}</script><script>{_asset('viewer.js')}</script></body></html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return files("thalweg.report").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _grid(*bodies: str) -> str:
+    shown = [b for b in bodies if b]
+    return f'<div class="grid2">{"".join(shown)}</div>' if shown else ""
+
+
+def _none(key: str) -> str:
+    words = {
+        "learning": "No answer has been compared with a prediction yet.",
+        "calibration": "No answer has been compared with a prediction yet.",
+        "audit": "No audited structure has been answered yet.",
+        "failures": "No call has been made yet.",
+        "structures": "No structure with an error bound has been answered yet.",
+    }
+    return f'<p class="none">{words.get(key, "Nothing has been recorded yet.")}</p>'
+
+
+# ---- top of the page ----------------------------------------------------------------------------------
+
+
+def _header(data: ReportData, links: str) -> str:
+    v = verdict(data)
+    when = f"{data.started} to {data.updated}" if data.started else data.updated
+    return (
+        f'<header class="page"><p class="eyebrow">{escape(data.system)} · oracle {escape(data.oracle)} · '
+        f"{escape(when)}</p><h1>{escape(data.title)}</h1>"
+        f'<div class="verdict {v.state}"><span class="badge">{v.badge}</span>'
+        f"<p>{escape(v.claim)}</p><p>{escape(v.why)}</p></div>"
+        f'{_tiles(data)}{_time_split(data)}<nav aria-label="Sections">{links}</nav></header>'
+    )
+
+
+def _tiles(data: ReportData) -> str:
+    s = data.summary
+    kinds = (("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT))
+    counts = [(len(data.of_kind(kind)), one, many) for one, many, kind in kinds]
+    calls = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
+    wall = s.timing.get("wall")
+    tiles = [
+        ("Oracle calls", str(s.oracle_calls), calls),
+        ("Labels learned", str(s.n_labels), f"{s.failed_calls} calls failed"),
+        ("Wall time", duration(wall) if wall is not None else "–", f"{s.iterations} iterations"),
+        ("Dynamics", _explored(data), f"{s.md_steps:,} steps".replace(",", " ")),
+        ("Features", "–" if s.n_features is None else str(s.n_features), "weights per element"),
+    ]
+    if s.audit is not None and s.audit.force_rmse is not None:
+        quantile = s.audit.force_error_quantile
+        percent = f"{100 * s.confidence:g} % quantile" if s.confidence else "quantile"
+        more = f"{percent} {quantile:.3g}" if quantile is not None else ""
+        tiles.append(("Audit force RMSE", f"{s.audit.force_rmse:.3f}", f"eV/Å; {more}"))
+    cells = "".join(
+        f'<div class="tile"><dt>{escape(name)}</dt>'
+        f"<dd>{escape(value)}<small>{escape(more)}</small></dd></div>"
+        for name, value, more in tiles
+    )
+    return f'<dl class="tiles">{cells}</dl>'
+
+
+def _explored(data: ReportData) -> str:
+    return "–" if data.time_explored is None else f"{data.time_explored:.4g} ps"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 120:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def _time_split(data: ReportData) -> str:
+    parts = {k: v for k, v in data.summary.timing.items() if k != "wall" and v > 0}
+    total = sum(parts.values())
+    if total <= 0:
+        return ""
+    bars = "".join(f'<i class="{escape(k)}" style="flex:{v / total:.4f}"></i>' for k, v in parts.items())
+    keys = "".join(
+        f'<span><i class="key swatch {escape(k)}"></i>'
+        f"{escape(k)} {duration(v)} ({100 * v / total:.0f} %)</span>"
+        for k, v in parts.items()
+    )
+    return (
+        f'<div class="split"><div class="legend">{keys}</div>'
+        f'<div class="bar" role="img" aria-label="Share of wall time">{bars}</div></div>'
+    )
+
+
+# ---- end of the page ----------------------------------------------------------------------------------
+
+
+def _settings(data: ReportData) -> str:
+    parts = [f"<pre><code>{escape(data.config)}</code></pre>"] if data.config else []
+    if data.config_changes:
+        parts.append("<h3>Changed when the run was resumed</h3>")
+        parts.append(plain_table(("when", "what"), data.config_changes))
+    if data.events:
+        lines = "\n".join(f"{escape(when)}  {escape(line)}" for when, line in data.events)
+        parts.append(
+            f"<details><summary>The conversation, line by line ({len(data.events)} lines)</summary>"
+            f'<pre class="log" tabindex="0">{lines}</pre></details>'
+        )
+    return "".join(parts)
+
+
+def _use(data: ReportData) -> str:
+    if not data.summary.model_path:
+        return '<p class="none">No potential has been fitted yet.</p>'
+    model = data.summary.model_path
+    python = (
+        "from ase.io import read\nfrom thalweg import Potential\n\n"
+        f"potential = Potential.load({model!r})\n"
+        f"atoms = read({data.system!r})\n"
+        "atoms.calc = potential.calculator()\n"
+        "print(atoms.get_potential_energy())           # eV\n"
+        "print(atoms.get_forces())                     # eV/Å\n"
+        'print(atoms.calc.results["forces_bound"])     # eV/Å: bound on the error of each atom\n'
+    )
+    shell = (
+        f"thalweg evaluate {model} test.xyz      # errors and calibration on labelled structures\n"
+        f"thalweg audit {data.folder} -n 20         # fresh random checks against the oracle\n"
+        f"thalweg export {data.folder} --format extxyz\n"
+        f"thalweg report {data.folder}              # this page again\n"
+    )
+    return (
+        f"<h3>From Python</h3><pre><code>{escape(python)}</code></pre>"
+        f"<h3>From the shell</h3><pre><code>{escape(shell)}</code></pre>"
+    )
+
+
+def _footer(data: ReportData) -> str:
+    return (
+        f"<footer>Made by Thalweg {escape(data.version)} from {escape(data.folder)}, "
+        f"as of {escape(data.updated)}. "
+        "Errors are those of predictions made before the answer was learned. Units: eV, Å, ps, K.</footer>"
+    )

@@ -1,0 +1,68 @@
+"""`summary.json` as the report reads it: any key may be missing, since a run that has just begun lacks most."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from thalweg.errors import StoreError
+from thalweg.report.data import AuditSummary, Summary
+
+
+def read_summary(folder: Path) -> tuple[dict[str, Any], Summary]:
+    """The file's keys as they are, and typed; empty where there is no file yet. StoreError if damaged."""
+    path = folder / "summary.json"
+    try:
+        keys = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, Summary()
+    except (OSError, ValueError) as error:
+        raise StoreError(
+            f"{path} cannot be read: {error}. Delete it; the run writes it anew when it goes on"
+        ) from error
+    if not isinstance(keys, dict):
+        raise StoreError(f"{path}: expected a JSON object, got {type(keys).__name__}. Delete it and go on")
+    return keys, parse_summary(keys)
+
+
+def parse_summary(keys: dict[str, Any]) -> Summary:
+    """The keys of `summary.json`, typed."""
+    target, stop = keys.get("target") or {}, keys.get("stop") or {}
+    calibration = keys.get("calibration") or {}
+    counts = ("oracle_calls", "audit_calls", "failed_calls", "iterations", "n_labels", "md_steps")
+    return Summary(
+        **{name: int(keys.get(name) or 0) for name in counts},
+        n_features=keys.get("n_features"),
+        force_error=target.get("force_error"),
+        confidence=target.get("confidence"),
+        audit=_audit(keys.get("audit")),
+        calibration_factor=_factors(calibration.get("factor")),
+        calibration_coverage=calibration.get("coverage"),
+        stop_reason=str(stop.get("reason") or ""),
+        stop_message=str(stop.get("message") or ""),
+        certificate=stop.get("certified") or {},
+        timing={k: float(v) for k, v in (keys.get("timing") or {}).items()},
+        model_path=str(keys.get("model_path") or ""),
+    )
+
+
+def _factors(factor: Any) -> dict[str, float]:
+    if isinstance(factor, dict):
+        return {str(element): float(v) for element, v in factor.items() if v is not None}
+    return {} if factor is None else {"all": float(factor)}
+
+
+def _audit(keys: dict[str, Any] | None) -> AuditSummary | None:
+    if not keys or not keys.get("n_structures"):
+        return None
+    interval = keys.get("interval")
+    return AuditSummary(
+        n_structures=int(keys["n_structures"]),
+        force_rmse=keys.get("force_rmse"),
+        force_error_quantile=keys.get("force_error_quantile"),
+        fraction_within=keys.get("fraction_within"),
+        interval=(float(interval[0]), float(interval[1])) if interval else None,
+        lower_bound=keys.get("lower_bound"),
+        coverage=keys.get("coverage"),
+    )

@@ -1,0 +1,81 @@
+"""What the run has shown, in plain sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thalweg.report.data import ReportData
+
+CERTIFIED, RUNNING, OPEN = "certified", "running", "open"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`state` is certified, running or open (ended without a certificate); the sentences are plain text."""
+
+    state: str
+    badge: str
+    claim: str
+    why: str
+
+
+def verdict(data: ReportData) -> Verdict:
+    """The verdict on a run in its present state."""
+    state = _state(data)
+    badge = {CERTIFIED: "✓ certified", RUNNING: "● running", OPEN: "○ not certified"}[state]
+    return Verdict(state, badge, _claim(data, state), _why(data))
+
+
+def _state(data: ReportData) -> str:
+    if not data.summary.stop_reason:
+        return RUNNING
+    return CERTIFIED if data.summary.certificate else OPEN
+
+
+def _where(data: ReportData) -> str:
+    temperatures = sorted({w.temperature for w in data.walkers})
+    if not temperatures:
+        return ""
+    low, high = temperatures[0], temperatures[-1]
+    return f" met at {low:g} K" if low == high else f" met at {low:g}–{high:g} K"
+
+
+def _claim(data: ReportData, state: str) -> str:
+    s = data.summary
+    if s.force_error is None or s.confidence is None:
+        return "The run has only just begun: nothing is measured yet."
+    wanted = (
+        f"{100 * s.confidence:g} % of atoms{_where(data)} have a force error below {s.force_error:g} eV/Å"
+    )
+    found = _found(data)
+    if not found:
+        return f"Asked for: {wanted}. Nothing is certified yet: no audited structure has been answered."
+    if state == CERTIFIED:
+        return f"{wanted}: {found}."
+    return f"Not certified{' yet' if state == RUNNING else ''} that {wanted}: {found}."
+
+
+def _found(data: ReportData) -> str:
+    """What the audit says; "" without one. A certificate speaks of its own audits, not of the whole run's."""
+    numbers, audit = data.summary.certificate, data.summary.audit
+    if {"n_structures", "fraction_within", "lower_bound"} <= numbers.keys():
+        n, fraction, low = int(numbers["n_structures"]), numbers["fraction_within"], numbers["lower_bound"]
+    elif audit is not None and audit.fraction_within is not None:
+        n, fraction, low = audit.n_structures, audit.fraction_within, audit.lower_bound or 0.0
+    else:
+        return ""
+    least = f" (at least {100 * low:.1f} %)" if low > 0 else ""
+    structures = "1 structure" if n == 1 else f"{n} structures"
+    return f"the audit of {structures} says {100 * fraction:.1f} %{least}"
+
+
+def _why(data: ReportData) -> str:
+    s = data.summary
+    if s.stop_reason:
+        return f"Why it stopped: {s.stop_message or s.stop_reason}."
+    if not s.n_labels:
+        return "No label has been learned yet. Make the report again later to see the run as it goes on."
+    return (
+        f"The run is on, or was interrupted: {s.oracle_calls} calls so far. "
+        "The command that started it goes on from here."
+    )
