@@ -71,7 +71,8 @@ class FaultyOracle:
             return None
         digest = hashlib.sha256(f"{structure.content_hash}/{attempt}/{self.seed}".encode()).digest()
         draw = int.from_bytes(digest[:8], "little") / 2.0**64
-        for name, rate in self.rates.items():
+        for name in FAULTS:  # in this order, whatever the order of `rates`
+            rate = self.rates.get(name, 0.0)
             if draw < rate:
                 return name
             draw -= rate

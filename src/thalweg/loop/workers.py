@@ -1,0 +1,229 @@
+"""Worker processes with a time limit per task: one that hangs or dies is replaced and harms no other task.
+
+Each worker is a fresh interpreter (no fork, no import of the caller's script) with numerical libraries set to
+one thread, driven by one thread of this process over a pair of pipes.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, TypeVar
+
+from thalweg.errors import SetupError, check
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+START_LIMIT_S = 120.0
+"""A worker that is not ready after this time never will be."""
+
+LOG_TAIL = 4000
+"""Characters kept of what a dead worker wrote to its standard error."""
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+
+_Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
+class WorkerDied(Exception):  # noqa: N818 - an event, not a fault of this program
+    """A worker process ended in the middle of a task; `log` is the end of its standard error."""
+
+    def __init__(self, message: str, log: str = "") -> None:
+        super().__init__(message)
+        self.log = log
+
+
+class _Worker:
+    """One worker process and the pipes to it."""
+
+    def __init__(self, initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]) -> None:
+        child_reads, parent_writes = os.pipe()
+        parent_reads, child_writes = os.pipe()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "thalweg.loop.worker_main", str(child_reads), str(child_writes)],
+            pass_fds=(child_reads, child_writes),
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self.errors,
+            start_new_session=True,  # Ctrl-C is for the parent; and kill() takes all that a worker started
+        )
+        os.close(child_reads)
+        os.close(child_writes)
+        self.to = Connection(parent_writes, readable=False)
+        self.back = Connection(parent_reads, writable=False)
+        self.to.send((initializer, initargs))
+        if not self.back.poll(START_LIMIT_S):
+            log = self.end()
+            raise SetupError(f"a worker process was not ready after {START_LIMIT_S:g} s; it wrote: {log}")
+        try:
+            kind, value = self.receive()
+        except WorkerDied as error:
+            raise SetupError(f"a worker process could not start: {error}; it wrote: {error.log}") from error
+        if kind == "error":
+            self.end()
+            raise value
+
+    def receive(self) -> tuple[str, Any]:
+        """The next message; WorkerDied when the process is gone."""
+        try:
+            kind, value = self.back.recv()
+        except (EOFError, OSError) as error:
+            code = self.process.wait()
+            how = f"signal {-code}" if code < 0 else f"exit code {code}"
+            raise WorkerDied(f"the oracle's process died ({how})", self.end()) from error
+        return kind, value
+
+    def kill(self) -> None:
+        """Kill the process and whatever it started (an external program, say)."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def end(self) -> str:
+        """Kill the process, close the pipes, return the end of its log."""
+        self.kill()
+        self.process.wait()
+        self.to.close()
+        self.back.close()
+        if self.errors.closed:
+            return ""
+        with self.errors as file:
+            file.seek(0)
+            return file.read()[-LOG_TAIL:].decode("utf-8", errors="replace")
+
+
+class WorkerPool(Executor):
+    """`concurrent.futures.Executor` on worker processes.
+
+    Parameters
+    ----------
+    workers : int
+    time_limit : float or None, s
+        Per task, counted from its start on a ready worker; past it the future raises TimeoutError.
+    initializer, initargs
+        Called once in each worker before its first task; what it raises is raised by the task.
+
+    A task whose worker dies gets WorkerDied. Functions and arguments must be importable by name, not
+    defined in a script.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        time_limit: float | None = None,
+        initializer: Callable[..., Any] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        check(workers >= 1, f"oracle workers: at least 1, got {workers}")
+        check(time_limit is None or time_limit > 0, f"the time limit must be positive, got {time_limit} s")
+        self._time_limit = time_limit
+        self._initializer, self._initargs = initializer, initargs
+        self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._cut_off = threading.Event()
+        self._lock = threading.Lock()
+        self._live: dict[int, _Worker] = {}
+        self._threads = [
+            threading.Thread(target=self._drive, args=(n,), name=f"thalweg-worker-{n}", daemon=True)
+            for n in range(workers)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue a task."""
+        if self._closing.is_set():
+            raise SetupError("the pool of workers is closed and takes no more tasks")
+        future: Future[T] = Future()
+        self._tasks.put((future, fn, args, kwargs))
+        return future
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Finish what is queued, or with `cancel_futures` drop it and cut off what runs; end the workers."""
+        self._closing.set()
+        if cancel_futures:
+            self._cut_off.set()
+            self._cancel_queued()
+            with self._lock:
+                for worker in self._live.values():
+                    worker.kill()
+        for _ in self._threads:
+            self._tasks.put(None)
+        if wait:
+            for thread in self._threads:
+                thread.join()
+
+    def _cancel_queued(self) -> None:
+        try:
+            while True:
+                task = self._tasks.get_nowait()
+                if task is not None:
+                    task[0].cancel()
+                    task[0].set_running_or_notify_cancel()
+        except queue.Empty:
+            pass
+
+    def _drive(self, slot: int) -> None:
+        """One thread: take tasks, keep a worker alive, hand over, wait."""
+        while (task := self._tasks.get()) is not None:
+            future, fn, args, kwargs = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                result = self._run(slot, fn, args, kwargs)
+            except BaseException as error:
+                future.set_exception(error)
+            else:
+                future.set_result(result)
+        worker = self._drop(slot)
+        if worker is not None:
+            worker.end()
+
+    def _run(self, slot: int, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        worker = self._live.get(slot)
+        if worker is None or worker.process.poll() is not None:
+            self._drop(slot)
+            worker = _Worker(self._initializer, self._initargs)
+            with self._lock:
+                self._live[slot] = worker
+                if self._cut_off.is_set():
+                    worker.kill()
+        start = time.monotonic()
+        try:
+            worker.to.send((fn, args, kwargs))
+            if not worker.back.poll(self._time_limit):
+                raise FutureTimeoutError(f"no answer within the time limit of {self._time_limit:g} s")
+            kind, value = worker.receive()
+        except BrokenPipeError as error:
+            self._drop(slot)
+            raise WorkerDied(
+                f"the worker died after {time.monotonic() - start:.1f} s", worker.end()
+            ) from error
+        except (FutureTimeoutError, WorkerDied):
+            self._drop(slot)
+            worker.end()
+            raise
+        if kind == "error":
+            raise value
+        return value
+
+    def _drop(self, slot: int) -> _Worker | None:
+        with self._lock:
+            return self._live.pop(slot, None)
