@@ -1,0 +1,44 @@
+"""The one typed configuration: YAML in, frozen and checked settings out."""
+
+from thalweg.config.changes import describe_changes
+from thalweg.config.load import load_config, override, settings_from_words, validate
+from thalweg.config.oracle import AseConfig, OracleConfig, OtherOracleConfig, TbliteConfig
+from thalweg.config.quantities import parse_quantity
+from thalweg.config.schema import (
+    AcquisitionConfig,
+    BudgetConfig,
+    ExecutorConfig,
+    ExploreConfig,
+    ModelConfig,
+    RunConfig,
+    SeedsConfig,
+    TargetConfig,
+)
+from thalweg.config.system import SystemConfig, automatic_timestep, read_structure_file, read_structures
+from thalweg.config.template import render_config
+
+__all__ = [
+    "AcquisitionConfig",
+    "AseConfig",
+    "BudgetConfig",
+    "ExecutorConfig",
+    "ExploreConfig",
+    "ModelConfig",
+    "OracleConfig",
+    "OtherOracleConfig",
+    "RunConfig",
+    "SeedsConfig",
+    "SystemConfig",
+    "TargetConfig",
+    "TbliteConfig",
+    "automatic_timestep",
+    "describe_changes",
+    "load_config",
+    "override",
+    "parse_quantity",
+    "read_structure_file",
+    "read_structures",
+    "render_config",
+    "settings_from_words",
+    "validate",
+]

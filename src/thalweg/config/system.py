@@ -1,0 +1,90 @@
+"""The `system` section: the structures a run starts from, and how they are read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+
+from thalweg.config.fields import shown, whole_list
+from thalweg.errors import InputError
+from thalweg.structure import Structure
+
+_LIGHT, _MIDDLE = 4.0, 20.0
+"""amu: below the first, hydrogen's vibrations (period 9 fs and more); below the second, first-row atoms'."""
+
+
+def resolve(path: str | None, info: ValidationInfo) -> str | None:
+    """`path` relative to the configuration's folder, which the loader passes as validation context."""
+    if path is None or not info.context:
+        return path
+    return str((Path(info.context["folder"]) / Path(path).expanduser()).resolve())
+
+
+def _paths(value: Any, info: ValidationInfo) -> tuple[str, ...]:
+    paths = [value] if isinstance(value, str) else value
+    if not isinstance(paths, list | tuple) or not paths or not all(isinstance(p, str) and p for p in paths):
+        raise ValueError(f"expected the path of a structure file, or a list of paths, got {shown(value)}")
+    return tuple(str(resolve(path, info)) for path in paths)
+
+
+def _three(repeat: tuple[int, ...]) -> tuple[int, ...]:
+    if len(repeat) != 3:
+        raise ValueError(f"expected 3 whole numbers >= 1, got {len(repeat)}")
+    return repeat
+
+
+class SystemConfig(BaseModel):
+    """Structure files; each structure in them is one start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    paths: Annotated[tuple[str, ...], BeforeValidator(_paths)] = Field(
+        description="Any files that ASE reads, relative to this file; each structure in them is a start."
+    )
+    repeat: Annotated[tuple[int, ...], whole_list("3 numbers", ">= 1"), AfterValidator(_three)] = Field(
+        default=(1, 1, 1), description="Repeat the cell along its three vectors."
+    )
+
+
+def read_structures(system: SystemConfig) -> list[Structure]:
+    """All start structures, in the order of the files; raises InputError naming the file at fault."""
+    structures = [structure for path in system.paths for structure in read_structure_file(Path(path))]
+    if system.repeat == (1, 1, 1):
+        return structures
+    if not all(structure.pbc.all() for structure in structures):
+        raise InputError("system.repeat: it needs structures that are periodic in three directions")
+    return [Structure.from_atoms(structure.to_atoms().repeat(system.repeat)) for structure in structures]
+
+
+def read_structure_file(path: Path) -> list[Structure]:
+    """Every structure in one file, by ASE; raises InputError when it is absent, unreadable or empty."""
+    from ase.io import read
+
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file (paths in `system` are relative to the configuration's folder)"
+        )
+    try:
+        frames = read(path, index=":")
+    except Exception as error:
+        # ASE's many readers raise anything, from IndexError to KeyError, on a file that is not theirs
+        raise InputError(
+            f"{path}: ASE cannot read it as a structure file ({type(error).__name__}: {error}); "
+            "expected for example .xyz, .extxyz, .cif, POSCAR or .pdb, with the matching file name"
+        ) from error
+    if not frames:
+        raise InputError(f"{path}: there is no structure in it")
+    try:
+        return [Structure.from_atoms(atoms) for atoms in frames]
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def automatic_timestep(structures: list[Structure]) -> float:
+    """Time step in fs from the lightest atom: 0.5 with hydrogen, 1 up to first-row atoms, else 2."""
+    from ase.data import atomic_masses
+
+    lightest = min(float(atomic_masses[structure.numbers].min()) for structure in structures)
+    return 0.5 if lightest < _LIGHT else 1.0 if lightest < _MIDDLE else 2.0
