@@ -191,11 +191,13 @@ void bind_walkers(nb::module_& m) {
         .def_rw("history_stride", &MdSettings::history_stride)
         .def_rw("history_length", &MdSettings::history_length);
     nb::class_<Limits>(m, "Limits")
-        .def("__init__", [](Limits* self, const Doubles& species_factor, const Doubles& min_distance) {
+        .def("__init__", [](Limits* self, const Doubles& species_factor, const Doubles& species_floor,
+                            const Doubles& min_distance) {
             new (self) Limits();
             self->species_factor = to_vector(species_factor);
+            self->species_floor = to_vector(species_floor);
             self->min_distance = to_vector(min_distance);
-        }, "species_factor"_a, "min_distance"_a)
+        }, "species_factor"_a, "species_floor"_a, "min_distance"_a)
         .def_rw("bound_label", &Limits::bound_label)
         .def_rw("bound_break", &Limits::bound_break)
         .def_rw("novelty_label", &Limits::novelty_label)

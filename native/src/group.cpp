@@ -28,6 +28,7 @@ void Group::add(const Walker& walker, const Limits& limits, BlockResult& result)
         half_kick_.push_back(0.5 * settings_.timestep / walker.masses[i]);
         noise_.push_back(std::sqrt((1.0 - keep_ * keep_) * walker.kT / walker.masses[i]));
         factor_.push_back(limits.species_factor[walker.species[i]]);
+        floor_.push_back(limits.species_floor[walker.species[i]]);
     }
     now_.positions.insert(now_.positions.end(), walker.positions.begin(), walker.positions.end());
     now_.velocities.insert(now_.velocities.end(), walker.velocities.begin(), walker.velocities.end());
@@ -116,7 +117,7 @@ void Group::evaluate() {
     if (field_.has_novelty()) out.novelty = now_.novelty.data();
     field_.compute(batch, pairs_, out);
     if (!out.deviation) return;
-    for (std::size_t a = 0; a < factor_.size(); ++a) now_.bound[a] *= factor_[a];
+    for (std::size_t a = 0; a < factor_.size(); ++a) now_.bound[a] = now_.bound[a] * factor_[a] + floor_[a];
 }
 
 void Group::keep_record(Member& member, const Moment& m, const Verdict& verdict) {
@@ -219,7 +220,7 @@ void Group::compact() {
         for (auto* values : {&phase->energies, &phase->kT}) keep(*values, 1, false);
     }
     keep(species_, 1, true);
-    for (auto* values : {&half_kick_, &noise_, &factor_}) keep(*values, 1, true);
+    for (auto* values : {&half_kick_, &noise_, &factor_, &floor_}) keep(*values, 1, true);
     keep(cells_, 9, false);
     keep(pbc_, 3, false);
     std::erase_if(members_, [](const Member& m) { return m.finished; });

@@ -61,6 +61,7 @@ private:
     std::vector<double> half_kick_;  // (n_atoms): timestep / (2 mass)
     std::vector<double> noise_;      // (n_atoms): s.d. of the Ornstein-Uhlenbeck step
     std::vector<double> factor_;     // (n_atoms): species_factor
+    std::vector<double> floor_;      // (n_atoms): species_floor, eV/Å
     std::vector<double> draws_;
     Phase now_, before_;
     PairList pairs_;

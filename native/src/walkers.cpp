@@ -19,6 +19,7 @@ constexpr int kGroupAtoms = 256;
 
 void check_limits(const Limits& limits) {
     const std::size_t n = limits.species_factor.size();
+    check(limits.species_floor.size() == n, "limits: species_floor must have one entry per species");
     check(limits.min_distance.size() == n * n, "limits: min_distance must have shape (n_species, n_species)");
 }
 

@@ -50,13 +50,14 @@ struct MdSettings {
 };
 
 // Thresholds above which an event fires; infinity switches one off. The bound of an atom is its committee deviation
-// times species_factor of its species (eV/Å).
+// times species_factor plus species_floor of its species (eV/Å).
 struct Limits {
     double bound_label = kNoLimit, bound_break = kNoLimit;      // eV/Å
     double novelty_label = kNoLimit, novelty_break = kNoLimit;
     double kT_max = kNoLimit;              // eV, of the instantaneous kinetic energy: 2 E_kin / (3 n_atoms)
     double energy_rise_max = kNoLimit;     // eV per atom above reference_energy
     std::vector<double> species_factor;    // (n_species)
+    std::vector<double> species_floor;     // (n_species), eV/Å
     std::vector<double> min_distance;      // (n_species, n_species), Å
 };
 

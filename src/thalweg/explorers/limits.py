@@ -103,15 +103,15 @@ class Limits:
     Attributes
     ----------
     bound_label, bound_break : float, eV/Å
-        On the largest atomic error bound: committee deviation times its species' factor.
+        On the largest atomic error bound: committee deviation times its species' factor plus its floor.
     novelty_label, novelty_break : float
         On the largest atomic novelty.
     temperature_max : float, K, or None
         On the instantaneous kinetic temperature. None: `hottest_plausible` of each walker.
     energy_rise_max : float, eV/atom
         On the potential energy above the walker's first.
-    species_factor : sequence in the order of the field's elements, or None
-        Makes a deviation an error bound. None: 1 for all.
+    species_factor, species_floor : sequences in the order of the field's elements, or None
+        Make a deviation an error bound, factor * deviation + floor (eV/Å). None: 1 and 0 for all.
     min_distance : ndarray (n_elements, n_elements), Å, or None
         None: `shortest_distances`. Zeros switch it off.
     """
@@ -123,6 +123,7 @@ class Limits:
     temperature_max: float | None = None
     energy_rise_max: float = math.inf
     species_factor: Sequence[float] | None = None
+    species_floor: Sequence[float] | None = None
     min_distance: FloatArray | None = None
 
     def __post_init__(self) -> None:
@@ -136,16 +137,17 @@ class Limits:
         """The core's form, for one walker at `temperature` (K)."""
         n = len(elements)
         factor = np.ones(n) if self.species_factor is None else np.asarray(self.species_factor, dtype=float)
+        floor = np.zeros(n) if self.species_floor is None else np.asarray(self.species_floor, dtype=float)
         shortest = shortest_distances(elements) if self.min_distance is None else np.asarray(self.min_distance)
-        if factor.shape != (n,) or shortest.shape != (n, n):
+        if factor.shape != (n,) or floor.shape != (n,) or shortest.shape != (n, n):
             raise InputError(
-                f"limits: with {n} elements species_factor must have shape ({n},) and min_distance ({n}, {n}), "
-                f"got {factor.shape} and {shortest.shape}"
+                f"limits: with {n} elements species_factor and species_floor must have shape ({n},) and "
+                f"min_distance ({n}, {n}), got {factor.shape}, {floor.shape} and {shortest.shape}"
             )
         hottest = self.temperature_max
         if hottest is None:
             hottest = hottest_plausible(temperature, n_atoms)
-        native = _native.Limits(factor, np.ascontiguousarray(shortest, dtype=float))
+        native = _native.Limits(factor, floor, np.ascontiguousarray(shortest, dtype=float))
         native.bound_label, native.bound_break = self.bound_label, self.bound_break
         native.novelty_label, native.novelty_break = self.novelty_label, self.novelty_break
         native.kT_max = kB * hottest
