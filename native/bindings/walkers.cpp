@@ -163,13 +163,6 @@ void bind_fields(nb::module_& m) {
 
 }  // namespace
 
-void bind_force_field(nb::module_& m) {
-    nb::class_<ForceField>(m, "ForceField")
-        .def_prop_ro("r_cut", &ForceField::r_cut)
-        .def_prop_ro("has_committee", &ForceField::has_committee)
-        .def_prop_ro("has_novelty", &ForceField::has_novelty);
-}
-
 void bind_walkers(nb::module_& m) {
     bind_fields(m);
     nb::class_<Walker>(m, "Walker")
