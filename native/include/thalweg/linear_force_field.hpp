@@ -1,0 +1,56 @@
+// A linear model on ACE features: energies, forces, a committee's deviation and a novelty per atom in one pass.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "thalweg/evaluator.hpp"
+#include "thalweg/force_field.hpp"
+#include "thalweg/zbl.hpp"
+
+namespace thalweg {
+
+// Low-rank Mahalanobis distance per element: x = (phi - mean) * scale, t = components x,
+// novelty^2 = sum_r factors_r t_r^2 + rest * (|x|^2 - |t|^2). Components must be orthonormal rows.
+struct NoveltyModel {
+    int rank = 0;
+    std::vector<double> mean, scale;  // (n_elements, p)
+    std::vector<double> components;   // (n_elements, rank, p)
+    std::vector<double> factors;      // (n_elements, rank)
+    std::vector<double> rest;         // (n_elements)
+};
+
+struct LinearModel {
+    std::vector<double> weights;             // (n_elements, p), eV
+    int n_members = 0;
+    std::vector<double> member_deltas;       // (n_members, n_elements, p), member minus mean, eV
+    std::vector<double> reference_energies;  // (n_elements), eV
+    std::optional<NoveltyModel> novelty;
+    std::optional<ZblTable> zbl;
+};
+
+class LinearForceField final : public ForceField {
+public:
+    LinearForceField(std::shared_ptr<const Evaluator> evaluator, LinearModel model);
+    const Evaluator& evaluator() const { return *evaluator_; }
+    double r_cut() const override;
+    bool has_committee() const override { return model_.n_members > 0; }
+    bool has_novelty() const override { return model_.novelty.has_value(); }
+    void compute(const Batch& batch, const PairList& pairs, const ForceOutput& out) const override;
+
+private:
+    void check_model() const;
+    void pack_weights();
+    void pack_novelty();
+    void sum_structures(const Batch& batch, const double* atom_energies, double* energies) const;
+
+    std::shared_ptr<const Evaluator> evaluator_;
+    LinearModel model_;
+    std::vector<std::vector<double>> entries_, linear_;                   // [element * n_sets + set]
+    std::vector<const double*> entry_pointers_, linear_pointers_;
+    std::vector<std::vector<double>> packed_components_, packed_factors_;  // [element]
+    std::vector<NoveltyView> novelty_views_;
+};
+
+}  // namespace thalweg

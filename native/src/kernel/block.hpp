@@ -1,0 +1,186 @@
+// One block of atoms from neighbours to energies, features and pair gradients, all stages fused.
+#pragma once
+
+#include "pair.hpp"
+#include "product.hpp"
+
+namespace thalweg {
+namespace {
+
+// Scratch of one block; with base == nullptr only `end` is meaningful: the size in vectors.
+struct Work {
+    V *slots, *R, *D, *Y, *angular, *gh, *v, *bar, *a_bar, *phi, *x;
+    double* scalars;  // (n_v): one atom's v
+    int* index;       // (max_slots, W): pair of each slot and lane, or -1
+    int* slot_begin;  // (n_elements + 1)
+    std::size_t end;
+};
+
+inline Work place(const PlanView& plan, int n_sets, int max_slots, V* base) {
+    std::size_t at = 0;
+    auto take = [&](std::size_t n) {
+        V* p = base ? base + at : nullptr;
+        at += n;
+        return p;
+    };
+    const int L = plan.l_max, n_y = (L + 1) * (L + 1);
+    const int n_angular = 4 + (L + 1) * (L + 2) / 2 + 2 * (L + 1);
+    Work w{};
+    w.slots = take(3 * std::size_t(max_slots));
+    w.R = take(kChunk * plan.n_radial);
+    w.D = take(kChunk * plan.n_radial);
+    w.Y = take(kChunk * n_y);
+    w.angular = take(kChunk * n_angular);
+    w.gh = take(4 * n_y);
+    w.v = take(plan.n_v);
+    w.bar = take(plan.n_v);
+    w.a_bar = take(std::size_t(n_sets > 0 ? n_sets : 1) * plan.n_a);
+    w.phi = take(plan.n_features);
+    w.x = take(plan.n_features);
+    w.scalars = reinterpret_cast<double*>(take((plan.n_v + W - 1) / W));
+    w.index = reinterpret_cast<int*>(take((max_slots + 1) / 2));
+    w.slot_begin = reinterpret_cast<int*>(take((plan.n_elements + 2 * W) / W));
+    w.end = at;
+    return w;
+}
+
+// Sorts the neighbours of each lane by element into slots; empty slots sit at the cutoff, where all is zero.
+inline void fill_slots(const PlanView& plan, const BlockJob& job, Work& w) {
+    const NeighborView& nb = job.neighbors;
+    int n_slots = 0;
+    for (int z = 0; z < plan.n_elements; ++z) {
+        w.slot_begin[z] = n_slots;
+        int most = 0;
+        for (int lane = 0; lane < job.n_lanes; ++lane) {
+            const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
+            int n = 0;
+            for (int p = begin; p < end; ++p) n += nb.element[p] == z;
+            most = n > most ? n : most;
+        }
+        n_slots += most;
+    }
+    w.slot_begin[plan.n_elements] = n_slots;
+    for (int k = 0; k < n_slots; ++k) {
+        w.slots[3 * k] = V{}, w.slots[3 * k + 1] = V{}, w.slots[3 * k + 2] = splat(plan.r_cut);
+        for (int lane = 0; lane < W; ++lane) w.index[k * W + lane] = -1;
+    }
+    double* slots = reinterpret_cast<double*>(w.slots);
+    for (int lane = 0; lane < job.n_lanes; ++lane) {
+        const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
+        for (int z = 0; z < plan.n_elements; ++z) {
+            int k = w.slot_begin[z];
+            for (int p = begin; p < end; ++p) {
+                if (nb.element[p] != z) continue;
+                for (int axis = 0; axis < 3; ++axis) slots[(3 * k + axis) * W + lane] = nb.d[3 * p + axis];
+                w.index[k++ * W + lane] = p;
+            }
+        }
+    }
+}
+
+inline const double* recurrence_of(const PlanView& plan, int s, int z) {
+    return plan.recurrence + (std::size_t(s) * plan.n_elements + z) * plan.n_radial * 3;
+}
+
+// Calls f(z, slot, n, reload tables) over the chunks of all elements; the tables are filled on entry.
+template <int L, class F>
+inline void for_each_chunk(const PlanView& plan, const BlockJob& job, const Work& w, F f) {
+    const PairTables t{w.R, w.D, w.Y, w.angular};
+    for (int z = 0; z < plan.n_elements; ++z) {
+        const int end = w.slot_begin[z + 1];
+        for (int slot = w.slot_begin[z]; slot < end; slot += kChunk) {
+            const int n = end - slot < kChunk ? end - slot : kChunk;
+            fill_tables<L>(plan, recurrence_of(plan, job.element, z), w.slots + 3 * slot, n, t);
+            f(z, slot, n, t);
+        }
+    }
+}
+
+inline const int* offsets_of(const PlanView& plan, int z) { return plan.channel_offset + z * (plan.l_max + 1); }
+
+template <int L>
+inline void forward_A(const PlanView& plan, const BlockJob& job, const Work& w) {
+    for (int k = 0; k < plan.n_a; ++k) w.v[k] = V{};
+    for_each_chunk<L>(plan, job, w, [&](int z, int, int n, const PairTables& t) {
+        accumulate<L>(plan, offsets_of(plan, z), t, n, w.v);
+    });
+}
+
+inline void store_pair(const BlockJob& job, const Work& w, int slot, int set, const V* f) {
+    for (int lane = 0; lane < job.n_lanes; ++lane) {
+        const int p = w.index[slot * W + lane];
+        if (p < 0) continue;
+        double* out = job.pair_gradient + (std::size_t(p) * job.n_sets + set) * 3;
+        out[0] = f[0][lane], out[1] = f[1][lane], out[2] = f[2][lane];
+    }
+}
+
+template <int L>
+inline void pair_gradients(const PlanView& plan, const BlockJob& job, const Work& w) {
+    constexpr int n_y = Sizes<L>::n_y;
+    const int N = plan.n_radial;
+    V *G = w.gh, *H = w.gh + 2 * n_y;
+    for_each_chunk<L>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
+        for (int set = 0; set < job.n_sets; ++set) {
+            const V* bar = w.a_bar + std::size_t(set) * plan.n_a;
+            for (int k = 0; k < n; k += 2) {
+                const int pair = n - k < 2 ? 1 : 2;
+                const V *R = t.R + k * N, *D = t.D + k * N;
+                if (pair == 2) contract_all<L, 2>(plan, offsets_of(plan, z), bar, R, D, G, H);
+                else contract_all<L, 1>(plan, offsets_of(plan, z), bar, R, D, G, H);
+                for (int e = 0; e < pair; ++e) {
+                    V f[3];
+                    slot_gradient<L>(plan, t.angular + (k + e) * Sizes<L>::n_angular, t.Y + (k + e) * n_y,
+                                     G + e * n_y, H + e * n_y, f);
+                    store_pair(job, w, slot + k + e, set, f);
+                }
+            }
+        }
+    });
+}
+
+inline void load_rows(const BlockJob& job, const double* rows, int width, V* out) {
+    double* to = reinterpret_cast<double*>(out);
+    for (int k = 0; k < width; ++k) out[k] = V{};
+    for (int lane = 0; lane < job.n_lanes; ++lane) {
+        const double* from = rows + std::size_t(job.atoms[lane]) * width;
+        for (int k = 0; k < width; ++k) to[k * W + lane] = from[k];
+    }
+}
+
+inline void store_rows(const BlockJob& job, const V* in, int width, double* rows) {
+    const double* from = reinterpret_cast<const double*>(in);
+    for (int lane = 0; lane < job.n_lanes; ++lane) {
+        double* to = rows + std::size_t(job.atoms[lane]) * width;
+        for (int k = 0; k < width; ++k) to[k] = from[k * W + lane];
+    }
+}
+
+// Adjoint of A for each set, from linear coefficients or from given cotangents; energy of set 0.
+inline void adjoints(const PlanView& plan, const BlockJob& job, const Work& w) {
+    for (int set = 0; set < job.n_sets; ++set) {
+        if (job.cotangents) {
+            load_rows(job, job.cotangents + std::size_t(set) * job.n_atoms * plan.n_features, plan.n_features, w.x);
+            backward_features(plan, w.v, w.x, w.bar);
+        } else {
+            const V energy = linear_adjoint(plan, w.v, job.entries[set], job.linear[set], w.bar);
+            if (set == 0 && job.energy)
+                for (int lane = 0; lane < job.n_lanes; ++lane) job.energy[job.atoms[lane]] = energy[lane];
+        }
+        if (!job.pair_gradient) continue;
+        backward_nodes(plan, w.v, w.bar);
+        V* a_bar = w.a_bar + std::size_t(set) * plan.n_a;
+        for (int k = 0; k < plan.n_a; ++k) a_bar[k] = w.bar[k];
+    }
+}
+
+inline void features(const PlanView& plan, const BlockJob& job, const Work& w) {
+    forward_features(plan, w.v, w.phi);
+    if (job.phi) store_rows(job, w.phi, plan.n_features, job.phi);
+    if (!job.novelty) return;
+    const V novelty = mahalanobis(plan, *job.novelty_model, w.phi, w.x);
+    for (int lane = 0; lane < job.n_lanes; ++lane) job.novelty[job.atoms[lane]] = novelty[lane];
+}
+
+}  // namespace
+}  // namespace thalweg

@@ -1,0 +1,243 @@
+// The pair stage: radial functions, spherical harmonics, A, and the way back to forces.
+//
+// Notation (l_max = L): u = D / r; Y_lm(u) = Q_l|m|(u_z) * Re or Im of (u_x + i u_y)^|m| (m >= 0: Re, m < 0: Im),
+// orthonormal on the sphere; c_m, s_m = Re, Im of (u_x + i u_y)^m; R_n and D_n = dR_n/dr.
+#pragma once
+
+#include "vec.hpp"
+
+namespace thalweg {
+namespace {
+
+template <int L>
+struct Sizes {
+    static constexpr int n_y = (L + 1) * (L + 1);
+    static constexpr int n_q = (L + 1) * (L + 2) / 2;
+    static constexpr int n_angular = 4 + n_q + 2 * (L + 1);  // u_x, u_y, u_z, 1/r, Q, c, s
+};
+
+// Tables of the slots of one chunk, slot by slot.
+struct PairTables {
+    V *R, *D;     // (slot, n_radial)
+    V* Y;         // (slot, n_y)
+    V* angular;   // (slot, n_angular)
+};
+
+inline void radial(const PlanView& plan, const double* recurrence, V r, V* R, V* D) {
+    const double inverse = 1.0 / plan.r_cut;
+    const V t = (plan.r_cut - r) * inverse;
+    V power = t;
+    for (int k = 2; k < plan.exponent; ++k) power *= t;
+    const V y = 2.0 * (power * t), x = 1.0 - y;
+    const V dx = (2.0 * plan.exponent * inverse) * power;
+    const V k0 = splat(recurrence[0]);
+    V R1 = k0 * y, R2 = V{}, D1 = -k0, D2 = V{};
+    R[0] = R1;
+    D[0] = D1 * dx;
+    for (int n = 1; n < plan.n_radial; ++n) {
+        const double a = recurrence[3 * n], b = recurrence[3 * n + 1], c = recurrence[3 * n + 2];
+        const V f = a * x + b;
+        V Rn = f * R1;
+        Rn += c * R2;
+        V Dn = f * D1;
+        Dn += a * R1;
+        Dn += c * D2;
+        R[n] = Rn;
+        D[n] = Dn * dx;
+        R2 = R1, R1 = Rn, D2 = D1, D1 = Dn;
+    }
+}
+
+template <int L>
+inline void angular(const PlanView& plan, V x, V y, V z, V* table, V* Y) {
+    V* Q = table + 4;
+    V* c = Q + Sizes<L>::n_q;
+    V* s = c + L + 1;
+    c[0] = splat(1.0), s[0] = V{};
+    for (int m = 1; m <= L; ++m) {
+        V re = c[m - 1] * x, im = c[m - 1] * y;
+        re -= s[m - 1] * y;
+        im += s[m - 1] * x;
+        c[m] = re, s[m] = im;
+    }
+    for (int l = 0; l <= L; ++l) {
+        const int row = l * (l + 1) / 2, up = row - l, up2 = up - l + 1;
+        for (int m = 0; m < l; ++m) {
+            V q = (plan.alpha[row + m] * z) * Q[up + m];
+            if (m < l - 1) q += plan.beta[row + m] * Q[up2 + m];
+            Q[row + m] = q;
+        }
+        Q[row + l] = splat(plan.diagonal[l]);
+        V* Yl = Y + l * l + l;
+        Yl[0] = Q[row];
+        for (int m = 1; m <= l; ++m) {
+            Yl[m] = Q[row + m] * c[m];
+            Yl[-m] = Q[row + m] * s[m];
+        }
+    }
+}
+
+// Fills the tables of slots begin .. begin + n (displacements `d`, three vectors a slot).
+template <int L>
+inline void fill_tables(const PlanView& plan, const double* recurrence, const V* d, int n, const PairTables& out) {
+    for (int k = 0; k < n; ++k) {
+        const V dx = d[3 * k], dy = d[3 * k + 1], dz = d[3 * k + 2];
+        V r2 = dx * dx;
+        r2 += dy * dy;
+        r2 += dz * dz;
+        const V r = root(r2), inverse = 1.0 / r;
+        V* table = out.angular + k * Sizes<L>::n_angular;
+        const V x = dx * inverse, y = dy * inverse, z = dz * inverse;
+        table[0] = x, table[1] = y, table[2] = z, table[3] = inverse;
+        radial(plan, recurrence, r, out.R + k * plan.n_radial, out.D + k * plan.n_radial);
+        angular<L>(plan, x, y, z, table, out.Y + k * Sizes<L>::n_y);
+    }
+}
+
+// A[b][m] += sum over slots of R[slot][b] * Y[slot][m].
+template <int NB, int MB>
+inline void outer_sum(V* A, int stride, const V* R, int r_stride, const V* Y, int y_stride, int n_slots) {
+    V acc[NB][MB];
+    for (int b = 0; b < NB; ++b)
+        for (int m = 0; m < MB; ++m) acc[b][m] = A[b * stride + m];
+    for (int k = 0; k < n_slots; ++k, R += r_stride, Y += y_stride)
+        for (int b = 0; b < NB; ++b)
+            for (int m = 0; m < MB; ++m) acc[b][m] += R[b] * Y[m];
+    for (int b = 0; b < NB; ++b)
+        for (int m = 0; m < MB; ++m) A[b * stride + m] = acc[b][m];
+}
+
+template <int MB>
+inline void outer_sums(V* A, int stride, const V* R, int r_stride, const V* Y, int y_stride, int n_slots, int count) {
+    int n = 0;
+    for (; n + 4 <= count; n += 4) outer_sum<4, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
+    if (count - n == 3) outer_sum<3, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
+    if (count - n == 2) outer_sum<2, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
+    if (count - n == 1) outer_sum<1, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
+}
+
+// A of one neighbour element += the chunk's slots.
+template <int L>
+inline void accumulate(const PlanView& plan, const int* channel_offset, const PairTables& t, int n_slots, V* v) {
+    constexpr int n_y = Sizes<L>::n_y;
+    for (int l = 0; l <= L; ++l) {
+        const int dim = 2 * l + 1, count = plan.radial_count[l];
+        V* A = v + channel_offset[l];
+        const V* Y = t.Y + l * l;
+        int m = 0;
+        for (; m + 3 <= dim; m += 3) outer_sums<3>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
+        if (dim - m == 2) outer_sums<2>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
+        if (dim - m == 1) outer_sums<1>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
+    }
+}
+
+// G[k][m] = sum_n R[k][n] A_bar[n][m] and H with D for NB slots k.
+template <int NB, int MB>
+inline void contract(const V* bar, int stride, const V* R, const V* D, int r_stride, int count, V* G, V* H, int n_y) {
+    V g[NB][MB] = {}, h[NB][MB] = {};
+    for (int n = 0; n < count; ++n)
+        for (int m = 0; m < MB; ++m) {
+            const V x = bar[n * stride + m];
+            for (int k = 0; k < NB; ++k) {
+                g[k][m] += R[k * r_stride + n] * x;
+                h[k][m] += D[k * r_stride + n] * x;
+            }
+        }
+    for (int k = 0; k < NB; ++k)
+        for (int m = 0; m < MB; ++m) G[k * n_y + m] = g[k][m], H[k * n_y + m] = h[k][m];
+}
+
+template <int L, int NB>
+inline void contract_all(const PlanView& plan, const int* channel_offset, const V* bar, const V* R, const V* D, V* G,
+                         V* H) {
+    constexpr int n_y = Sizes<L>::n_y;
+    const int stride = plan.n_radial;
+    for (int l = 0; l <= L; ++l) {
+        const int dim = 2 * l + 1, count = plan.radial_count[l];
+        const V* b = bar + channel_offset[l];
+        V *g = G + l * l, *h = H + l * l;
+        int m = 0;
+        for (; m + 3 <= dim; m += 3) contract<NB, 3>(b + m, dim, R, D, stride, count, g + m, h + m, n_y);
+        if (dim - m == 2) contract<NB, 2>(b + m, dim, R, D, stride, count, g + m, h + m, n_y);
+        if (dim - m == 1) contract<NB, 1>(b + m, dim, R, D, stride, count, g + m, h + m, n_y);
+    }
+}
+
+// d(sum_lm G_lm Y_lm + radial part H)/dD of one slot.
+template <int L>
+inline void slot_gradient(const PlanView& plan, const V* table, const V* Y, const V* G, const V* H, V* out) {
+    const V x = table[0], y = table[1], z = table[2], inverse = table[3];
+    const V *Q = table + 4, *c = Q + Sizes<L>::n_q, *s = c + L + 1;
+    V along = V{};
+    for (int k = 0; k < Sizes<L>::n_y; ++k) along += H[k] * Y[k];
+    V fx = V{}, fy = V{}, fz = V{};
+    for (int m = 0; m <= L; ++m) {
+        V re = V{}, im = V{}, dre = V{}, dim = V{};
+        for (int l = m; l <= L; ++l) {
+            const int q = l * (l + 1) / 2 + m;
+            const V g = G[l * l + l + m], h = G[l * l + l - m];
+            if (m > 0) {
+                re += Q[q] * g;
+                im += Q[q] * h;
+            }
+            if (l > m) {
+                const V slope = plan.delta[q] * Q[q + 1];
+                dre += slope * g;
+                if (m > 0) dim += slope * h;
+            }
+        }
+        fz += c[m] * dre;
+        if (m > 0) {
+            fz += s[m] * dim;
+            re *= double(m), im *= double(m);
+            fx += re * c[m - 1];
+            fx += im * s[m - 1];
+            fy += im * c[m - 1];
+            fy -= re * s[m - 1];
+        }
+    }
+    V radial_part = fx * x;
+    radial_part += fy * y;
+    radial_part += fz * z;
+    const V shift = along - radial_part * inverse;
+    out[0] = fx * inverse + shift * x;
+    out[1] = fy * inverse + shift * y;
+    out[2] = fz * inverse + shift * z;
+}
+
+// dY_lm along a displacement e of one slot; returns e . u.
+template <int L>
+inline V harmonic_tangent(const PlanView& plan, const V* table, V ex, V ey, V ez, V* dY) {
+    const V x = table[0], y = table[1], z = table[2], inverse = table[3];
+    const V *Q = table + 4, *c = Q + Sizes<L>::n_q, *s = c + L + 1;
+    const V along = ex * x + ey * y + ez * z;
+    const V tx = (ex - along * x) * inverse, ty = (ey - along * y) * inverse, tz = (ez - along * z) * inverse;
+    for (int m = 0; m <= L; ++m) {
+        const V dc = m ? double(m) * (c[m ? m - 1 : 0] * tx - s[m ? m - 1 : 0] * ty) : V{};
+        const V ds = m ? double(m) * (s[m ? m - 1 : 0] * tx + c[m ? m - 1 : 0] * ty) : V{};
+        for (int l = m; l <= L; ++l) {
+            const int q = l * (l + 1) / 2 + m;
+            const V slope = l > m ? plan.delta[q] * Q[q + (l > m)] * tz : V{};
+            dY[l * l + l + m] = Q[q] * dc + slope * c[m];
+            if (m) dY[l * l + l - m] = Q[q] * ds + slope * s[m];
+        }
+    }
+    return along;
+}
+
+// dA of one neighbour element += tangent of one slot.
+template <int L>
+inline void accumulate_tangent(const PlanView& plan, const int* channel_offset, const V* R, const V* D, const V* Y,
+                               const V* dY, V along, V* dv) {
+    for (int l = 0; l <= L; ++l) {
+        const int dim = 2 * l + 1;
+        for (int n = 0; n < plan.radial_count[l]; ++n) {
+            V* dA = dv + channel_offset[l] + n * dim;
+            const V slope = D[n] * along;
+            for (int m = 0; m < dim; ++m) dA[m] += slope * Y[l * l + m] + R[n] * dY[l * l + m];
+        }
+    }
+}
+
+}  // namespace
+}  // namespace thalweg

@@ -1,0 +1,102 @@
+"""Thalweg's native core. Arrays are C-contiguous NumPy arrays of the given dtype."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Doubles = NDArray[np.float64]
+Ints = NDArray[np.int32]
+Flags = NDArray[np.uint8]
+
+class Evaluator:
+    def __init__(
+        self,
+        *,
+        n_elements: int,
+        r_cut: float,
+        exponent: int,
+        recurrence: Doubles,
+        radial_count: Ints,
+        nodes: Ints,
+        tensor_start: Ints,
+        tensor_index: Ints,
+        tensor_value: Doubles,
+        features: Ints,
+        scale: Doubles,
+        instructions: str = "",
+    ) -> None: ...
+    @property
+    def n_features(self) -> int: ...
+    @property
+    def instructions(self) -> str: ...
+    def phi(
+        self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags
+    ) -> Doubles: ...
+    def vjp(
+        self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags, g: Doubles
+    ) -> tuple[Doubles, Doubles]: ...
+    def jvp(
+        self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags, v: Doubles
+    ) -> Doubles: ...
+    def jacobian(
+        self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags
+    ) -> tuple[Ints, Ints, Doubles]: ...
+    def design_rows(
+        self,
+        first_atom: Ints,
+        species: Ints,
+        positions: Doubles,
+        cells: Doubles,
+        pbc: Flags,
+        want_strain: bool,
+    ) -> tuple[Doubles, Doubles, Doubles]: ...
+
+class ForceField:
+    @property
+    def r_cut(self) -> float: ...
+    @property
+    def has_committee(self) -> bool: ...
+    @property
+    def has_novelty(self) -> bool: ...
+
+class NoveltyModel:
+    def __init__(
+        self, *, mean: Doubles, scale: Doubles, components: Doubles, factors: Doubles, rest: Doubles
+    ) -> None: ...
+
+class LinearForceField(ForceField):
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        weights: Doubles,
+        member_deltas: Doubles,
+        reference_energies: Doubles,
+        novelty: NoveltyModel | None = None,
+        zbl: ZblTable | None = None,
+    ) -> None: ...
+    def compute(
+        self,
+        first_atom: Ints,
+        species: Ints,
+        positions: Doubles,
+        cells: Doubles,
+        pbc: Flags,
+        *,
+        deviation: bool = False,
+        novelty: bool = False,
+    ) -> tuple[Doubles, Doubles, Doubles, Doubles | None, Doubles | None]: ...
+
+def set_num_threads(n: int) -> None: ...
+def num_threads() -> int: ...
+
+# Neighbour lists, baselines and walkers.
+
+def use_vesin(neighbors: int, free: int) -> None: ...
+def build_pairs(
+    first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags, r_list: float
+) -> tuple[Ints, Ints, Doubles]: ...
+
+class ZblTable:
+    def __init__(self, numbers: list[int], inner: Doubles, outer: Doubles) -> None: ...
+    def compute(
+        self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags
+    ) -> tuple[Doubles, Doubles, Doubles]: ...

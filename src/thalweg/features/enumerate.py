@@ -1,0 +1,94 @@
+"""Enumerates the features: every multiset of channels within the degree limits, and the trees that couple it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import pi, sqrt
+
+from thalweg.features.couplings import Tree, trees_of
+
+Channel = tuple[int, int, int]
+"""z (index of the neighbour's element), n, l."""
+
+
+@dataclass(frozen=True)
+class FeatureTerm:
+    """One feature: scale * left . right, each side a channel or the node (A_a x A_b)^L.
+
+    channels : the nu channels, sorted by (z, l, n); sides : positions in `channels` on the left and the right,
+    one or two each; empty for order 1; L : length index of the block; scale : (4 pi)^(nu/2) / sqrt(2 L + 1).
+    """
+
+    channels: tuple[Channel, ...]
+    sides: tuple[tuple[int, ...], ...]
+    L: int
+
+    @property
+    def nu(self) -> int:
+        """Correlation order."""
+        return len(self.channels)
+
+    @property
+    def scale(self) -> float:
+        """The factor in front of the dot product."""
+        return float((4 * pi) ** (self.nu / 2) / sqrt(2 * self.L + 1))
+
+
+def enumerate_features(
+    n_elements: int, max_degree: tuple[int, ...], radial_count: tuple[int, ...]
+) -> tuple[FeatureTerm, ...]:
+    """All features, by rising order, then degree, then channels."""
+    channels = [
+        (z, n, l) for z in range(n_elements) for l, count in enumerate(radial_count) for n in range(count)
+    ]
+    out: list[FeatureTerm] = []
+    for nu, limit in enumerate(max_degree, start=1):
+        usable = [c for c in channels if (c[2] == 0 if nu == 1 else c[1] + 2 * c[2] <= limit) and c[1] <= limit]
+        found = [(sum(n + l for _, n, l in m), m) for m in _multisets(usable, nu, limit)]
+        for _, multiset in sorted(found):
+            out.extend(_couple(multiset))
+    return tuple(out)
+
+
+def _multisets(channels: list[Channel], nu: int, limit: int) -> Iterator[tuple[Channel, ...]]:
+    """Multisets of `nu` channels, in the order of `channels`, of total degree at most `limit`."""
+
+    def extend(start: int, room: int, chosen: tuple[Channel, ...]) -> Iterator[tuple[Channel, ...]]:
+        if len(chosen) == nu:
+            yield chosen
+            return
+        for k in range(start, len(channels)):
+            _, n, l = channels[k]
+            if n + l <= room:
+                yield from extend(k, room - n - l, (*chosen, channels[k]))
+
+    return extend(0, limit, ())
+
+
+def _couple(multiset: tuple[Channel, ...]) -> list[FeatureTerm]:
+    nu = len(multiset)
+    ls = tuple(l for *_, l in multiset)
+    if nu == 1:
+        return [FeatureTerm(multiset, (), 0)]
+    if sum(ls) % 2 or 2 * max(ls) > sum(ls):
+        return []
+    if nu == 2:
+        return [FeatureTerm(multiset, ((0,), (1,)), ls[0])]
+    equal = tuple(multiset.index(channel) for channel in multiset)
+    degrees = [n + l for _, n, l in multiset]
+    trees = trees_of(ls, equal, _preferred_pairing(degrees))
+    return [FeatureTerm(multiset, _sides(tree), tree[2]) for tree in trees]
+
+
+def _sides(tree: Tree) -> tuple[tuple[int, ...], ...]:
+    left, right, _ = tree
+    return (left, right if right[0] != right[1] else right[:1])
+
+
+def _preferred_pairing(degrees: list[int]) -> int:
+    """The pairing whose larger node has the least degree: low nodes are few and shared by many features."""
+    if len(degrees) == 3:
+        return min(range(3), key=lambda k: (sum(degrees) - degrees[2 - k], k))
+    total = sum(degrees)
+    return min(range(3), key=lambda k: (max(degrees[0] + degrees[k + 1], total - degrees[0] - degrees[k + 1]), k))
