@@ -11,6 +11,7 @@ What is read, and under which keys (each may be missing: the page then leaves th
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -44,6 +45,7 @@ def collect(store: SqliteStore, folder: Path) -> d.ReportData:
     runs, metrics, events = store.runs(), store.metrics(), store.events()
     config: dict[str, Any] = runs[-1].config if runs else {}
     questions = tuple(_questions(store))
+    summary = _with_target(summary, config, questions)
     walkers = walker_series(metrics)
     system = str(keys.get("system") or _system(config) or folder.name)
     times = [r.started_at for r in runs] + [e.time for e in events[-1:]] + [m.time for m in metrics[-1:]]
@@ -55,7 +57,7 @@ def collect(store: SqliteStore, folder: Path) -> d.ReportData:
         started=_when(times[0]) if times else "",
         updated=_when(max(times)) if times else "",
         version=_version(),
-        summary=_with_target(summary, config, questions),
+        summary=summary,
         time_explored=float(sum(w.time[-1] for w in walkers)) if walkers else None,
         questions=questions,
         pending=sum(not q.state.is_finished() for q in store.questions()),
@@ -102,8 +104,6 @@ def _changes(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
 
 def _with_target(summary: d.Summary, config: dict[str, Any], questions: Sequence[d.Question]) -> d.Summary:
     """The summary, completed where the run has not written one yet."""
-    from dataclasses import replace
-
     target = config.get("target") or {}
     return replace(
         summary,
@@ -142,6 +142,7 @@ def _answered(call: int, question: Question | None, answer: LabelRecord | Attemp
     errors = None
     if predicted is not None and predicted.shape == answer.label.forces.shape:
         errors = np.linalg.norm(predicted - answer.label.forces, axis=1)
+        errors = errors if np.isfinite(errors).all() else None
     learned = "known, not yet learned" if answer.sequence is None else f"learned as label {answer.sequence}"
     return d.Question(**row, errors=errors, oracle_time=answer.label.wall_time, learned=learned)
 

@@ -129,7 +129,7 @@ def calibration_scatter(data: ReportData) -> str:
         "Does the error bound hold?",
         chart.svg(),
         f"{100 * inside:.1f} % of {len(bounds)} atoms lie below the diagonal, where the true error is inside "
-        f"the bound stated before the oracle was asked{_stated(data)}.{thinned}",
+        f"the bound stated before the oracle was asked{_stated(data)}.{thinned}{_factors(data)}",
         legend,
     )
 
@@ -137,6 +137,14 @@ def calibration_scatter(data: ReportData) -> str:
 def _stated(data: ReportData) -> str:
     confidence = data.summary.confidence
     return f"; the bound promises {100 * confidence:g} %" if confidence else ""
+
+
+def _factors(data: ReportData) -> str:
+    factors = data.summary.calibration_factor
+    if not factors:
+        return ""
+    words = ", ".join(f"{escape(element)} {factor:.3g}" for element, factor in factors.items())
+    return f" Calibration factors, from the committee's deviation to the bound: {words}."
 
 
 def reliability_curve(data: ReportData) -> str:

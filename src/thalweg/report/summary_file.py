@@ -1,4 +1,4 @@
-"""`summary.json` as the report reads it: any key may be missing, since a run that has just begun lacks most."""
+"""`summary.json` as the report reads it: any key may be missing, since a young run lacks most."""
 
 from __future__ import annotations
 

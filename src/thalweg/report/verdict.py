@@ -72,10 +72,10 @@ def _found(data: ReportData) -> str:
 def _why(data: ReportData) -> str:
     s = data.summary
     if s.stop_reason:
-        return f"Why it stopped: {s.stop_message or s.stop_reason}."
+        return f"Why it stopped: {(s.stop_message or s.stop_reason).rstrip('.')}."
     if not s.n_labels:
         return "No label has been learned yet. Make the report again later to see the run as it goes on."
     return (
-        f"The run is on, or was interrupted: {s.oracle_calls} calls so far. "
+        f"The run is on, or was interrupted: {s.oracle_calls} calls so far, {data.pending} questions open. "
         "The command that started it goes on from here."
     )

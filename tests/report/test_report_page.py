@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from html import escape
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from thalweg.report.data import Portrait, Question, ReportData, Summary, per_atom
+from thalweg.report.html import SECTIONS, duration, page
+from thalweg.structure import Structure
+
+VOID = {"meta", "link", "br", "input", "img", "hr", "circle", "path"}
+HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
+
+
+class Reader(HTMLParser):
+    """Checks nesting, and keeps identifiers, sources, scripts and the table's rows."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.loads: list[str] = []
+        self.tags: list[str] = []
+        self.handlers: list[str] = []
+        self.scripts: list[str] = []
+        self.text: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.tags.append(tag)
+        self.ids += [v for k, v in attrs if k == "id" and v]
+        self.loads += [v for k, v in attrs if k in {"src", "href", "xlink:href", "srcset"} and v]
+        self.handlers += [k for k in values if k.startswith("on")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] == "script":
+            self.scripts.append(data)
+        elif not self.open or self.open[-1] != "style":
+            self.text.append(data)
+
+
+def read(text: str) -> Reader:
+    reader = Reader()
+    reader.feed(text)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def empty(**changes: object) -> ReportData:
+    data = ReportData(
+        title="x",
+        system="x.xyz",
+        oracle="EMT",
+        folder="runs/x",
+        started="",
+        updated="",
+        version="0",
+        summary=Summary(),
+    )
+    return dataclasses.replace(data, **changes)  # type: ignore[arg-type]
+
+
+def test_every_section_is_there_in_order_and_linked(data: ReportData) -> None:
+    reader = read(page(data))
+    keys = [key for key, _ in SECTIONS]
+    assert [i for i in reader.ids if i in keys] == keys
+    assert {f"#{key}" for key in keys} <= set(reader.loads)
+    assert len(reader.ids) == len(set(reader.ids))
+
+
+def test_nothing_is_loaded_from_elsewhere(data: ReportData) -> None:
+    text = page(data)
+    reader = read(text)
+    assert reader.loads
+    assert all(load.startswith(("#", "data:")) for load in reader.loads)
+    assert not re.search(r"https?://|@import|url\(|fetch\(|XMLHttpRequest|import\s*\(", text)
+
+
+def test_hostile_names_stay_text(data: ReportData) -> None:
+    before = read(page(data))
+    question = dataclasses.replace(data.questions[20], reason=HOSTILE, learned=HOSTILE, symbol=HOSTILE)
+    failed = Question(call=999, kind=HOSTILE, outcome=HOSTILE, message=HOSTILE, walker=0, symbol=HOSTILE)
+    portrait = dataclasses.replace(data.portraits[0], title=HOSTILE)
+    hostile = dataclasses.replace(
+        data,
+        title=HOSTILE,
+        system=HOSTILE,
+        oracle=HOSTILE,
+        folder=HOSTILE,
+        questions=(*data.questions, question, failed),
+        portraits=(portrait, *data.portraits[1:]),
+        config=HOSTILE,
+        config_changes=((HOSTILE, HOSTILE),),
+        events=((HOSTILE, HOSTILE),),
+        summary=dataclasses.replace(
+            data.summary, stop_message=HOSTILE, model_path=HOSTILE, timing={HOSTILE: 1.0, "wall": 1.0}
+        ),
+    )
+    text = page(hostile)
+    after = read(text)
+    assert after.tags.count("script") == before.tags.count("script")
+    assert "img" not in after.tags
+    assert after.handlers == []
+    assert HOSTILE not in text
+    assert text.count(escape(HOSTILE)) > 10
+
+
+def test_a_run_without_labels_gives_a_whole_page() -> None:
+    text = page(empty())
+    reader = read(text)
+    assert {key for key, _ in SECTIONS} <= set(reader.ids)
+    assert "only just begun" in text
+    assert "<figure" not in text
+    assert "No potential has been fitted yet" in text
+
+
+def test_a_run_with_failures_alone(data: ReportData) -> None:
+    failed = tuple(q for q in data.questions if q.failed)
+    text = page(dataclasses.replace(data, questions=failed, portraits=(), walkers=(), audit_series=None))
+    read(text)
+    assert "SCF not converged in 250 steps" in text
+    assert "No answer has been compared" in text
+
+
+def test_the_numbers_are_those_of_the_data(data: ReportData) -> None:
+    text = page(data)
+    bounds, errors = per_atom(data.answered)
+    assert f"{100 * (errors <= bounds).mean():.1f} % of {len(bounds)} atoms" in text
+    assert "95 % of atoms met at 300–500 K have a force error below 0.15 eV/Å" in text
+    assert "the audit of 29 structures says 97.6 % (at least 96.1 %)" in text
+    for q in data.questions:
+        row = re.search(rf'<tr id="call-{q.call}".*?</tr>', text)
+        assert row is not None
+        shown = re.findall(r'<td class="n" data-v="([^"]*)">', row.group())
+        assert shown[0] == str(q.call)
+        assert shown[6] == ("" if q.error_max is None else f"{q.error_max:.9g}")
+        assert shown[7] == ("" if q.error_rms is None else f"{q.error_rms:.9g}")
+
+
+def test_every_answer_is_a_dot_of_the_learning_curve(data: ReportData) -> None:
+    text = page(data)
+    section = text.split('id="learning"')[1].split("</section>")[0]
+    wide = section.split("only-narrow")[0]
+    calls = [int(c) for c in re.findall(r'data-c="(\d+)"', wide)]
+    assert sorted(calls) == [q.call for q in data.answered]
+
+
+def test_the_scenes_hold_the_structures(data: ReportData) -> None:
+    reader = read(page(data))
+    scenes = next(json.loads(s) for s in reader.scripts if s.startswith("["))
+    assert [s["call"] for s in scenes] == [p.call for p in data.portraits]
+    positions = np.array(scenes[0]["xyz"])
+    expected = data.portraits[0].structure.positions
+    np.testing.assert_allclose(positions - positions[0], expected - expected[0], atol=2e-3)
+    np.testing.assert_allclose(scenes[0]["bounds"], data.portraits[0].bounds, rtol=5e-3)
+
+
+def test_a_bound_that_is_not_finite_is_no_obstacle(data: ReportData) -> None:
+    bounds = np.full(9, np.nan)
+    portrait = Portrait(1, "call 1", data.portraits[0].structure, bounds, None)
+    question = dataclasses.replace(data.questions[20], bounds=bounds, bound=float("nan"))
+    text = page(dataclasses.replace(data, portraits=(portrait,), questions=(*data.questions[:20], question)))
+    read(text)
+    assert '"bounds":[null' in text
+
+
+def test_a_crystal_has_its_cell_and_bonds_that_leave_it(data: ReportData) -> None:
+    cell = np.full((3, 3), 2.715) - 2.715 * np.eye(3)
+    silicon = Structure(
+        np.array([14, 14]), np.array([[0.0, 0, 0], [1.3575] * 3]), cell, np.ones(3, dtype=bool)
+    )
+    portrait = Portrait(3, "call 3", silicon, np.array([0.1, 0.2]), None)
+    reader = read(page(dataclasses.replace(data, portraits=(portrait,))))
+    scene = next(json.loads(s) for s in reader.scripts if s.startswith("["))[0]
+    assert len(scene["edges"]) == 12
+    assert len(scene["bonds"]) == 8
+    lengths = np.linalg.norm(np.array(scene["bonds"])[:, 1:], axis=1)
+    np.testing.assert_allclose(lengths, 0.5 * 2.3513, atol=2e-3)
+
+
+def test_the_page_stays_small_with_many_calls() -> None:
+    from report_synthetic import run
+
+    assert len(page(run(n_calls=1500)).encode()) < 3_000_000
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(0.5, "0.5 s"), (143, "2 min 23 s"), (7260, "2 h 1 min")])
+def test_durations(seconds: float, words: str) -> None:
+    assert duration(seconds).replace("\u00a0", " ") == words
+
+
+@pytest.mark.parametrize(
+    ("summary", "state", "words"),
+    [
+        ({"stop_reason": "", "certificate": {}}, "running", "Not certified yet that 95 %"),
+        ({"stop_reason": "budget", "certificate": {}}, "open", "Not certified that 95 %"),
+        ({"stop_reason": "", "certificate": {}, "audit": None}, "running", "Nothing is certified yet"),
+    ],
+)
+def test_the_verdict_claims_no_more_than_is_certified(
+    data: ReportData, summary: dict[str, object], state: str, words: str
+) -> None:
+    changed = dataclasses.replace(data, summary=dataclasses.replace(data.summary, **summary))  # type: ignore[arg-type]
+    text = page(changed)
+    assert f'class="verdict {state}"' in text
+    assert words in text
+    assert "✓ certified" not in text
+    assert "✓ certified" in page(data)
