@@ -1,0 +1,5 @@
+"""`python -m thalweg.cli`."""
+
+from thalweg.cli.app import main
+
+main()

@@ -1,0 +1,34 @@
+"""`thalweg evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A saved potential: the model folder of a run or of a fit.")],
+    test: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ or anything ASE reads.")],
+    json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
+) -> None:
+    """Errors and calibration of a saved potential on labelled structures.
+
+    Energies in eV/atom, forces in eV/Å over components, stress in GPa; "bounds held" is the share of atoms
+    whose force error is below the bound that the potential states.
+
+    Example: thalweg evaluate runs/malonaldehyde/model test.xyz
+    """
+    from thalweg.api import evaluate as evaluate_labels
+
+    from thalweg.cli.errortable import error_table
+    from thalweg.cli.output import print_json, terminal
+    from thalweg.potential import Potential
+    from thalweg.store import read_labelled
+
+    document = evaluate_labels(Potential.load(model), read_labelled(test))
+    if json_:
+        print_json(document)
+    else:
+        terminal().print(error_table(document))

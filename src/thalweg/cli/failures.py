@@ -1,0 +1,136 @@
+"""What the command line does when something goes wrong: one clear message and an exit code, no traceback.
+
+Deliberate errors (ThalwegError) print their message. Anything else is a defect: its traceback goes into a log
+file and the message says where. THALWEG_TRACEBACK=1 shows tracebacks of both kinds.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+import typer
+from typer.core import TyperGroup
+
+from thalweg.errors import SetupError, StoreError, ThalwegError
+
+OK, UNEXPECTED, INPUT, UNCERTIFIED, SETUP, STORE, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 5, 130, 141
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 a defect in Thalweg; 2 something you wrote is not usable; 3 stopped or audited "
+    "without reaching the target; 4 the installation or the machine lacks something; 5 the run folder cannot "
+    "be used; 130 interrupted (state is saved); 141 the reader of a pipe went away."
+)
+
+_MACHINE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+class UnexpectedError(Exception):
+    """A defect, with its traceback already in the log at `log`."""
+
+    def __init__(self, error: BaseException, log: Path | None) -> None:
+        super().__init__(str(error))
+        self.error, self.log = error, log
+
+
+class GuardedGroup(TyperGroup):
+    """A group of verbs whose failures all end here, whichever verb and whichever runner calls it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb; translate what it raises into a message on stderr and an exit code."""
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except BrokenPipeError:
+            silence(sys.stdout)
+            raise typer.Exit(PIPE) from None
+        except KeyboardInterrupt:
+            _say("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except (ThalwegError, OSError, UnexpectedError) as error:
+            raise typer.Exit(_explain(error)) from None
+        except Exception as error:
+            if _belongs_to_the_parser(error):
+                raise
+            raise typer.Exit(_explain(UnexpectedError(error, write_log(error, None)))) from None
+
+
+@contextmanager
+def logging_defects(folder: Path) -> Iterator[None]:
+    """Inside, the traceback of a defect goes to `folder`/thalweg.log rather than to a temporary file."""
+    try:
+        yield
+    except (ThalwegError, OSError, typer.Exit):
+        raise
+    except Exception as error:
+        raise UnexpectedError(error, write_log(error, folder)) from error
+
+
+def write_log(error: BaseException, folder: Path | None) -> Path | None:
+    """Append the traceback to a log file; its path, or None when no file can be written."""
+    text = "".join(traceback.format_exception(error))
+    stamp = datetime.now(UTC).isoformat(timespec="seconds")
+    places = [folder / "thalweg.log"] if folder is not None and folder.is_dir() else []
+    for path in (*places, Path(tempfile.gettempdir()) / f"thalweg-error-{os.getpid()}.log"):
+        try:
+            with path.open("a", encoding="utf-8") as log:
+                log.write(f"{stamp} unexpected error\n{text}")
+        except OSError:
+            continue
+        return path
+    return None
+
+
+def _explain(error: BaseException) -> int:
+    """Print the message; the exit code."""
+    if os.environ.get("THALWEG_TRACEBACK", "") not in {"", "0"}:
+        traceback.print_exception(getattr(error, "error", error), file=sys.stderr)
+    if isinstance(error, UnexpectedError):
+        where = f"the traceback is in {error.log}" if error.log else "THALWEG_TRACEBACK=1 shows the traceback"
+        _say(
+            f"a defect in Thalweg, not in your input: {type(error.error).__name__}: {error}\n"
+            f"Please report it; {where}. Labels that were obtained are kept."
+        )
+        return UNEXPECTED
+    if isinstance(error, OSError):
+        _say(_explain_os(error))
+        return SETUP
+    _say(str(error))
+    return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, SetupError) else INPUT
+
+
+def _explain_os(error: OSError) -> str:
+    file = f"{error.filename}: " if error.filename else ""
+    if error.errno in _MACHINE:
+        return f"{file}{_MACHINE[error.errno]}; make room and give the same command again, nothing is lost"
+    if error.errno in _DENIED:
+        return f"{file}no permission ({error.strerror}); choose another folder or change its permissions"
+    return f"{file}{error.strerror or error}"
+
+
+def _say(message: str) -> None:
+    typer.echo(f"thalweg: {message}", err=True)
+
+
+def silence(stream: IO[str]) -> None:
+    """Point a stream whose reader went away at nothing: Python flushes it at exit and would complain."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):  # no real file, as in tests
+        return
+
+
+def _belongs_to_the_parser(error: Exception) -> bool:
+    """Usage errors, aborts and exits of typer, whose classes move between its versions."""
+    modules = {cls.__module__.partition(".")[0] for cls in type(error).__mro__}
+    return bool(modules & {"typer", "click"})

@@ -1,0 +1,36 @@
+"""`thalweg init`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    system: Annotated[Path, typer.Argument(help="Structure file that ASE reads: .xyz, .cif, POSCAR, ...")],
+    oracle: Annotated[
+        str,
+        typer.Option("--oracle", help="What labels structures: tblite, ase (any ASE calculator), ..."),
+    ] = "tblite",
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("config.yaml"),
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+) -> None:
+    """Write a commented configuration for a structure.
+
+    The structure is inspected: crystals get GFN1-xTB, molecules GFN2-xTB, and the automatic time step is
+    named. Every setting stands in the file with its unit and its default.
+
+    Example: thalweg init malonaldehyde.xyz --oracle tblite --output malonaldehyde.yaml
+    """
+    from thalweg.config import render_config
+    from thalweg.config.load import check_text
+    from thalweg.errors import InputError
+
+    if output.exists() and not force:
+        raise InputError(f"{output}: already there; --force overwrites it, --output names another file")
+    text = render_config(system, oracle, output.parent, output.name)
+    check_text(text, output)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(f"wrote {output}; look through it, then: thalweg run {output}")

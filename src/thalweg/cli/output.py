@@ -1,0 +1,60 @@
+"""How verbs print: JSON for scripts, tables for people."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from thalweg.errors import InputError
+
+
+class Terminal(Console):
+    """A console that leaves a closed pipe to the caller; rich would end the process."""
+
+    def on_broken_pipe(self) -> None:
+        """Called by rich while it handles the BrokenPipeError."""
+        raise BrokenPipeError
+
+
+def terminal() -> Console:
+    """Where verbs print for people."""
+    return Terminal(highlight=False)
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on stdout; not-a-number becomes null, since JSON has none."""
+    typer.echo(json.dumps(_finite(document), indent=2, ensure_ascii=False))
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def run_folder(path: Path) -> Path:
+    """`path` if it is the folder of a run; raises InputError otherwise."""
+    if not path.is_dir():
+        raise InputError(f"{path}: no such run folder; expected the folder that `thalweg run` printed")
+    if not (path / "thalweg.db").is_file() and not (path / "summary.json").is_file():
+        raise InputError(f"{path}: no run is in this folder (neither thalweg.db nor summary.json)")
+    return path
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

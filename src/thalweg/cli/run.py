@@ -1,0 +1,71 @@
+"""`thalweg run`."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from thalweg.config import RunConfig
+
+
+def run(
+    config: Annotated[Path, typer.Argument(help="Configuration (YAML); `thalweg init` writes one.")],
+    folder: Annotated[
+        Path | None, typer.Option("--run", "-r", help="The run's folder. [default: runs/<name of CONFIG>]")
+    ] = None,
+    acquisition: Annotated[
+        str | None,
+        typer.Option("--acquisition", help="information, uncertainty, d-optimal, farthest, random."),
+    ] = None,
+    max_calls: Annotated[
+        int | None, typer.Option("--max-calls", "-n", help="Most oracle calls, audits included.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing until the end.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print summary.json on stdout at the end; talk on stderr.")
+    ] = False,
+) -> None:
+    """Start a run, or go on with it after any interruption, also with changed settings.
+
+    The run stops by itself when an audit certifies the target force error (eV/Å), when more calls would
+    gain little, or when the budget is spent. Interrupt it when you like (Ctrl-C): labels are on disk before
+    anything depends on them, and the same command goes on. Exit code 3: it stopped without certifying.
+
+    Example: thalweg run malonaldehyde.yaml --max-calls 200
+    """
+    from thalweg.cli.console import ConsoleReporter
+    from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects
+    from thalweg.cli.output import print_json
+
+    settings = _settings(config, acquisition, max_calls)
+    place = folder or Path(settings.output or Path("runs") / config.stem)
+    signal.signal(signal.SIGTERM, _interrupt)  # batch systems end jobs so
+    with logging_defects(place), ConsoleReporter(quiet=quiet, to_stderr=json_) as reporter:
+        from thalweg.loop.runner import run as run_loop
+
+        try:
+            summary = run_loop(settings, place, reporter).to_json()
+        except KeyboardInterrupt:
+            reporter.say(f"interrupted; everything is saved. Go on with: thalweg run {config} --run {place}")
+            raise typer.Exit(INTERRUPTED) from None
+        reporter.finish(summary, place)
+    if json_:
+        print_json(summary)
+    raise typer.Exit(OK if (summary["stop"] or {}).get("reason") == "target" else UNCERTIFIED)
+
+
+def _settings(path: Path, acquisition: str | None, max_calls: int | None) -> RunConfig:
+    from thalweg.config import load_config, override
+
+    changes = {"acquisition.strategy": acquisition, "budget.oracle_calls": max_calls}
+    given = {key: value for key, value in changes.items() if value is not None}
+    config = load_config(path)
+    return override(config, given) if given else config
+
+
+def _interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt

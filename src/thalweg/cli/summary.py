@@ -1,0 +1,78 @@
+"""The end of a run, and its state from outside: what is certified, what it cost, where everything lies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.table import Table
+
+from thalweg.cli.output import duration
+
+
+def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
+    """A panel for the data of `summary.json`; keys that are not there (yet) are left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for heading, text in (*_verdict(summary), *_quality(summary), *_cost(summary), *_places(summary, folder)):
+        table.add_row(heading, text)
+    reached = (summary.get("stop") or {}).get("reason") == "target"
+    return Panel(table, title="summary", title_align="left", border_style="green" if reached else "yellow")
+
+
+def _verdict(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    stop = summary.get("stop") or {}
+    if stop.get("message"):
+        yield "stopped", str(stop["message"])
+
+
+def _quality(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    target, audit, calibration = (summary.get(key) or {} for key in ("target", "audit", "calibration"))
+    if audit.get("n_structures"):
+        if _number(audit.get("force_rmse")):
+            count, rmse = audit["n_structures"], audit["force_rmse"]
+            yield "audit", f"{count} random structures, force RMSE {rmse:.3f} eV/Å"
+        if _number(audit.get("force_error_quantile")) and target:
+            share, quantile = target["confidence"], audit["force_error_quantile"]
+            yield "", f"{share:.0%} of atoms below {quantile:.3f} eV/Å (target: {target['force_error']:g})"
+        interval = audit.get("interval")
+        if isinstance(interval, list | tuple) and len(interval) == 2 and all(map(_number, interval)):
+            yield "", f"between {interval[0]:.1%} and {interval[1]:.1%} of atoms are within the target"
+    if _number(calibration.get("coverage")):
+        yield "bounds", f"held for {calibration['coverage']:.1%} of the oracle's answers"
+
+
+def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    calls = summary.get("oracle_calls")
+    if calls is not None:
+        audits, failed = summary.get("audit_calls", 0), summary.get("failed_calls", 0)
+        yield (
+            "oracle",
+            f"{calls} calls ({audits} audits, {failed} failed), {summary.get('n_labels', 0)} labels",
+        )
+    if summary.get("md_steps"):
+        yield "walked", f"{summary['md_steps']:,} MD steps in {summary.get('iterations', 0)} iterations"
+    timing = summary.get("timing") or {}
+    if _number(timing.get("wall")):
+        parts = [
+            f"{name} {duration(timing[name])}"
+            for name in ("oracle", "explore", "fit")
+            if _number(timing.get(name))
+        ]
+        yield "time", f"{duration(timing['wall'])} ({', '.join(parts)})"
+
+
+def _places(summary: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    model = summary.get("model_path")
+    yield "folder", str(folder)
+    if model:
+        yield "potential", str(model)
+    yield "next", f"thalweg report {folder}; thalweg export {folder} --format extxyz"
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

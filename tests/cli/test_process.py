@@ -1,0 +1,74 @@
+"""The command as a process of its own: what only shows there."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [sys.executable, "-m", "thalweg.cli"]
+
+SLOW = """
+import sys, time, types
+module = types.ModuleType("thalweg.loop.runner")
+def run(config, folder, reporter):
+    reporter.event("info", "walking", {})
+    time.sleep(60)
+module.run = run
+sys.modules["thalweg.loop.runner"] = module
+from thalweg.cli import main
+main()
+"""
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, thalweg.cli.app\n"
+        "heavy = {'numpy', 'ase', 'scipy', 'pydantic', 'matplotlib', 'thalweg.loop'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_usage_error_of_the_process():
+    result = subprocess.run(
+        [*COMMAND, "run", "absent.yaml"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith("thalweg: absent.yaml: no such file")
+
+
+def test_closed_pipe_is_no_traceback():
+    process = subprocess.Popen([*COMMAND, "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.stderr.close()
+    process.wait(timeout=60)
+    assert b"Traceback" not in errors
+    assert b"BrokenPipe" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interruption_says_how_to_go_on(tmp_path, number):
+    (tmp_path / "water.yaml").write_text("system: water.xyz\noracle: tblite\n")
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, "run", "water.yaml"],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout.readline() == "walking\n"
+        time.sleep(0.05)
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    assert "Go on with: thalweg run water.yaml --run runs/water" in output
+    assert "Traceback" not in errors
