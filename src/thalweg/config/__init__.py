@@ -14,7 +14,7 @@ from thalweg.config.schema import (
     SeedsConfig,
     TargetConfig,
 )
-from thalweg.config.system import SystemConfig, automatic_timestep, read_structure_file, read_structures
+from thalweg.config.system import SystemConfig, automatic_timestep, start_structures
 from thalweg.config.template import render_config
 
 __all__ = [
@@ -36,9 +36,8 @@ __all__ = [
     "load_config",
     "override",
     "parse_quantity",
-    "read_structure_file",
-    "read_structures",
     "render_config",
     "settings_from_words",
+    "start_structures",
     "validate",
 ]

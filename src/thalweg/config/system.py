@@ -48,38 +48,16 @@ class SystemConfig(BaseModel):
     )
 
 
-def read_structures(system: SystemConfig) -> list[Structure]:
+def start_structures(system: SystemConfig) -> list[Structure]:
     """All start structures, in the order of the files; raises InputError naming the file at fault."""
-    structures = [structure for path in system.paths for structure in read_structure_file(Path(path))]
+    from thalweg.store.reading import read_structures
+
+    structures = [structure for path in system.paths for structure in read_structures(path)]
     if system.repeat == (1, 1, 1):
         return structures
     if not all(structure.pbc.all() for structure in structures):
         raise InputError("system.repeat: it needs structures that are periodic in three directions")
     return [Structure.from_atoms(structure.to_atoms().repeat(system.repeat)) for structure in structures]
-
-
-def read_structure_file(path: Path) -> list[Structure]:
-    """Every structure in one file, by ASE; raises InputError when it is absent, unreadable or empty."""
-    from ase.io import read
-
-    if not path.is_file():
-        raise InputError(
-            f"{path}: no such file (paths in `system` are relative to the configuration's folder)"
-        )
-    try:
-        frames = read(path, index=":")
-    except Exception as error:
-        # ASE's many readers raise anything, from IndexError to KeyError, on a file that is not theirs
-        raise InputError(
-            f"{path}: ASE cannot read it as a structure file ({type(error).__name__}: {error}); "
-            "expected for example .xyz, .extxyz, .cif, POSCAR or .pdb, with the matching file name"
-        ) from error
-    if not frames:
-        raise InputError(f"{path}: there is no structure in it")
-    try:
-        return [Structure.from_atoms(atoms) for atoms in frames]
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
 
 
 def automatic_timestep(structures: list[Structure]) -> float:

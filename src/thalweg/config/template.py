@@ -15,7 +15,7 @@ from thalweg.config.fields import InUnit
 from thalweg.config.messages import nested_models
 from thalweg.config.oracle import AseConfig, OtherOracleConfig, TbliteConfig
 from thalweg.config.schema import RunConfig
-from thalweg.config.system import automatic_timestep, read_structure_file
+from thalweg.config.system import automatic_timestep
 from thalweg.structure import Structure
 
 _WIDTH = 100
@@ -44,7 +44,9 @@ def render_config(system: Path, oracle: str, folder: Path, name: str) -> str:
     name : str
         The file's name, for the hint in the header.
     """
-    structures = read_structure_file(system)
+    from thalweg.store.reading import read_structures
+
+    structures = read_structures(system)
     values: dict[str, Any] = {
         "system": _relative(system, folder),
         "oracle": _oracle_settings(oracle, structures),
