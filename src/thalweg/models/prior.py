@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg.errors import InputError
+from thalweg.features.basis import AceBasis
 from thalweg.models.observation import KINDS
 from thalweg.structure import FloatArray, IntArray
 
@@ -63,6 +64,12 @@ class SmoothnessPrior:
             raise InputError(f"prior: nu, n_sum and l_sum must be equally long and not empty, got {shapes}")
         for name, array in zip(("nu", "n_sum", "l_sum"), arrays, strict=True):
             object.__setattr__(self, name, array)
+
+    @classmethod
+    def for_basis(cls, basis: AceBasis) -> SmoothnessPrior:
+        """The prior over all columns of an ACE basis."""
+        table = basis.feature_table()
+        return cls(table.nu, table.n_sum, table.l_sum, len(basis.elements))
 
     @property
     def n_columns(self) -> int:

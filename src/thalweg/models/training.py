@@ -1,0 +1,113 @@
+"""From a labelled structure to what the model fits: design rows, and targets less what is known beforehand.
+
+Notation
+    E0_z     reference energy of element z: the isolated atom's, or fitted to training energies
+    E_zbl    core repulsion (thalweg.features.zbl)
+    target   label - sum_i E0_{z_i} - E_zbl, and the same for forces and virial
+
+Where the oracle cannot give isolated atoms, E0 is the least-squares solution of sum_z n_z E0_z = E over the
+first training energies, per atom, of smallest norm when compositions do not determine it. It is then fixed:
+it takes up the bulk of the energy and leaves to the features what depends on the geometry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.errors import check
+from thalweg.features.batch import species_of
+from thalweg.features.design import DesignRows, design_rows
+from thalweg.features.evaluate import Features
+from thalweg.features.zbl import ZblBaseline
+from thalweg.label import Label
+from thalweg.models.observation import Block, Kind, Observation
+from thalweg.structure import FloatArray, Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What is known of an energy before anything is learned.
+
+    Attributes
+    ----------
+    elements : tuple of str
+        In the order of the species indices.
+    reference_energies : float64 ndarray, shape (n_elements,), eV
+    zbl : ZblBaseline or None
+    """
+
+    elements: tuple[str, ...]
+    reference_energies: FloatArray
+    zbl: ZblBaseline | None = None
+
+    def __post_init__(self) -> None:
+        energies = np.array(self.reference_energies, dtype=np.float64)
+        n = len(self.elements)
+        check(
+            energies.shape == (n,) and np.isfinite(energies).all(),
+            f"baseline: one finite reference energy per element {self.elements} expected, got {energies}",
+        )
+        energies.flags.writeable = False
+        object.__setattr__(self, "reference_energies", energies)
+
+    def compute(self, structure: Structure) -> tuple[float, FloatArray, FloatArray]:
+        """Energy (eV), forces (n_atoms, 3) eV/Å and strain gradient dE/dstrain (3, 3) eV of one structure."""
+        energy = float(self.reference_energies[species_of(structure, self.elements)].sum())
+        if self.zbl is None:
+            return energy, np.zeros((len(structure), 3)), np.zeros((3, 3))
+        energies, forces, strain = self.zbl.compute([structure])
+        return energy + float(energies[0]), forces, strain[0]
+
+
+def observe(features: Features, structure: Structure, label: Label, baseline: Baseline) -> Observation:
+    """The observation that one labelled structure makes."""
+    return make_observation(design_rows(features, structure), structure, label, baseline)
+
+
+def make_observation(rows: DesignRows, structure: Structure, label: Label, baseline: Baseline) -> Observation:
+    """The observation from design rows computed before (see thalweg.models.observation for the scaling)."""
+    n_atoms = len(structure)
+    check(
+        label.forces.shape == (n_atoms, 3),
+        f"training: {n_atoms} atoms, but the label's forces have shape {label.forces.shape}",
+    )
+    energy, forces, strain = baseline.compute(structure)
+    per_root = 1.0 / np.sqrt(n_atoms)
+    noise = label.noise
+    blocks = [
+        Block(
+            Kind.ENERGY,
+            rows.energy[None, :] * per_root,
+            np.array([label.energy - energy]) * per_root,
+            noise.energy * per_root,
+        ),
+        Block(Kind.FORCES, rows.forces, (label.forces - forces).ravel(), noise.forces),
+    ]
+    if label.stress is not None and rows.stress is not None:
+        scale = structure.volume * per_root
+        target = label.stress * scale - voigt(strain) * per_root
+        blocks.append(Block(Kind.VIRIAL, rows.stress * scale, target, noise.stress * scale))
+    return tuple(blocks)
+
+
+def voigt(tensor: FloatArray) -> FloatArray:
+    """xx, yy, zz, yz, xz, xy of a symmetric tensor (3, 3), shape (6,)."""
+    return np.array([tensor[0, 0], tensor[1, 1], tensor[2, 2], tensor[1, 2], tensor[0, 2], tensor[0, 1]])
+
+
+def estimate_reference_energies(
+    structures: Sequence[Structure], energies: Sequence[float], elements: Sequence[str]
+) -> FloatArray:
+    """Reference energies (n_elements,), eV, fitted to total energies (eV) as the module docstring says."""
+    check(
+        len(structures) == len(energies) > 0,
+        f"reference energies: {len(energies)} energies for {len(structures)} structures; one each is needed",
+    )
+    species = [species_of(structure, elements) for structure in structures]
+    counts = np.array([np.bincount(s, minlength=len(elements)) for s in species], dtype=np.float64)
+    n_atoms = counts.sum(axis=1)
+    solution = np.linalg.lstsq(counts / n_atoms[:, None], np.asarray(energies) / n_atoms, rcond=1e-10)[0]
+    return np.asarray(solution)

@@ -1,0 +1,99 @@
+"""From labels to a model: what is known is subtracted, what is left is learned."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from small_potentials import basis_of, ethanol, random_potential, silicon
+from thalweg.errors import InputError
+from thalweg.features.evaluate import Features
+from thalweg.features.zbl import ZblBaseline
+from thalweg.label import Label, LabelNoise
+from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models.training import Baseline, estimate_reference_energies, observe
+from thalweg.potential import ErrorBounds, Potential
+from thalweg.structure import Structure
+
+NO_NOISE = LabelNoise()
+
+
+def label_with(potential: Potential, structure: Structure, noise: LabelNoise = NO_NOISE) -> Label:
+    prediction = potential.predict(structure)
+    return Label(prediction.energy, prediction.forces, prediction.stress, noise)
+
+
+@pytest.mark.parametrize(("make", "elements"), [(ethanol, ("C", "H", "O")), (silicon, ("Si",))])
+def test_a_representable_truth_is_learned(make: object, elements: tuple[str, ...]) -> None:
+    assert callable(make)
+    truth = random_potential(*elements, train=[make(k) for k in range(4)])
+    baseline = Baseline(elements, truth.reference_energies, ZblBaseline(elements))
+    features, model = Features(truth.basis), BayesianLinear(SmoothnessPrior.for_basis(truth.basis))
+    for k in range(100, 130):
+        model.update(observe(features, make(k), label_with(truth, make(k)), baseline))
+        if model.should_tune():
+            model.tune(15)
+    bounds = ErrorBounds(0.95, np.ones(len(elements)), np.zeros(len(elements)))
+    learned = Potential.from_model(model, truth.basis, baseline, novelty=None, bounds=bounds, provenance={})
+    structure = make(500)
+    expected, found = truth.predict(structure), learned.predict(structure)
+    error = np.abs(found.forces - expected.forces).max()
+    assert error < 0.02 * np.abs(expected.forces).max()
+    assert found.energy == pytest.approx(expected.energy, abs=0.02)
+    if expected.stress is not None:
+        np.testing.assert_allclose(found.stress, expected.stress, atol=0.05 * np.abs(expected.stress).max())
+
+
+def test_energy_forces_and_virial_are_scaled_as_documented() -> None:
+    truth = random_potential("Si", train=[silicon(k) for k in range(2)])
+    baseline = Baseline(("Si",), truth.reference_energies, ZblBaseline(("Si",)))
+    small = silicon(3)
+    large = Structure.from_atoms(small.to_atoms().repeat((2, 1, 1)))
+    features = Features(truth.basis)
+    noise = LabelNoise(energy=0.1, forces=0.2, stress=0.003)
+    one, two = (observe(features, s, label_with(truth, s, noise), baseline) for s in (small, large))
+    for block, twice in zip(one, two, strict=True):
+        # Energy and virial of a doubled cell are doubled, and divided by a sqrt(N) that is sqrt(2) larger.
+        factor = 1.0 if block.kind is Kind.FORCES else np.sqrt(2.0)
+        np.testing.assert_allclose(
+            twice.targets[: len(block.targets)], factor * block.targets, rtol=1e-6, atol=1e-9
+        )
+        np.testing.assert_allclose(block.rows @ truth.weights.ravel(), block.targets, rtol=1e-6, atol=1e-8)
+    energy, forces, virial = one
+    assert energy.label_noise == pytest.approx(0.1 / np.sqrt(8))
+    assert forces.label_noise == 0.2
+    assert virial.label_noise == pytest.approx(0.003 * small.volume / np.sqrt(8))
+
+
+def test_labels_without_stress_make_no_virial() -> None:
+    truth = random_potential("Si", train=[silicon(k) for k in range(2)])
+    baseline = Baseline(("Si",), truth.reference_energies)
+    label = dataclasses.replace(label_with(truth, silicon(1)), stress=None)
+    kinds = [block.kind for block in observe(Features(truth.basis), silicon(1), label, baseline)]
+    assert kinds == [Kind.ENERGY, Kind.FORCES]
+    with pytest.raises(InputError, match="forces have shape"):
+        observe(Features(truth.basis), silicon(1), Label(0.0, np.zeros((2, 3))), baseline)
+
+
+def test_reference_energies_are_found_from_compositions() -> None:
+    rng = np.random.default_rng(0)
+    structures = []
+    for counts in [(1, 4), (2, 6), (3, 8), (2, 2)]:
+        numbers = np.repeat([6, 1], counts)
+        structures.append(
+            Structure(numbers, rng.normal(size=(len(numbers), 3)), np.zeros((3, 3)), np.zeros(3, bool))
+        )
+    energies = [float((s.numbers == 6).sum() * -38.0 + (s.numbers == 1).sum() * -13.0) for s in structures]
+    np.testing.assert_allclose(estimate_reference_energies(structures, energies, ("C", "H")), [-38.0, -13.0])
+    constant = estimate_reference_energies(structures[:1] * 3, energies[:1] * 3, ("C", "H"))
+    assert constant @ [1, 4] == pytest.approx(energies[0])
+    assert np.abs(constant).max() < 30
+
+
+def test_bad_baselines_are_refused() -> None:
+    with pytest.raises(InputError, match="one finite reference energy"):
+        Baseline(("C", "H"), np.zeros(3))
+    with pytest.raises(InputError, match="holds Si"):
+        Baseline(basis_of("C", "H").elements, np.zeros(2)).compute(silicon())
