@@ -1,5 +1,7 @@
 """Thalweg's native core. Arrays are C-contiguous NumPy arrays of the given dtype."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -100,3 +102,67 @@ class ZblTable:
     def compute(
         self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags
     ) -> tuple[Doubles, Doubles, Doubles]: ...
+
+class MorseForceField(ForceField):
+    def __init__(
+        self,
+        depth: Doubles,
+        width: Doubles,
+        distance: Doubles,
+        *,
+        r_on: float,
+        r_cut: float,
+        spread: float = 0.0,
+        novelty_scale: float = 0.0,
+    ) -> None: ...
+    def compute(
+        self, first_atom: Ints, species: Ints, positions: Doubles, cells: Doubles, pbc: Flags
+    ) -> tuple[Doubles, Doubles, Doubles]: ...
+
+class Walker:
+    def __init__(
+        self,
+        *,
+        species: Ints,
+        masses: Doubles,
+        positions: Doubles,
+        velocities: Doubles,
+        cell: Doubles,
+        pbc: Flags,
+        list_positions: Doubles,
+    ) -> None: ...
+    kT: float
+    seed: int
+    id: int
+    step: int
+    reference_energy: float
+
+class MdSettings:
+    timestep: float
+    friction: float
+    skin: float
+    record_stride: int
+    history_stride: int
+    history_length: int
+
+class Limits:
+    def __init__(self, species_factor: Doubles, species_floor: Doubles, min_distance: Doubles) -> None: ...
+    bound_label: float
+    bound_break: float
+    novelty_label: float
+    novelty_break: float
+    kT_max: float
+    energy_rise_max: float
+
+def advance(
+    field: ForceField,
+    walkers: list[Walker],
+    settings: MdSettings,
+    limits: list[Limits],
+    *,
+    n_steps: int,
+    stop_on_label: bool,
+    n_threads: int,
+) -> list[dict[str, Any]]: ...
+def philox4x32_10(counter: list[int], key: list[int]) -> list[int]: ...
+def normals(seed: int, stream: int, step: int, n: int) -> Doubles: ...

@@ -79,9 +79,11 @@ def test_pairs_equal_those_of_ase(name: str, r_list: float) -> None:
     i, j, offset = native_pairs([structure], r_list)
     D = atoms.positions[j] - atoms.positions[i] + offset
     # ASE wants a complete cell; in non-periodic directions it changes nothing.
-    I, J, DD = primitive_neighbor_list("ijD", atoms.pbc, structure._padded_cell(), atoms.positions, r_list)
+    at, to, vectors = primitive_neighbor_list(
+        "ijD", atoms.pbc, structure._padded_cell(), atoms.positions, r_list
+    )
     ours = Counter((int(a), int(b), *(d.round(6) + 0.0)) for a, b, d in zip(i, j, D, strict=True))
-    theirs = Counter((int(a), int(b), *(d.round(6) + 0.0)) for a, b, d in zip(I, J, DD, strict=True))
+    theirs = Counter((int(a), int(b), *(d.round(6) + 0.0)) for a, b, d in zip(at, to, vectors, strict=True))
     assert ours == theirs
     assert ours or name == "one_atom"
 

@@ -1,4 +1,4 @@
-"""Explorers: a force field and walkers in, snapshots and events out. They know neither the store nor the oracle."""
+"""Explorers: a force field and walkers in, snapshots and events out; they know neither store nor oracle."""
 
 from thalweg.explorers.base import CoreField, Explorer, NativeField, Snapshot
 from thalweg.explorers.block import BlockResult, Frames

@@ -1,6 +1,7 @@
 """What every explorer is made of: the field it moves on, the walkers it moves, the snapshots it hands back.
 
-Explorers know neither the store nor the oracle: a force field and states come in, new states and events go out.
+Explorers know neither the store nor the oracle: a force field and states come in, new states and events
+go out.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class Snapshot:
     potential_energy : float, eV
         Of the field.
     bound : ndarray (n_atoms,), eV/Å, or None
-        Error bound of each atom's force: deviation times species factor; None without a committee.
+        Error bound of each atom's force, from its deviation; None without a committee.
     novelty : ndarray (n_atoms,), or None
     """
 

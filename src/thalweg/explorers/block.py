@@ -129,8 +129,9 @@ class BlockResult:
         return self.verdict.event
 
     def last_sane(self, bound: float, novelty: float = math.inf) -> Snapshot | None:
-        """The latest state of the history, or `last`, whose scores lie below both; None when there is none."""
-        for snapshot in sorted([*self.history, self.last], key=lambda one: one.step, reverse=True):
+        """The latest of `history` and `last` whose scores lie below both limits; None when there is none."""
+        moments: list[Snapshot] = [*self.history, self.last]
+        for snapshot in sorted(moments, key=lambda one: one.step, reverse=True):
             if (snapshot.bound_max or 0.0) <= bound and (snapshot.novelty_max or 0.0) <= novelty:
                 return snapshot
         return None

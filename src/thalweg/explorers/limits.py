@@ -1,7 +1,7 @@
 """What a walker is watched for at every step, and what is said when it happens.
 
-Order of the checks: physical sanity first (a broken state's uncertainty means nothing), then the limits at which a
-walker must stop, then those at which a label is wanted.
+Order of the checks: physical sanity first (a broken state's uncertainty means nothing), then the limits at
+which a walker must stop, then those at which a label is wanted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORTEST_FRACTION = 0.5
 """Default shortest distance over the sum of covalent radii: closer than that no chemistry takes place."""
 
 HEAT_MARGIN = 3.0
-"""Default margin of temperature_max over the largest thermal fluctuation: room for heat released by a reaction."""
+"""Default margin of temperature_max over the largest thermal fluctuation: room for a reaction's heat."""
 
 
 class Event(StrEnum):
@@ -85,15 +85,14 @@ class Verdict:
             return f"{name(self.atom)} uncertain, {value} eV/Å (limit {limit})"
         if self.event in (Event.LABEL_NOVEL, Event.BREAK_NOVEL):
             return f"{name(self.atom)} in an environment not seen before, novelty {value} (limit {limit})"
-        if self.event is Event.TOO_CLOSE:
-            return f"{name(self.atom)} and {name(self.partner)} too close, {value} Å (limit {limit})"
-        if self.event is Event.TOO_HOT:
-            return f"too hot, {value} K (limit {limit})"
-        if self.event is Event.ENERGY_SPIKE:
-            return f"potential energy rose by {value} eV/atom (limit {limit})"
-        if self.event is Event.NOT_FINITE:
-            return "energy, forces or positions are no numbers any more"
-        return "end of the block" if self.event is Event.BLOCK_END else "nothing"
+        words = {
+            Event.TOO_CLOSE: f"{name(self.atom)}, {name(self.partner)} too close, {value} Å (limit {limit})",
+            Event.TOO_HOT: f"too hot, {value} K (limit {limit})",
+            Event.ENERGY_SPIKE: f"potential energy rose by {value} eV/atom (limit {limit})",
+            Event.NOT_FINITE: "energy, forces or positions are no numbers any more",
+            Event.BLOCK_END: "end of the block",
+        }
+        return words.get(self.event, "nothing")
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +129,8 @@ class Limits:
         for name in ("bound_label", "bound_break", "novelty_label", "novelty_break", "energy_rise_max"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"limits: {name} must be a number not below zero, got {getattr(self, name)}")
-        if self.bound_break < self.bound_label or self.novelty_break < self.novelty_label:
+        pairs = ((self.bound_label, self.bound_break), (self.novelty_label, self.novelty_break))
+        if any(stop < label < math.inf for label, stop in pairs):
             raise InputError("limits: a break limit lies below its label limit; expected label <= break")
 
     def to_native(self, elements: Sequence[str], temperature: float, n_atoms: int) -> _native.Limits:
@@ -138,7 +138,8 @@ class Limits:
         n = len(elements)
         factor = np.ones(n) if self.species_factor is None else np.asarray(self.species_factor, dtype=float)
         floor = np.zeros(n) if self.species_floor is None else np.asarray(self.species_floor, dtype=float)
-        shortest = shortest_distances(elements) if self.min_distance is None else np.asarray(self.min_distance)
+        given = self.min_distance
+        shortest = shortest_distances(elements) if given is None else np.asarray(given)
         if factor.shape != (n,) or floor.shape != (n,) or shortest.shape != (n, n):
             raise InputError(
                 f"limits: with {n} elements species_factor and species_floor must have shape ({n},) and "
@@ -165,10 +166,11 @@ def shortest_distances(elements: Sequence[str], fraction: float = SHORTEST_FRACT
 
 
 def hottest_plausible(temperature: float, n_atoms: int) -> float:
-    """Kinetic temperature (K) that fluctuations of n_atoms at `temperature` do not reach, with room for a reaction's heat.
+    """Kinetic temperature (K) that fluctuations of n_atoms at `temperature` do not reach.
 
-    In the canonical ensemble 3 N T_kin / T follows a chi-squared law with 3 N degrees of freedom; its quantile
-    at a chance of 1e-9 per step is taken `HEAT_MARGIN` times. Infinity at zero temperature, where nothing is known.
+    In the canonical ensemble 3 N T_kin / T follows a chi-squared law with 3 N degrees of freedom; its
+    quantile at a chance of 1e-9 per step is taken `HEAT_MARGIN` times. Infinity at zero temperature, where
+    nothing is known.
     """
     from scipy.stats import chi2
 

@@ -1,12 +1,15 @@
 """Molecular dynamics of many walkers at once, inside the core.
 
-NVT is Langevin dynamics by the BAOAB splitting with the exact Ornstein-Uhlenbeck step; NVE is velocity Verlet.
+NVT is Langevin dynamics by the BAOAB splitting with the exact Ornstein-Uhlenbeck step; NVE is velocity
+Verlet.
 
-    B  v += (dt / 2) F / m      A  x += (dt / 2) v      O  v = c v + sqrt((1 - c²) kT / m) xi,   c = exp(-friction dt)
+    B  v += (dt / 2) F / m
+    A  x += (dt / 2) v
+    O  v = c v + sqrt((1 - c²) kT / m) xi,   c = exp(-friction dt)
 
-The centre of mass is left free: holding it still under Langevin noise takes energy out and biases the temperature.
-Every walker is independent. Its trajectory depends on its state, the field and the settings alone, bit for bit:
-neither on the other walkers, nor on the number of threads, nor on how a run is cut into blocks.
+The centre of mass is left free: holding it still under Langevin noise takes energy out and biases the
+temperature. Every walker is independent: its trajectory depends on its state, the field and the settings, bit
+for bit, and neither on the other walkers, nor on the number of threads, nor on how a run is cut into blocks.
 
 References
     Leimkuhler and Matthews, Appl. Math. Res. eXpress 2013, 34 (BAOAB)
@@ -15,6 +18,7 @@ References
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -75,8 +79,8 @@ class MdSettings:
             raise InputError(f"timestep must lie above 0 and up to 100 fs, got {self.timestep_fs} fs")
         if not (0 < self.friction_per_fs <= 100) and self.ensemble == "nvt":
             raise InputError(
-                f"friction must lie above 0 and up to 100 /fs in NVT (0.01 is usual), got {self.friction_per_fs}; "
-                "for no thermostat set ensemble='nve'"
+                f"friction must lie above 0 and up to 100 /fs in NVT, got {self.friction_per_fs}; "
+                "0.01 is usual, and for no thermostat set ensemble='nve'"
             )
         if min(self.record_stride, self.history_stride, self.history_length) < 0 or not 0 <= self.skin <= 10:
             raise InputError("strides and history_length must not be negative, and 0 <= skin <= 10 Å")
@@ -92,7 +96,7 @@ class MdSettings:
         return native
 
 
-def advance(  # noqa: PLR0913 (the last two are keywords)
+def advance(
     field: NativeField,
     states: Sequence[WalkerState],
     n_steps: int,
@@ -104,9 +108,9 @@ def advance(  # noqa: PLR0913 (the last two are keywords)
 ) -> list[BlockResult]:
     """Advance every walker by up to `n_steps`, each until its own event; one result per state, in order.
 
-    A walker whose state breaks a limit stops before it. Above a label limit it stops when `stop_on_label`, else
-    goes on and the first crossing and the worst moment are reported. The state given is judged as well, since the
-    model may have changed in between; only steps done enter the averages.
+    A walker whose state breaks a limit stops before it. Above a label limit it stops when `stop_on_label`,
+    else goes on and the first crossing and the worst moment are reported. The state given is judged as well,
+    since the model may have changed in between; only steps done enter the averages.
 
     Parameters
     ----------
@@ -126,7 +130,9 @@ def advance(  # noqa: PLR0913 (the last two are keywords)
         raise InputError(f"advance: expected n_steps >= 0 and n_threads >= 1, got {n_steps} and {n_threads}")
     each = [limits] * len(states) if isinstance(limits, Limits) else list(limits)
     if len(each) != len(states):
-        raise InputError(f"advance: {len(each)} limits for {len(states)} walkers; expected one for all or one each")
+        raise InputError(
+            f"advance: {len(each)} limits for {len(states)} walkers; expected one for all or one each"
+        )
     if not states:
         return []
     _check_scores(field, each)
@@ -147,13 +153,14 @@ def advance(  # noqa: PLR0913 (the last two are keywords)
 
 def _check_scores(field: NativeField, limits: Sequence[Limits]) -> None:
     """A limit on a score that nobody computes would never fire: say so instead."""
-    infinite = float("inf")
-    if not field.native.has_committee and any(one.bound_label < infinite or one.bound_break < infinite for one in limits):
-        raise ModelError("limits on the error bound need a committee, and this field has none: fit one, or drop them")
-    if not field.native.has_novelty and any(
-        one.novelty_label < infinite or one.novelty_break < infinite for one in limits
-    ):
-        raise ModelError("limits on novelty need a novelty model, and this field has none: fit one, or drop them")
+    bound = min(min(one.bound_label, one.bound_break) for one in limits)
+    if bound < math.inf and not field.native.has_committee:
+        raise ModelError(
+            "limits on the error bound need a committee; this field has none: fit one or drop them"
+        )
+    novelty = min(min(one.novelty_label, one.novelty_break) for one in limits)
+    if novelty < math.inf and not field.native.has_novelty:
+        raise ModelError("limits on novelty need a novelty model; this field has none: fit one or drop them")
 
 
 @dataclass(frozen=True)
@@ -174,5 +181,11 @@ class MolecularDynamics:
     ) -> list[BlockResult]:
         """See `advance` of this module."""
         return advance(
-            field, states, n_steps, self.settings, limits, stop_on_label=stop_on_label, n_threads=self.n_threads
+            field,
+            states,
+            n_steps,
+            self.settings,
+            limits,
+            stop_on_label=stop_on_label,
+            n_threads=self.n_threads,
         )

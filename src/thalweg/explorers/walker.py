@@ -19,7 +19,8 @@ from thalweg.units import kB
 class WalkerState:
     """One walker between two blocks.
 
-    Random numbers are a function of (seed, walker_id, step), so these three integers are the generator's whole state.
+    Random numbers are a function of (seed, walker_id, step): these three integers are the generator's whole
+    state.
 
     Attributes
     ----------
@@ -57,7 +58,9 @@ class WalkerState:
                 continue
             values = np.array(getattr(self, name), dtype=np.float64, order="C")
             if values.shape != shape or not np.isfinite(values).all():
-                raise InputError(f"walker: {name} must be finite numbers of shape {shape}, got {values.shape}")
+                raise InputError(
+                    f"walker: {name} must be finite numbers of shape {shape}, got {values.shape}"
+                )
             values.flags.writeable = False
             object.__setattr__(self, name, values)
         if not (math.isfinite(self.temperature) and self.temperature >= 0):

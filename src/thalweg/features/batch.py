@@ -13,7 +13,7 @@ from thalweg.structure import FloatArray, Structure
 
 
 def species_of(structure: Structure, elements: Sequence[str]) -> NDArray[np.int32]:
-    """Index into `elements` (chemical symbols) of each atom, int32 (n_atoms,); InputError names a missing element."""
+    """Index of each atom's element in `elements`, int32 (n_atoms,); InputError names a missing one."""
     from ase.data import atomic_numbers, chemical_symbols
 
     table = np.full(max(len(chemical_symbols), int(structure.numbers.max()) + 1), -1, dtype=np.int32)

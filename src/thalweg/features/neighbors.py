@@ -1,7 +1,7 @@
 """Hands vesin's neighbour lists to the native core.
 
-vesin's compiled library lies inside its wheel, at a path that only Python knows, so the core is not linked against it:
-`connect` passes the addresses of its two functions. It runs when `thalweg.features` is imported.
+vesin's compiled library lies inside its wheel, at a path that only Python knows, so the core is not linked
+against it: `connect` passes the addresses of its two functions. Whoever makes a native object calls it first.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ VESIN_SERIES = (0, 6)
 
 
 def check_vesin_version(version: str) -> None:
-    """Raise SetupError unless `version` belongs to the series the core was compiled against (0.6.2 or later)."""
-    numbers = tuple(int(part) for part in version.split("+")[0].split(".")[:3] if part.isdigit())
+    """Raise SetupError unless `version` is of the series the core was compiled against (0.6.2 or later)."""
+    numbers = tuple(int(part) for part in version.split("+", maxsplit=1)[0].split(".")[:3] if part.isdigit())
     if numbers[:2] != VESIN_SERIES or numbers < (0, 6, 2):
         raise SetupError(
             f"vesin {version} is installed; its C interface changes between series and Thalweg was built for "

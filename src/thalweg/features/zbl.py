@@ -2,8 +2,8 @@
 
     E = sum over pairs  Zi Zj e² / (4 pi eps0 r) phi(r / a) + S(r),    zero from `outer` on
 
-`S` makes energy, force and curvature vanish at `outer`, exactly as LAMMPS' `pair_style zbl inner outer` does, so that
-the baseline can be written as one `zbl` line per pair under `hybrid/overlay`.
+`S` makes energy, force and curvature vanish at `outer`, exactly as LAMMPS' `pair_style zbl inner outer` does,
+so that the baseline can be written as one `zbl` line per pair under `hybrid/overlay`.
 
 References
     Ziegler, Biersack, Littmark, The Stopping and Range of Ions in Matter, vol. 1 (1985)
@@ -33,7 +33,7 @@ INNER_FRACTION = 0.5
 
 @dataclass(frozen=True, eq=False)
 class ZblCutoffs:
-    """Cutoffs in Å, float64 (n_elements, n_elements), symmetric; 0 < inner < outer, or both 0: no repulsion."""
+    """Cutoffs in Å, (n_elements, n_elements), symmetric; 0 < inner < outer, or both 0: no repulsion."""
 
     elements: tuple[str, ...]
     inner: FloatArray
@@ -87,9 +87,9 @@ class ZblBaseline:
         )
 
     def compute(self, structures: Sequence[Structure]) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Energies (n_structures,) eV, forces (n_atoms, 3) eV/Å, strain gradient dE/dstrain (n_structures, 3, 3) eV.
+        """Energies (n_structures,) eV, forces (n_atoms, 3) eV/Å, strain gradient (n_structures, 3, 3) eV.
 
-        Structures are laid end to end in the forces. Stress is the strain gradient over the volume.
+        Structures are laid end to end in the forces. The strain gradient is dE/dstrain: stress times volume.
         """
         energies, forces, strain = self.native.compute(*pack(structures, self.elements).arrays)
         return energies, forces, strain
