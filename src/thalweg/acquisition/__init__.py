@@ -1,6 +1,6 @@
 """What to ask next: scores of candidates, and greedy batches of them."""
 
-from thalweg.acquisition.batch import Candidate, Choice, Context, Strategy, farthest_points, select_batch
+from thalweg.acquisition.batch import Candidate, Choice, Context, Strategy, select_batch
 from thalweg.acquisition.scores import (
     ForceCovariance,
     condition,
@@ -17,7 +17,6 @@ __all__ = [
     "ForceCovariance",
     "Strategy",
     "condition",
-    "farthest_points",
     "force_covariance",
     "information_gain",
     "log_det_gain",

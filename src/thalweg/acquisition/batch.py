@@ -27,6 +27,7 @@ from thalweg.acquisition.scores import (
     log_det_gain,
     worst_deviation,
 )
+from thalweg.diversity import farthest_points
 from thalweg.errors import InputError, check
 from thalweg.structure import FloatArray
 
@@ -235,39 +236,3 @@ def _farthest(candidates: Sequence[Candidate], n: int, context: Context) -> list
         )
         for k, d in zip(order, distances, strict=True)
     ]
-
-
-def farthest_points(
-    points: FloatArray, n: int, *, known: FloatArray | None = None
-) -> tuple[list[int], list[float]]:
-    """Greedy farthest-point selection (Gonzalez, Theor. Comput. Sci. 38, 293, 1985).
-
-    Parameters
-    ----------
-    points : (n_points, n_features)
-    known : (n_known, n_features), points taken already; without any, the first pick is farthest from the mean
-
-    Returns
-    -------
-    order, distances
-        Indices of the picks, and how far each was from all taken before it.
-    """
-    check(
-        points.ndim == 2 and 0 <= n <= len(points),
-        f"farthest points: cannot pick {n} of shape {points.shape}",
-    )
-    first_only = known is None or len(known) == 0
-    taken = points.mean(axis=0)[None] if known is None or len(known) == 0 else known
-    nearest = np.min([np.linalg.norm(points - q, axis=1) for q in taken], axis=0)
-    order: list[int] = []
-    distances: list[float] = []
-    for _ in range(n):
-        best = int(np.argmax(nearest))
-        order.append(best)
-        distances.append(float(nearest[best]))
-        reached = np.linalg.norm(points - points[best], axis=1)
-        # distances from the mean serve the first pick only
-        nearest = reached if first_only else np.minimum(nearest, reached)
-        first_only = False
-        nearest[order] = -1.0
-    return order, distances

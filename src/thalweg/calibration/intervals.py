@@ -75,7 +75,7 @@ def design_effect(successes: Sequence[int], sizes: Sequence[int]) -> float:
 
 
 def effective_trials(successes: Sequence[int], sizes: Sequence[int], level: float) -> float:
-    """Trials that count: N / deff, less the price of estimating deff (Korn & Graubard's ratio of t quantiles)."""
+    """Trials that count: N / deff, less the price of estimating deff (Korn & Graubard's t quantiles)."""
     N, K = int(sum(sizes)), len(sizes)
     if K < 2 or N < 2:
         return 0.0

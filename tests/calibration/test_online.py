@@ -1,0 +1,107 @@
+import json
+
+import numpy as np
+import pytest
+
+from thalweg.calibration import Answer, BoundMap, Calibration, CalibrationSpec, Stream
+from thalweg.errors import InputError
+
+NUMBERS = np.array([6, 6, 6, 8, 8, 1, 1, 1, 1])
+
+
+def answer(
+    rng: np.random.Generator, ratio: float = 1.0, stream: Stream = Stream.QUERY, floor: float = 0.0
+) -> Answer:
+    deviation = 0.1 * rng.gamma(4, 0.25, 9)
+    error = np.linalg.norm(rng.normal(size=(9, 3)), axis=1) * np.hypot(ratio * deviation, floor)
+    return Answer(stream, NUMBERS, deviation, error)
+
+
+def run(n: int, seed: int, **kwargs: float) -> Calibration:
+    rng, state = np.random.default_rng(seed), Calibration()
+    for k in range(n):
+        state = state.record(answer(rng, stream=Stream.AUDIT if k % 8 == 0 else Stream.QUERY, **kwargs))
+    return state
+
+
+def test_before_any_answer_the_prior_speaks() -> None:
+    spec = CalibrationSpec(prior_factor=3.0, prior_floor=0.02)
+    bound = Calibration(spec).bounds.bound(np.array([1, 6]), np.array([0.1, 0.0]))
+    assert bound == pytest.approx([0.32, 0.02])
+
+
+@pytest.mark.parametrize(("ratio", "floor"), [(1.0, 0.0), (4.0, 0.0), (0.3, 0.05)])
+def test_bounds_cover_at_the_stated_rate_and_are_sharp(ratio: float, floor: float) -> None:
+    fractions = [run(120, seed, ratio=ratio, floor=floor).coverage(last=60).fraction for seed in range(4)]
+    assert 0.92 < np.mean(fractions) < 0.985
+    state, rng = run(120, 0, ratio=ratio, floor=floor), np.random.default_rng(99)
+    fresh = [answer(rng, ratio, floor=floor) for _ in range(100)]
+    error = np.concatenate([a.error for a in fresh])
+    mean_bound = np.concatenate([state.bounds.bound(a.numbers, a.deviation) for a in fresh]).mean()
+    assert mean_bound < 1.5 * np.quantile(error, 0.95)
+
+
+def test_a_committee_that_became_overconfident_gets_wider_bounds() -> None:
+    state, rng = run(80, 0), np.random.default_rng(7)
+    before, alpha = state.bounds.line(6)[0], state.alpha
+    for _ in range(15):
+        state = state.record(answer(rng, ratio=3.0))
+    assert state.alpha < alpha
+    assert state.bounds.line(6)[0] > 1.8 * before
+    for _ in range(60):
+        state = state.record(answer(rng, ratio=3.0))
+    assert state.coverage(last=30).fraction > 0.9
+
+
+def test_a_rare_element_borrows_and_a_common_one_speaks_for_itself() -> None:
+    rng, state = np.random.default_rng(3), Calibration()
+    for k in range(60):
+        a = answer(rng)
+        error = np.where(NUMBERS == 8, 3.0, 1.0) * a.error
+        state = state.record(Answer(Stream.QUERY, NUMBERS, a.deviation, error))
+        if k == 0:
+            first = state.bounds
+    assert first.line(8)[0] == pytest.approx(first.line(1)[0])
+    assert state.bounds.line(8)[0] > 2 * state.bounds.line(6)[0]
+    assert state.bounds.line(92) == state.bounds.default
+
+
+def test_a_committee_in_full_agreement_still_gets_a_bound() -> None:
+    state, rng = Calibration(), np.random.default_rng(1)
+    for _ in range(20):
+        state = state.record(Answer(Stream.QUERY, NUMBERS, np.zeros(9), 0.1 * rng.random(9)))
+    assert 0.05 < state.bounds.bound(NUMBERS, np.zeros(9)).min() < 0.2
+
+
+def test_checkpoint_comes_back_bit_for_bit() -> None:
+    state, rng = run(30, 11), np.random.default_rng(4)
+    again = Calibration.from_json(json.loads(json.dumps(state.to_json())))
+    assert again.bounds == state.bounds
+    following = answer(rng)
+    assert again.record(following).to_json() == state.record(following).to_json()
+    assert BoundMap.from_json(json.loads(json.dumps(state.bounds.to_json()))) == state.bounds
+
+
+def test_window_is_finite_and_old_answers_are_forgotten() -> None:
+    rng, state = np.random.default_rng(0), Calibration(CalibrationSpec(half_life=5.0))
+    for k in range(100):
+        state = state.record(answer(rng, ratio=10.0 if k < 50 else 1.0))
+    assert len(state.window) == 30
+    assert state.n_answers == 100
+    assert state.bounds.line(6)[0] < 5.0
+
+
+def test_coverage_of_one_stream() -> None:
+    state = run(40, 2)
+    audits = state.coverage(Stream.AUDIT)
+    assert (audits.n_answers, audits.n_atoms) == (5, 45)
+    assert audits.interval[0] <= audits.fraction <= audits.interval[1]
+    assert state.coverage(last=0).n_atoms == 0
+    assert np.isnan(state.coverage(Stream.SEED).fraction)
+
+
+def test_non_finite_records_are_refused() -> None:
+    with pytest.raises(InputError, match="finite"):
+        Answer(Stream.QUERY, np.array([1]), np.array([np.nan]), np.array([0.1]))
+    with pytest.raises(InputError, match="shape"):
+        Answer(Stream.QUERY, np.array([1, 1]), np.array([0.1]), np.array([0.1]))
