@@ -52,6 +52,21 @@ def test_small_oracles_answer():
     assert "eV" in diagnosis._oracle(diagnosis._EMT, copper=True)
 
 
+def test_kernel_derivatives_are_checked(monkeypatch):
+    from thalweg.features import Features
+
+    assert "derivatives agree with finite differences" in diagnosis._kernel_derivatives()
+    right = Features.vjp
+
+    def wrong(self, structures, g):
+        gradients, strain = right(self, structures, g)
+        return 1.001 * gradients, strain
+
+    monkeypatch.setattr(Features, "vjp", wrong)
+    with pytest.raises(ThalwegError, match="derivatives are off"):
+        diagnosis._kernel_derivatives()
+
+
 def test_neighbours_are_found():
     assert diagnosis._vesin() == "finds neighbours"
 

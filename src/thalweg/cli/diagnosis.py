@@ -85,9 +85,9 @@ def healthy(findings: list[Finding]) -> bool:
 
 
 def _kernel() -> str:
-    native = importlib.import_module("thalweg._native")
-    chosen = getattr(native, "instruction_set", None)
-    return f"instruction set {chosen()}" if callable(chosen) else "loaded"
+    from thalweg import _native
+
+    return f"{_native.num_threads()} threads"
 
 
 def _kernel_derivatives() -> str:
@@ -113,7 +113,7 @@ def _kernel_derivatives() -> str:
     scale = float(np.abs(numeric).max())
     if not (scale > 0 and error < 1e-6 * scale):
         raise ThalwegError(f"derivatives are off by {error:.1e} of {scale:.1e}")
-    return f"derivatives agree with finite differences to {error / scale:.0e}"
+    return f"{features.native.instructions}: derivatives agree with finite differences to {error / scale:.0e}"
 
 
 def _water() -> Structure:

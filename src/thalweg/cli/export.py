@@ -36,10 +36,13 @@ def export(
     """
     from thalweg.cli.output import run_folder
     from thalweg.errors import InputError
-    from thalweg.export.datasets import export_labels
+    from thalweg.export.datasets import export_ase_db, export_extxyz
+    from thalweg.store import SqliteStore
 
     target = output or run_folder(folder) / f"labels{_SUFFIX[format_]}"
     if target.exists() and not force:
         raise InputError(f"{target}: already there; --force overwrites it, --output names another file")
-    count = export_labels(run_folder(folder), format_.value, target)
+    write = export_extxyz if format_ is Format.EXTXYZ else export_ase_db
+    with SqliteStore.read(run_folder(folder)) as store:
+        count = write(store, target)
     typer.echo(f"wrote {count} labelled structures to {target}")

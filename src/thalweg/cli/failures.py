@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -74,6 +75,20 @@ def logging_defects(folder: Path) -> Iterator[None]:
         raise
     except Exception as error:
         raise UnexpectedError(error, write_log(error, folder)) from error
+
+
+@contextmanager
+def sigterm_interrupts() -> Iterator[None]:
+    """Inside, SIGTERM, by which batch systems end jobs, is the same as Ctrl-C."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def write_log(error: BaseException, folder: Path | None) -> Path | None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -38,13 +37,16 @@ def run(
     Example: thalweg run malonaldehyde.yaml --max-calls 200
     """
     from thalweg.cli.console import ConsoleReporter
-    from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects
+    from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects, sigterm_interrupts
     from thalweg.cli.output import print_json
 
     settings = _settings(config, acquisition, max_calls)
     place = folder or Path(settings.output or Path("runs") / config.stem)
-    signal.signal(signal.SIGTERM, _interrupt)  # batch systems end jobs so
-    with logging_defects(place), ConsoleReporter(quiet=quiet, to_stderr=json_) as reporter:
+    with (
+        sigterm_interrupts(),
+        logging_defects(place),
+        ConsoleReporter(quiet=quiet, to_stderr=json_) as reporter,
+    ):
         from thalweg.loop.runner import run as run_loop
 
         try:
@@ -65,7 +67,3 @@ def _settings(path: Path, acquisition: str | None, max_calls: int | None) -> Run
     given = {key: value for key, value in changes.items() if value is not None}
     config = load_config(path)
     return override(config, given) if given else config
-
-
-def _interrupt(*_: Any) -> None:
-    raise KeyboardInterrupt
