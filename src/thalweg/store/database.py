@@ -181,7 +181,7 @@ def _prepare_writer(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    verdict = " ".join(connection.execute("PRAGMA quick_check(1)").fetchone()[0].split())
     if verdict != "ok":
         raise StoreError(
             f"{path}: it is damaged ({verdict}); restore it from a copy, or start in another run folder"
