@@ -40,6 +40,7 @@ def test_ticks_are_round_and_within() -> None:
     assert [t for _, t in Axis("", 0.0, 133.1).ticks()] == ["0", "25", "50", "75", "100", "125"]
     assert [t for _, t in Axis("", 0.9, 1.0, percent=True).ticks()][-1] == "100 %"
     assert [v for v, _ in Axis("", -0.6, 1.6, whole=True).ticks()] == [0, 1]
+    assert [v for v, _ in Axis("", 0, 25, whole=True).ticks(10)] == [0, 5, 10, 15, 20, 25]
     assert [t for _, t in Axis("", 0.04, 0.6, log=True).ticks()] == ["0.05", "0.1", "0.2", "0.5"]
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import json
 import re
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -222,3 +223,13 @@ def test_the_verdict_claims_no_more_than_is_certified(
     assert words in text
     assert "✓ certified" not in text
     assert "✓ certified" in page(data)
+
+
+def test_the_python_snippet_names_what_exists(data: ReportData) -> None:
+    section = page(data).split('id="use"')[1]
+    snippet = unescape(section.split("<code>")[1].split("</code>")[0])
+    compile(snippet, "snippet", "exec")
+    imports = re.findall(r"^from (thalweg\S*) import (\w+)$", snippet, flags=re.MULTILINE)
+    assert len(imports) == 2
+    for module, name in imports:
+        assert hasattr(importlib.import_module(module), name)

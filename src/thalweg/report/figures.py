@@ -240,7 +240,7 @@ def audit_errors(data: ReportData) -> str:
     )
     chart.dots(x, worst, "dots audit", [_tip(q) for q in audits], [q.call for q in audits])
     if target:
-        chart.level(target, f"target {target:g} {FORCE}")
+        chart.level(target, f"target {target:g} {FORCE}", "end")
     return figure(
         "Each audited structure",
         chart.svg(),

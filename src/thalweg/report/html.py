@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 from importlib.resources import files
+from shlex import quote
 
 from thalweg.report import figures, figures_run
 from thalweg.report.data import AUDIT, QUERY, SEED, ReportData
@@ -82,10 +83,11 @@ def _none(key: str) -> str:
 
 def _header(data: ReportData, links: str) -> str:
     v = verdict(data)
-    when = f"{data.started} to {data.updated}" if data.started else data.updated
+    when = f"{data.started} to {data.updated}" if data.started else "not started"
+    eyebrow = " · ".join((data.system, f"oracle {data.oracle}", when))
     return (
-        f'<header class="page"><p class="eyebrow">{escape(data.system)} · oracle {escape(data.oracle)} · '
-        f"{escape(when)}</p><h1>{escape(data.title)}</h1>"
+        f'<header class="page"><p class="eyebrow">{escape(eyebrow)}</p>'
+        f"<h1>{escape(data.title)}</h1>"
         f'<div class="verdict {v.state}"><span class="badge">{v.badge}</span>'
         f"<p>{escape(v.claim)}</p><p>{escape(v.why)}</p></div>"
         f'{_tiles(data)}{_time_split(data)}<nav aria-label="Sections">{links}</nav></header>'
@@ -171,19 +173,21 @@ def _use(data: ReportData) -> str:
         return '<p class="none">No potential has been fitted yet.</p>'
     model = data.summary.model_path
     python = (
-        "from ase.io import read\nfrom thalweg import Potential\n\n"
-        f"potential = Potential.load({model!r})\n"
+        "from ase.io import read\n"
+        "from thalweg.calculator import ThalwegCalculator\n"
+        "from thalweg.potential import Potential\n\n"
         f"atoms = read({data.system!r})\n"
-        "atoms.calc = potential.calculator()\n"
+        f"atoms.calc = ThalwegCalculator(Potential.load({model!r}))\n"
         "print(atoms.get_potential_energy())           # eV\n"
         "print(atoms.get_forces())                     # eV/Å\n"
         'print(atoms.calc.results["forces_bound"])     # eV/Å: bound on the error of each atom\n'
     )
+    folder, quoted = quote(data.folder), quote(model)
     shell = (
-        f"thalweg evaluate {model} test.xyz      # errors and calibration on labelled structures\n"
-        f"thalweg audit {data.folder} -n 20         # fresh random checks against the oracle\n"
-        f"thalweg export {data.folder} --format extxyz\n"
-        f"thalweg report {data.folder}              # this page again\n"
+        f"thalweg evaluate {quoted} test.xyz   # errors and calibration on labelled structures\n"
+        f"thalweg audit {folder} -n 20         # fresh random checks against the oracle\n"
+        f"thalweg export {folder} --format extxyz\n"
+        f"thalweg report {folder}              # this page again\n"
     )
     return (
         f"<h3>From Python</h3><pre><code>{escape(python)}</code></pre>"
@@ -192,8 +196,8 @@ def _use(data: ReportData) -> str:
 
 
 def _footer(data: ReportData) -> str:
+    when = f", as of {escape(data.updated)}" if data.updated else ""
     return (
-        f"<footer>Made by Thalweg {escape(data.version)} from {escape(data.folder)}, "
-        f"as of {escape(data.updated)}. "
+        f"<footer>Made by Thalweg {escape(data.version)} from {escape(data.folder)}{when}. "
         "Errors are those of predictions made before the answer was learned. Units: eV, Å, ps, K.</footer>"
     )

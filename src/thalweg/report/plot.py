@@ -47,7 +47,9 @@ class Axis:
         """Round values between the ends with their text; an empty text is a tick without a number."""
         if self.log:
             return self._log_ticks()
-        step = max(_round_step((self.high - self.low) / most), 1.0 if self.whole else 0.0)
+        step = _round_step((self.high - self.low) / most)
+        while self.whole and step != round(step):
+            step = max(1.0, 2.0 * step)  # 2.5 becomes 5, anything below 1 becomes 1
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
         return [(k * step, self._text(k * step)) for k in range(first, last + 1)]

@@ -69,7 +69,9 @@ def _header(columns: Sequence[Column]) -> str:
     for name, unit, numeric in columns:
         css = ' class="n"' if numeric else ""
         small = f"<small>{escape(unit)}</small>" if unit else ""
-        cells.append(f'<th scope="col"{css}><button type="button">{escape(name)}{small}</button></th>')
+        cells.append(
+            f'<th scope="col"{css}><button type="button"><span>{escape(name)}</span>{small}</button></th>'
+        )
     return f"<thead><tr>{''.join(cells)}</tr></thead>"
 
 

@@ -34,7 +34,7 @@
     m[0] * x + m[1] * y + m[2] * z, m[3] * x + m[4] * y + m[5] * z, m[6] * x + m[7] * y + m[8] * z];
 
   function view(canvas, scene) {
-    const state = { m: about(-0.45, 0.35), zoom: 1 };
+    const state = { m: about(-0.45, 0.35), zoom: scene.edges.length ? 1.2 : 1 };
     const ends = scene.xyz.map((p, a) => Math.hypot(...p) + scene.radii[a])
       .concat(scene.edges.flatMap((e) => [Math.hypot(e[0], e[1], e[2]), Math.hypot(e[3], e[4], e[5])]));
     const size = Math.max(...ends, 1.5);
