@@ -2,12 +2,12 @@
 
     x(r) = 1 - 2 (1 - r / r_cut)^lambda             lambda = radial_exponent, >= 3: C^2 at the cutoff
     g_k(r) = (1 - T_k(x)) / 2                       k = 1 .. K: ML-PACE's `ChebPow` functions
-    R_n(r) = sum_k c_nk g_k(r)                      orthonormal over r uniform on [r_cut / 10, r_cut]
+    R_n(r) = sum_k c_nk g_k(r)                      orthonormal, integral dr / r_cut over [0, r_cut]
     A_(i,znlm) = sum_j delta(z_j, z) R_n(r_ij) Y_lm(D_ij / r_ij)
 
-The R_n span exactly the g_k. They are (1 - x) times polynomials in x that obey a three-term recurrence, by which the
-core evaluates them: R_0 = k0 (1 - x), R_n = (a_n x + b_n) R_(n-1) + c_n R_(n-2). Every feature is scaled by
-(4 pi)^(nu/2) / sqrt(2 L + 1), as if Y_00 were 1 and its coupling orthonormal.
+The R_n span exactly the g_k. They are (1 - x) times polynomials in x that obey a three-term recurrence, by
+which the core evaluates them: R_0 = k0 (1 - x), R_n = (a_n x + b_n) R_(n-1) + c_n R_(n-2). Every feature is
+scaled by (4 pi)^(nu/2) / sqrt(2 L + 1), as if Y_00 were 1 and its coupling orthonormal.
 
 References
     Drautz, Phys. Rev. B 99, 014104 (2019); Dusson et al., J. Comput. Phys. 454, 110946 (2022)
@@ -89,7 +89,10 @@ class AceBasis:
         object.__setattr__(self, "max_degree", tuple(int(d) for d in self.max_degree))
         object.__setattr__(self, "r_cut", float(self.r_cut))
         _check_elements(self.elements)
-        check(np.isfinite(self.r_cut) and self.r_cut > 0, f"r_cut must be a positive length in Å, got {self.r_cut}")
+        check(
+            np.isfinite(self.r_cut) and self.r_cut > 0,
+            f"r_cut must be a positive length in Å, got {self.r_cut}",
+        )
         order, degrees = self.correlation_order, self.max_degree
         check(1 <= order <= 4, f"correlation_order must be 1, 2, 3 or 4, got {order}")
         check(
@@ -99,11 +102,13 @@ class AceBasis:
         check(self.l_max is None or self.l_max >= 0, f"l_max must be 0 or more, got {self.l_max}")
         check(
             self.radial_exponent == int(self.radial_exponent) >= 3,
-            f"radial_exponent must be a whole number of at least 3 (smooth at the cutoff), got {self.radial_exponent}",
+            f"radial_exponent must be a whole number of at least 3 "
+            f"(smooth at the cutoff), got {self.radial_exponent}",
         )
         check(
             self.l_top <= L_LIMIT,
-            f"max_degree {degrees} reaches l = {self.l_top}, the largest is {L_LIMIT}: set l_max={L_LIMIT} or lower max_degree",
+            f"max_degree {degrees} reaches l = {self.l_top}, the largest is {L_LIMIT}: "
+            f"set l_max={L_LIMIT} or lower max_degree",
         )
 
     @property
@@ -185,8 +190,8 @@ def _check_elements(elements: tuple[str, ...]) -> None:
 @lru_cache(maxsize=64)
 def _recurrence(n_radial: int, exponent: int) -> FloatArray:
     """Discretised Stieltjes procedure for the weight (1 - x)^2 dr, in units of r_cut."""
-    nodes, weights = np.polynomial.legendre.leggauss(2000)
-    r = 0.55 + 0.45 * nodes
+    nodes, weights = np.polynomial.legendre.leggauss(256)  # exact for the degrees in use
+    r = (1 + nodes) / 2
     weights = weights / 2
     x = 1 - 2 * (1 - r) ** exponent
     out = np.zeros((n_radial, 3))
@@ -212,6 +217,8 @@ def _chebyshev_rows(recurrence: FloatArray) -> FloatArray:
     rows[0, :2] = recurrence[0, 0], -recurrence[0, 0]
     for n in range(1, n_radial):
         a, b, c = recurrence[n]
-        product = chebyshev.chebmulx(rows[n - 1])[: n_radial + 1]
+        product = np.zeros(n_radial + 1)
+        series = chebyshev.chebmulx(rows[n - 1])  # without trailing zeros
+        product[: len(series)] = series
         rows[n] = a * product + b * rows[n - 1] + (c * rows[n - 2] if n > 1 else 0.0)
     return rows

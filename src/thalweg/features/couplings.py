@@ -6,13 +6,13 @@
     order 3             u^L(a, b) . A_c               L = l_c
     order 4             u^L(a, b) . u^L(c, d)         every L both nodes allow
 
-and the sum of l even throughout (invariance to reflection). For channels all different, one pairing with every L is
-complete. Where channels repeat, trees become dependent or vanish, and a subset is chosen by pivoted orthogonalisation
-of their values at random A. The choice depends only on the l and on which channels are equal, so it is made once for
-each such pattern.
+and the sum of l even throughout (invariance to reflection). For channels all different, one pairing with
+every L is complete. Where channels repeat, trees become dependent or vanish, and a subset is chosen by
+pivoted orthogonalisation of their values at random A. The choice depends only on the l and on which channels
+are equal, so it is made once for each such pattern.
 
-Phase: Y_lm for m > 0 is sqrt(2) N P_l^m(cos theta) cos(m phi) without the Condon-Shortley sign, with sin(|m| phi) for
-m < 0; component m is stored at m + l.
+Phase: Y_lm for m > 0 is sqrt(2) N P_l^m(cos theta) cos(m phi) without the Condon-Shortley sign, with
+sin(|m| phi) for m < 0; component m is stored at m + l.
 
 References
     Dusson et al., J. Comput. Phys. 454, 110946 (2022): completeness through symmetrised couplings
@@ -21,7 +21,7 @@ References
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from math import factorial, sqrt
 
 import numpy as np
@@ -34,7 +34,7 @@ Tree = tuple[tuple[int, int], tuple[int, int], int]
 """Order 4: the two pairs of positions in the multiset, and L. Order 3: ((i, j), (k, k), l_k)."""
 
 _INDEPENDENT = 1e-6
-"""Relative residual above which a tree counts as independent: true zeros lie near 1e-15, true residuals above 1e-2."""
+"""Relative residual above which a tree counts as independent: zeros lie near 1e-15, others above 1e-2."""
 
 
 def _clebsch_gordan(l1: int, m1: int, l2: int, m2: int, L: int, M: int) -> float:
@@ -51,8 +51,8 @@ def _clebsch_gordan(l1: int, m1: int, l2: int, m2: int, L: int, M: int) -> float
     return float(sqrt(square) * total)
 
 
-@lru_cache(maxsize=None)
-def _complex_from_real(l: int) -> ComplexArray:  # noqa: E741
+@cache
+def _complex_from_real(l: int) -> ComplexArray:
     """Unitary U with Y^complex_m = sum_k U[m, k] Y^real_k, Condon-Shortley phase on the complex side."""
     U = np.zeros((2 * l + 1, 2 * l + 1), dtype=np.complex128)
     U[l, l] = 1.0
@@ -62,9 +62,9 @@ def _complex_from_real(l: int) -> ComplexArray:  # noqa: E741
     return U
 
 
-@lru_cache(maxsize=None)
+@cache
 def coupling_tensor(l1: int, l2: int, L: int) -> FloatArray:
-    """Real Clebsch-Gordan tensor (2 l1 + 1, 2 l2 + 1, 2 L + 1), unit norm for each M, up to a sign fixed here.
+    """Real Clebsch-Gordan tensor (2 l1 + 1, 2 l2 + 1, 2 L + 1), unit norm for each M.
 
     For l1 + l2 + L odd the result is a pseudotensor; the common factor i is dropped.
     """
@@ -85,7 +85,7 @@ def node_vanishes(l1: int, l2: int, L: int, *, same: bool) -> bool:
     return not abs(l1 - l2) <= L <= l1 + l2 or (same and L % 2 == 1)
 
 
-@lru_cache(maxsize=None)
+@cache
 def trees_of(ls: tuple[int, ...], equal: tuple[int, ...], preferred: int) -> tuple[Tree, ...]:
     """A complete independent set of trees for a multiset of 3 or 4 channels.
 
@@ -116,15 +116,19 @@ def _candidates(ls: tuple[int, ...], equal: tuple[int, ...], preferred: int) -> 
     for first, second in pairings:
         Ls = range(sum(ls) + 1) if len(ls) == 4 else [ls[second[0]]]
         nodes = [first, second] if len(ls) == 4 else [first]
-        groups.append([
-            (first, second, L)
-            for L in Ls
-            if not any(node_vanishes(ls[i], ls[j], L, same=equal[i] == equal[j]) for i, j in nodes)
-        ])
+        groups.append(
+            [
+                (first, second, L)
+                for L in Ls
+                if not any(node_vanishes(ls[i], ls[j], L, same=equal[i] == equal[j]) for i, j in nodes)
+            ]
+        )
     return groups
 
 
-def _values_at_random(trees: list[Tree], ls: tuple[int, ...], equal: tuple[int, ...]) -> dict[Tree, FloatArray]:
+def _values_at_random(
+    trees: list[Tree], ls: tuple[int, ...], equal: tuple[int, ...]
+) -> dict[Tree, FloatArray]:
     rng = np.random.default_rng(20)
     n_points = 4 * len(trees) + 16
     channels = {label: rng.normal(size=(n_points, 2 * l + 1)) for l, label in zip(ls, equal, strict=True)}

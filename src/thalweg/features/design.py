@@ -1,6 +1,6 @@
 """Design rows: what a linear model's energy, forces and stress are multiplied by.
 
-    E = energy @ w        F.ravel() = forces @ w        stress = stress @ w
+E = energy @ w        F.ravel() = forces @ w        stress = stress @ w
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ class DesignRows:
 
     energy : float64 (n_columns,), per eV of weight dimensionless
     forces : float64 (3 n_atoms, n_columns), 1/Å; row 3 i + axis
-    stress : float64 (6, n_columns), 1/Å³, Voigt xx yy zz yz xz xy, ASE's sign; None unless periodic in 3 directions
+    stress : float64 (6, n_columns), 1/Å³, Voigt xx yy zz yz xz xy, ASE's sign; None unless periodic in
+    three directions
     """
 
     energy: FloatArray

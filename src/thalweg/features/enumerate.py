@@ -1,4 +1,4 @@
-"""Enumerates the features: every multiset of channels within the degree limits, and the trees that couple it."""
+"""Enumerates the features: every multiset of channels within the degree limits, and its coupling trees."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ Channel = tuple[int, int, int]
 class FeatureTerm:
     """One feature: scale * left . right, each side a channel or the node (A_a x A_b)^L.
 
-    channels : the nu channels, sorted by (z, l, n); sides : positions in `channels` on the left and the right,
-    one or two each; empty for order 1; L : length index of the block; scale : (4 pi)^(nu/2) / sqrt(2 L + 1).
+    channels : the nu channels, sorted by (z, l, n)
+    sides : positions in `channels` on the left and on the right, one or two each; empty for order 1
+    L : the blocks have 2 L + 1 components
     """
 
     channels: tuple[Channel, ...]
@@ -44,7 +45,9 @@ def enumerate_features(
     ]
     out: list[FeatureTerm] = []
     for nu, limit in enumerate(max_degree, start=1):
-        usable = [c for c in channels if (c[2] == 0 if nu == 1 else c[1] + 2 * c[2] <= limit) and c[1] <= limit]
+        usable = [
+            c for c in channels if (c[2] == 0 if nu == 1 else c[1] + 2 * c[2] <= limit) and c[1] <= limit
+        ]
         found = [(sum(n + l for _, n, l in m), m) for m in _multisets(usable, nu, limit)]
         for _, multiset in sorted(found):
             out.extend(_couple(multiset))
@@ -91,4 +94,6 @@ def _preferred_pairing(degrees: list[int]) -> int:
     if len(degrees) == 3:
         return min(range(3), key=lambda k: (sum(degrees) - degrees[2 - k], k))
     total = sum(degrees)
-    return min(range(3), key=lambda k: (max(degrees[0] + degrees[k + 1], total - degrees[0] - degrees[k + 1]), k))
+    return min(
+        range(3), key=lambda k: (max(degrees[0] + degrees[k + 1], total - degrees[0] - degrees[k + 1]), k)
+    )

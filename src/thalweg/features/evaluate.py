@@ -1,9 +1,9 @@
 """The four operations on features, and nothing else knows how features are made.
 
-    phi       phi_i
-    vjp(g)    sum_i g_i . d phi_i / dR, and the same by strain        forces and virial from dE/dphi
-    jvp(v)    sum_j d phi_i / dr_j . v_j
-    jacobian  d phi_i / dD_ij                                         D_ij = r_j - r_i, periodic images apart
+phi       phi_i
+vjp(g)    sum_i g_i . d phi_i / dR, and the same by strain        forces and virial from dE/dphi
+jvp(v)    sum_j d phi_i / dr_j . v_j
+jacobian  d phi_i / dD_ij                                         D_ij = r_j - r_i, periodic images apart
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ def _tensors(kinds: list[tuple[int, int, int]]) -> tuple[list[int], list[list[in
 
 @lru_cache(maxsize=16)
 def native_evaluator(basis: AceBasis, instructions: str = "") -> _native.Evaluator:
-    """The native evaluator of a basis; `instructions` names an instruction set, "" takes the processor's best."""
+    """The native evaluator of a basis; `instructions` names an instruction set, "" takes the best one."""
     connect()
     n_elements, terms = len(basis.elements), basis.terms
     order = [(z, n, l) for z in range(n_elements) for l, c in enumerate(basis.radial_count) for n in range(c)]
