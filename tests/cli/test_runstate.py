@@ -73,3 +73,14 @@ def test_summary_shows_what_is_there_and_nothing_else(tmp_path):
     text = console.file.getvalue()
     assert "audit" not in text
     assert "folder" in text
+
+
+def test_summary_of_a_crystal_tells_energy_and_stress(tmp_path):
+    from ase.units import GPa
+
+    from thalweg.cli.summary import summary_panel
+
+    console = Console(file=io.StringIO(), width=100)
+    audit = {"n_structures": 9, "force_rmse": 0.05, "energy_rmse": 0.0012, "stress_rmse": 0.25 * GPa}
+    console.print(summary_panel({"audit": audit}, tmp_path))
+    assert "energy RMSE 1.2 meV/atom, stress RMSE 0.25 GPa" in console.file.getvalue()

@@ -1,95 +1,15 @@
 """The verbs through typer's runner: help, exit codes, and what stands on which stream."""
 
 import json
-import sys
-import types
 
-import ase.io
-import numpy as np
 import pytest
-from ase.build import molecule
-from ase.calculators.singlepoint import SinglePointCalculator
-from typer.testing import CliRunner
+from cli_documents import SUMMARY
 
 from thalweg.cli.app import app
 from thalweg.errors import ModelError, OracleError, SetupError, StoreError
 from thalweg.loop.reporter import Progress, WalkerProgress
 
 VERBS = ("init", "run", "status", "report", "audit", "fit", "evaluate", "export", "doctor", "version")
-
-SUMMARY = {
-    "oracle_calls": 87,
-    "audit_calls": 9,
-    "failed_calls": 1,
-    "iterations": 40,
-    "n_labels": 86,
-    "n_features": 300,
-    "target": {"force_error": 0.15, "confidence": 0.95},
-    "audit": {"n_structures": 9, "force_rmse": 0.05, "force_error_quantile": 0.12, "interval": [0.96, 0.99]},
-    "calibration": {"factor": {"C": 1.2}, "coverage": 0.97},
-    "stop": {"reason": "target", "message": "the target is certified", "certified": {}},
-    "md_steps": 400000,
-    "timing": {"wall": 100.0, "oracle": 1.0, "explore": 60.0, "fit": 20.0, "other": 19.0},
-    "model_path": "model",
-}
-
-
-ERRORS = {
-    "train": {"n_structures": 1, "forces_rmse": 0.0123},
-    "test": {"n_structures": 2, "forces_rmse": 0.0456, "coverage": float("nan")},
-}
-
-
-@pytest.fixture
-def runner():
-    return CliRunner()
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch, api):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("THALWEG_TRACEBACK", raising=False)
-    molecule("H2O").write(tmp_path / "water.xyz")
-    (tmp_path / "water.yaml").write_text("system: water.xyz\noracle: tblite\n")
-    return tmp_path
-
-
-@pytest.fixture
-def loop(monkeypatch):
-    """Stands in for the loop: `loop.behave(...)` sets what a run does; `loop.calls` is what it was asked."""
-    module = types.ModuleType("thalweg.loop.runner")
-    module.calls = []
-
-    def behave(action):
-        def run(config, folder, reporter):
-            module.calls.append((config, folder))
-            return types.SimpleNamespace(to_json=lambda: action(folder, reporter))
-
-        module.run = run
-
-    module.behave = behave
-    monkeypatch.setitem(sys.modules, "thalweg.loop.runner", module)
-    return module
-
-
-@pytest.fixture
-def api(monkeypatch):
-    """Stands in for the library's verbs; `api.calls` is what they were asked."""
-    module = types.ModuleType("thalweg.api")
-    module.calls = []
-
-    def fit(train, test, *, options, seed):
-        module.calls.append((len(train), None if test is None else len(test), options, seed))
-        potential = types.SimpleNamespace(save=lambda folder: folder.mkdir())
-        return types.SimpleNamespace(to_json=lambda: ERRORS, potential=potential)
-
-    def evaluate(potential, labelled):
-        module.calls.append((potential, len(labelled)))
-        return {"test": ERRORS["test"]}
-
-    module.fit, module.evaluate = fit, evaluate
-    monkeypatch.setitem(sys.modules, "thalweg.api", module)
-    return module
 
 
 def stopped(reason):
@@ -260,58 +180,3 @@ def test_tracebacks_on_request(runner, folder, loop, monkeypatch):
     result = runner.invoke(app, ["run", "water.yaml"])
     assert result.exit_code == 5
     assert "Traceback" in result.stderr
-
-
-@pytest.fixture
-def labelled(folder):
-    """Files with one and two labelled structures."""
-    atoms = molecule("H2O")
-    atoms.calc = SinglePointCalculator(atoms, energy=-10.0, forces=np.zeros((3, 3)))
-    ase.io.write(folder / "train.xyz", [atoms], format="extxyz")
-    ase.io.write(folder / "test.xyz", [atoms, atoms], format="extxyz")
-    return folder
-
-
-def test_fit_prints_errors_and_saves(runner, labelled, api):
-    words = ["fit", "train.xyz", "--test", "test.xyz", "-o", "model", "-m", "r_cut=5 Å", "--seed", "7"]
-    result = runner.invoke(app, words)
-    assert result.exit_code == 0, result.output
-    for part in ("train", "test", "forces RMSE", "0.0123", "0.0456", "eV/Å"):
-        assert part in result.output
-    assert "energy RMSE" not in result.output
-    n_train, n_test, options, seed = api.calls[0]
-    assert (n_train, n_test, options.r_cut, seed) == (1, 2, 5.0, 7)
-    assert (labelled / "model").is_dir()
-
-
-def test_fit_as_json_has_null_for_what_is_no_number(runner, labelled):
-    result = runner.invoke(app, ["fit", "train.xyz", "--json"])
-    assert json.loads(result.output)["test"] == {"n_structures": 2, "forces_rmse": 0.0456, "coverage": None}
-
-
-def test_evaluate_needs_a_potential_and_labels(runner, labelled, monkeypatch):
-    from thalweg.potential import Potential
-
-    assert runner.invoke(app, ["evaluate", "nowhere", "test.xyz"]).exit_code == 2
-    monkeypatch.setattr(Potential, "load", classmethod(lambda cls, folder: "loaded"))
-    result = runner.invoke(app, ["evaluate", "model", "test.xyz", "--json"])
-    assert json.loads(result.output)["test"]["n_structures"] == 2
-    unlabelled = runner.invoke(app, ["evaluate", "model", "water.xyz"])
-    assert unlabelled.exit_code == 2
-    assert "it has no energy" in unlabelled.stderr
-
-
-@pytest.mark.parametrize(("certified", "code"), [(True, 0), (False, 3)])
-def test_audit_exit_code_is_the_certificate(runner, folder, monkeypatch, certified, code):
-    module = types.ModuleType("thalweg.loop.audit")
-    audit = {**SUMMARY["audit"], "n_atoms": 81, "coverage": 0.98}
-    document = {"target": SUMMARY["target"], "audit": audit, "certified": certified}
-    module.audit = lambda place, count: types.SimpleNamespace(to_json=lambda: {**document, "asked": count})
-    monkeypatch.setitem(sys.modules, "thalweg.loop.audit", module)
-    (folder / "summary.json").write_text("{}")
-    script = runner.invoke(app, ["audit", ".", "-n", "9", "--json"])
-    assert script.exit_code == code
-    assert json.loads(script.output)["asked"] == 9
-    text = runner.invoke(app, ["audit", "."]).output
-    assert "within 0.15 eV/Å" in text
-    assert ("not certified" in text) is not certified

@@ -87,6 +87,7 @@ def test_configuration_is_frozen(tmp_path):
         ),
         ("force_error: 0.1\n", "config.yaml:3: force_error: unknown key; did you mean target.force_error?"),
         ("walker: 3\n", "config.yaml:3: walker: unknown key; did you mean explore.walkers?"),
+        ("explore: {temp: 3}\n", "explore.temp: unknown key; did you mean explore.temperature?"),
         ("seeds: {zzz: 3}\n", "config.yaml:3: seeds.zzz: unknown key; expected one of count"),
         (
             "explore: {walkers: four}\n",
@@ -128,6 +129,9 @@ def test_configuration_is_frozen(tmp_path):
         ("seed: 1\nseed: 2\n", "config.yaml:4: seed: given twice (first on line 3); keep one"),
         ("target: {level: 0.9, level: 0.8}\n", "config.yaml:3: target.level: given twice"),
         ("target: [unclosed\n", "this is not YAML"),
+        ("3: 4\n", "3: keys should be strings, got 3"),
+        ("target: &t {level: 0.9}\nexplore: *t\n", "explore.level: unknown key; did you mean target.level?"),
+        ("target: &t [*t]\n", "target: expected a mapping"),
         ("[a, b]: 3\n", "config.yaml:3: a key must be a word"),
         ("seed: !!python/object/apply:os.getcwd []\n", "config.yaml:3: this is not YAML"),
     ],

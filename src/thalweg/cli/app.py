@@ -5,13 +5,15 @@ Nothing heavy is imported here: each verb imports what it needs when it runs; `-
 
 from __future__ import annotations
 
+import sys
+
 import typer
 
 from thalweg.cli.audit import audit
 from thalweg.cli.doctor import doctor
 from thalweg.cli.evaluate import evaluate
 from thalweg.cli.export import export
-from thalweg.cli.failures import EXIT_CODES, GuardedGroup
+from thalweg.cli.failures import EXIT_CODES, GuardedGroup, explain
 from thalweg.cli.fit import fit
 from thalweg.cli.init import init
 from thalweg.cli.report import report
@@ -38,4 +40,7 @@ for verb in (init, run, status, report, audit, fit, evaluate, export, doctor, ve
 
 def main() -> None:
     """Console entry point: runs the verb in sys.argv and exits with its code."""
-    app()
+    try:
+        app()
+    except (OSError, KeyboardInterrupt) as error:  # before a verb runs, for example while help is printed
+        sys.exit(explain(error))

@@ -17,6 +17,7 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Machine-readable.
     Example: thalweg doctor
     """
     from rich.table import Table
+    from rich.text import Text
 
     from thalweg.cli.diagnosis import State, diagnose, healthy
     from thalweg.cli.failures import OK, SETUP
@@ -33,10 +34,11 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Machine-readable.
     colours = {State.OK: "green", State.ABSENT: "yellow", State.BROKEN: "red"}
     group = ""
     for finding in findings:
-        cure = f"\n[dim]cure: {finding.cure.replace('[', chr(92) + '[')}[/]" if finding.cure else ""
+        seen = Text(finding.detail)
+        if finding.cure:
+            seen.append(f"\ncure: {finding.cure}", style="dim")
         shown = "" if finding.group == group else finding.group
-        colour = colours[finding.state]
-        table.add_row(shown, finding.name, f"[{colour}]{finding.state}[/]", finding.detail + cure)
+        table.add_row(shown, finding.name, Text(finding.state, colours[finding.state]), seen)
         group = finding.group
     console = terminal()
     console.print(table)

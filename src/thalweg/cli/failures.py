@@ -52,18 +52,12 @@ class GuardedGroup(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except BrokenPipeError:
-            silence(sys.stdout)
-            raise typer.Exit(PIPE) from None
-        except KeyboardInterrupt:
-            _say("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
-        except (ThalwegError, OSError, UnexpectedError) as error:
-            raise typer.Exit(_explain(error)) from None
+        except (ThalwegError, OSError, UnexpectedError, KeyboardInterrupt) as error:
+            raise typer.Exit(explain(error)) from None
         except Exception as error:
             if _belongs_to_the_parser(error):
                 raise
-            raise typer.Exit(_explain(UnexpectedError(error, write_log(error, None)))) from None
+            raise typer.Exit(explain(UnexpectedError(error, write_log(error, None)))) from None
 
 
 @contextmanager
@@ -106,8 +100,14 @@ def write_log(error: BaseException, folder: Path | None) -> Path | None:
     return None
 
 
-def _explain(error: BaseException) -> int:
-    """Print the message; the exit code."""
+def explain(error: BaseException) -> int:
+    """Print the message for `error` on stderr; returns the exit code."""
+    if isinstance(error, BrokenPipeError):
+        silence(sys.stdout)
+        return PIPE
+    if isinstance(error, KeyboardInterrupt):
+        _say("interrupted")
+        return INTERRUPTED
     if os.environ.get("THALWEG_TRACEBACK", "") not in {"", "0"}:
         traceback.print_exception(getattr(error, "error", error), file=sys.stderr)
     if isinstance(error, UnexpectedError):

@@ -9,8 +9,10 @@ from typing import Any
 from rich.console import RenderableType
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from thalweg.cli.output import duration
+from thalweg.units import GPa, meV
 
 
 def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
@@ -19,7 +21,7 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for heading, text in (*_verdict(summary), *_quality(summary), *_cost(summary), *_places(summary, folder)):
-        table.add_row(heading, text)
+        table.add_row(heading, Text(text))
     reached = (summary.get("stop") or {}).get("reason") == "target"
     return Panel(table, title="summary", title_align="left", border_style="green" if reached else "yellow")
 
@@ -39,6 +41,13 @@ def _quality(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if _number(audit.get("force_error_quantile")) and target:
             share, quantile = target["confidence"], audit["force_error_quantile"]
             yield "", f"{share:.0%} of atoms below {quantile:.3f} eV/Å (target: {target['force_error']:g})"
+        others = []
+        if _number(audit.get("energy_rmse")):
+            others.append(f"energy RMSE {audit['energy_rmse'] / meV:.1f} meV/atom")
+        if _number(audit.get("stress_rmse")):
+            others.append(f"stress RMSE {audit['stress_rmse'] / GPa:.2f} GPa")
+        if others:
+            yield "", ", ".join(others)
         interval = audit.get("interval")
         if isinstance(interval, list | tuple) and len(interval) == 2 and all(map(_number, interval)):
             yield "", f"between {interval[0]:.1%} and {interval[1]:.1%} of atoms are within the target"

@@ -72,20 +72,25 @@ def _location(problem: ErrorDetails, data: Any) -> Location:
 
 
 def _suggest(key: str, data: Any, schema: type[BaseModel]) -> str:
-    """A likely key: a near miss in the section, the same word in another, else all keys of the section."""
+    """A likely key: the same word elsewhere, a near miss in the section or elsewhere, else all its keys."""
     section, _, word = key.rpartition(".")
+    known = known_keys(schema)
     if section == "oracle" and isinstance(data, dict):
         siblings = [f"oracle.{name}" for name in _oracle_keys(data.get("oracle"), schema)]
     else:
-        siblings = [k for k in known_keys(schema) if k.rpartition(".")[0] == section]
-    near = difflib.get_close_matches(key, siblings, n=1, cutoff=0.7)
-    same_word = [k for k in known_keys(schema) if k.rpartition(".")[2] == word]
-    leaves = {k.rpartition(".")[2]: k for k in known_keys(schema)}
-    near_word = [leaves[leaf] for leaf in difflib.get_close_matches(word, leaves, n=1, cutoff=0.8)]
-    for candidate in (*near, *same_word, *near_word):
+        siblings = [k for k in known if k.rpartition(".")[0] == section]
+    same_word = [k for k in known if k.rpartition(".")[2] == word]
+    longer = [k for k in siblings if k.rpartition(".")[2].startswith(word)]
+    for candidate in (*same_word, *longer, *_near(word, siblings, 0.65), *_near(word, known, 0.8)):
         return f"did you mean {candidate}?"
     names = ", ".join(k.rpartition(".")[2] for k in siblings)
     return f"expected one of {names}" if names else "it takes no keys"
+
+
+def _near(word: str, keys: list[str], cutoff: float) -> list[str]:
+    """The dotted key whose last word is closest to `word`, if any is close."""
+    leaves = {k.rpartition(".")[2]: k for k in reversed(keys)}
+    return [leaves[leaf] for leaf in difflib.get_close_matches(word, leaves, n=1, cutoff=cutoff)]
 
 
 def _nearest(problem: ErrorDetails) -> str:

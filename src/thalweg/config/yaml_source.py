@@ -35,7 +35,7 @@ def read_yaml(text: str, name: str) -> YamlSource:
     loader = yaml.SafeLoader(text)
     try:
         node = loader.get_single_node()
-        lines = dict(_walk(node, (), name)) if node is not None else {}
+        lines = dict(_walk(node, (), name, set())) if node is not None else {}
         data = loader.construct_document(node) if node is not None else None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -48,8 +48,13 @@ def read_yaml(text: str, name: str) -> YamlSource:
     return YamlSource(name, data, lines)
 
 
-def _walk(node: yaml.Node, location: Location, name: str) -> Iterator[tuple[Location, int]]:
-    """Every location under `node` with its line."""
+def _walk(
+    node: yaml.Node, location: Location, name: str, visited: set[int]
+) -> Iterator[tuple[Location, int]]:
+    """Every location under `node` with its line; what an alias repeats is visited once."""
+    if id(node) in visited:
+        return
+    visited.add(id(node))
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -61,8 +66,8 @@ def _walk(node: yaml.Node, location: Location, name: str) -> Iterator[tuple[Loca
                 raise InputError(f"{name}:{line}: {dotted}: given twice (first on line {first}); keep one")
             seen[key.value] = line
             yield (*location, key.value), line
-            yield from _walk(value, (*location, key.value), name)
+            yield from _walk(value, (*location, key.value), name, visited)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
             yield (*location, index), item.start_mark.line + 1
-            yield from _walk(item, (*location, index), name)
+            yield from _walk(item, (*location, index), name, visited)
