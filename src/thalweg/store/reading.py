@@ -48,11 +48,13 @@ def _read_atoms(path: Path) -> list[Any]:
             f"{path}: ASE knows no format of this name or content; use extended XYZ (.xyz, .extxyz), .cif, "
             "POSCAR or another format that ASE reads"
         ) from error
-    except OSError as error:
-        raise InputError(f"{path}: it cannot be read: {error.strerror or error}") from error
     except (lzma.LZMAError, zlib.error, EOFError) as error:
         raise InputError(f"{path}: it is not a whole compressed file: {error}") from error
+    except InputError:
+        raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
+        if isinstance(error, OSError) and error.strerror:
+            raise InputError(f"{path}: it cannot be read: {error.strerror}") from error
         raise InputError(
             f"{path}: ASE cannot read it as a file of structures ({type(error).__name__}: {error})"
         ) from error
@@ -132,7 +134,9 @@ def _label(atoms: Any, structure: Structure) -> Label:
     if forces is None and len(structure) == 1 and not structure.pbc.any():
         forces = np.zeros((1, 3))
     if forces is None:
-        raise InputError(f"it has no forces; expected columns named {', '.join(_FORCES)} (eV/Å)")
+        raise InputError(
+            f"it has no forces; expected columns named {', '.join(_FORCES)} (eV/Å), or leave it out"
+        )
     stress = _stress((results, atoms.info), structure)
     label = Label(float(energy), forces, stress, LabelNoise(), str(atoms.info.get("oracle", IMPORTED)))
     numbers = [np.array([label.energy]), label.forces.ravel()] + ([] if stress is None else [stress])
