@@ -172,8 +172,8 @@ def hottest_plausible(temperature: float, n_atoms: int) -> float:
     quantile at a chance of 1e-9 per step is taken `HEAT_MARGIN` times. Infinity at zero temperature, where
     nothing is known.
     """
-    from scipy.stats import chi2
+    from scipy.special import chdtri
 
     if temperature == 0:
         return math.inf
-    return float(HEAT_MARGIN * temperature * chi2.isf(1e-9, 3 * n_atoms) / (3 * n_atoms))
+    return float(HEAT_MARGIN * temperature * chdtri(3 * n_atoms, 1e-9) / (3 * n_atoms))
