@@ -49,7 +49,7 @@ SYSTEMS = {
     "molecule": rattled(molecule("CH3CH2OH")),
     "one_atom": ase.Atoms("Ar"),
     "large_molecule": rattled(
-        ase.Atoms("C125", [(2 * a, 2 * b, 2 * c) for a in range(5) for b in range(5) for c in range(5)])
+        ase.Atoms("C512", [(2 * a, 2 * b, 2 * c) for a in range(8) for b in range(8) for c in range(8)])
     ),
     "one_atom_crystal": bulk("Cu"),
     "small_cubic_cell": rattled(bulk("NaCl", "rocksalt", a=5.6)),
