@@ -1,6 +1,6 @@
 // Walkers: many independent trajectories on one force field, advanced in blocks of steps without Python.
 //
-// Integrator: BAOAB Langevin dynamics (Leimkuhler & Matthews, Appl. Math. Res. Express 2013, 34, eq. for BAOAB; exact
+// Integrator: BAOAB Langevin dynamics (Leimkuhler & Matthews, Appl. Math. Res. eXpress 2013, 34; exact
 // Ornstein-Uhlenbeck step), which at zero friction is velocity Verlet. All 3 N components feel the thermostat and
 // nothing holds the centre of mass: doing so under Langevin noise biases the temperature, and drift is harmless here.
 //
