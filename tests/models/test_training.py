@@ -13,7 +13,7 @@ from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label, LabelNoise
 from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
-from thalweg.models.training import Baseline, estimate_reference_energies, observe
+from thalweg.models.training import Baseline, estimate_reference_energies, observe, without_rigid_motion
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import Structure
 
@@ -55,16 +55,60 @@ def test_energy_forces_and_virial_are_scaled_as_documented() -> None:
     noise = LabelNoise(energy=0.1, forces=0.2, stress=0.003)
     one, two = (observe(features, s, label_with(truth, s, noise), baseline) for s in (small, large))
     for block, twice in zip(one, two, strict=True):
-        # Energy and virial of a doubled cell are doubled, and divided by a sqrt(N) that is sqrt(2) larger.
-        factor = 1.0 if block.kind is Kind.FORCES else np.sqrt(2.0)
-        np.testing.assert_allclose(
-            twice.targets[: len(block.targets)], factor * block.targets, rtol=1e-6, atol=1e-9
-        )
+        np.testing.assert_allclose(twice.rows @ truth.weights.ravel(), twice.targets, rtol=1e-6, atol=1e-8)
+        if block.kind is not Kind.FORCES:
+            # Energy and virial of a doubled cell are doubled, and divided by sqrt(N), sqrt(2) times larger.
+            np.testing.assert_allclose(twice.targets, np.sqrt(2.0) * block.targets, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(block.rows @ truth.weights.ravel(), block.targets, rtol=1e-6, atol=1e-8)
     energy, forces, virial = one
     assert energy.label_noise == pytest.approx(0.1 / np.sqrt(8))
     assert forces.label_noise == 0.2
     assert virial.label_noise == pytest.approx(0.003 * small.volume / np.sqrt(8))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "positions", "n_internal"),
+    [
+        ([8, 1, 1], [[0, 0, 0], [0.8, 0.6, 0], [-0.8, 0.6, 0.1]], 3),
+        ([6, 8, 8], [[0, 0, 0], [0, 0, 1.2], [0, 0, -1.1]], 4),
+        ([18], [[1, 2, 3]], 0),
+    ],
+    ids=["bent", "linear", "atom"],
+)
+def test_rigid_motions_are_taken_out_and_nothing_else(
+    numbers: list[int], positions: list[list[float]], n_internal: int
+) -> None:
+    structure = Structure(np.array(numbers), np.array(positions, float), np.zeros((3, 3)), np.zeros(3, bool))
+    r = structure.positions
+    rigid = [np.tile(e, len(r)) for e in np.eye(3)] + [np.cross(e, r).ravel() for e in np.eye(3)]
+    assert without_rigid_motion(structure, np.array(rigid).T) == pytest.approx(0.0, abs=1e-12)
+    full = without_rigid_motion(structure, np.eye(3 * len(r)))
+    assert full.shape == (n_internal, 3 * len(r))
+    np.testing.assert_allclose(full @ full.T, np.eye(n_internal), atol=1e-12)
+
+
+def test_crystals_keep_their_torques() -> None:
+    internal = without_rigid_motion(silicon(), np.eye(24))
+    assert internal.shape == (21, 24)
+    assert internal @ np.tile(np.eye(3), (8, 1)) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_noise_is_found_though_molecules_never_feel_net_forces() -> None:
+    """Without taking out rigid motions the evidence would praise a noise of zero here."""
+    truth = random_potential("C", "H", "O", train=[ethanol(k) for k in range(4)])
+    baseline = Baseline(truth.elements, truth.reference_energies, ZblBaseline(truth.elements))
+    rng, features = np.random.default_rng(0), Features(truth.basis)
+    model = BayesianLinear(SmoothnessPrior.for_basis(truth.basis))
+    for k in range(6):
+        structure = ethanol(k)
+        internal = without_rigid_motion(structure, np.eye(27))
+        misfit = internal.T @ (internal @ rng.normal(0.0, 0.3, 27))
+        label = label_with(truth, structure)
+        model.update(
+            observe(features, structure, Label(label.energy, label.forces + misfit.reshape(9, 3)), baseline)
+        )
+    model.tune(30)
+    assert model.noise[Kind.FORCES] > 0.1
 
 
 def test_labels_without_stress_make_no_virial() -> None:

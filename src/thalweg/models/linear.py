@@ -2,7 +2,8 @@
 
 Notation
     n        columns of the design matrix (all elements' features)
-    scale    rms of each column over the first labels' force rows; the prior speaks of rows / scale
+    scale    rms of the columns of one element and order over the first labels' force rows; the prior is
+             about rows / scale
     gamma    prior variances of the scaled coefficients (thalweg.models.prior)
     v        noise variance of a row: noise of its kind² + its label's own noise²
     A, R     posterior precision of the scaled coefficients and its factor (thalweg.models.factor)
@@ -23,16 +24,13 @@ import numpy as np
 from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
-from thalweg.errors import InputError, ModelError
+from thalweg.errors import InputError, ModelError, check
 from thalweg.models.evidence import factorise, log_evidence, unpack
 from thalweg.models.factor import Factor
 from thalweg.models.gram import Grams
 from thalweg.models.observation import Kind, Observation, noise_class
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
-
-_SCALE_FLOOR = 0.1
-"""A column counts as at least this fraction of its group's rms: one never seen active must stay bounded."""
 
 _TUNE_GROWTH = 1.25
 
@@ -183,6 +181,14 @@ class BayesianLinear:
         self._rebuild()
         return -best_cost
 
+    def set_hyperparameters(self, x: FloatArray) -> None:
+        """Go to the hyperparameters that a `tune` found before, without the search: the posterior's same bits."""
+        state = self.fitted
+        check(x.shape == state.x.shape, f"model: {len(state.x)} hyperparameters expected, got {x.shape}")
+        state.x = np.array(x, dtype=np.float64)
+        self.n_labels_tuned = self.n_labels
+        self._rebuild()
+
     def _rebuild(self) -> None:
         """R, d and rho anew from the Gram matrices: R = U D^-1, d = U^-T D b."""
         hyper = unpack(self.prior, self.fitted.x)
@@ -230,13 +236,17 @@ class BayesianLinear:
 
 
 def _column_scale(rows: FloatArray, prior: SmoothnessPrior) -> FloatArray:
-    """rms of each column, floored by a fraction of its (element, order) group's, shape (n,)."""
+    """rms of the columns of each (element, order) group, one number per column, shape (n,).
+
+    Within a group the basis' own normalisation stays, so that a column never active so far has a sane scale
+    too.
+    """
     mean2 = np.mean(rows**2, axis=0).reshape(prior.n_elements, -1)
-    floor2 = np.zeros_like(mean2)
+    scale2 = np.empty_like(mean2)
     for order in np.unique(prior.nu):
         group = prior.nu == order
         per_element = mean2[:, group].mean(axis=1, keepdims=True)
         # An element absent from the first labels borrows the level of the others.
         pooled = per_element.max() if per_element.max() > 0 else 1.0
-        floor2[:, group] = np.where(per_element > 0, per_element, pooled)
-    return np.asarray(np.sqrt(mean2 + _SCALE_FLOOR**2 * floor2).ravel())
+        scale2[:, group] = np.where(per_element > 0, per_element, pooled)
+    return np.asarray(np.sqrt(scale2).ravel())

@@ -5,10 +5,11 @@ form in which one noise level per kind is right for a two-atom molecule and for 
 
     kind     row                              target                     noise level
     energy   d E / d w / sqrt(N)              (E - E_known) / sqrt(N)    noise_energy, eV per sqrt(atom)
-    forces   d F_component / d w              F - F_known                noise_forces, eV/Å
+    forces   combinations of dF_ia / d w      the same of F - F_known    noise_forces, eV/Å
     virial   V d stress / d w / sqrt(N)       V stress / sqrt(N)         noise_virial, eV per sqrt(atom)
 
-with N atoms and volume V. The reason for sqrt(N): local errors are nearly independent, so the error of a sum
+with N atoms and volume V; the combinations are orthonormal and leave out the rigid motions
+(thalweg.models.training). The reason for sqrt(N): local errors are nearly independent, so the error of a sum
 over N atoms grows as sqrt(N), and so does that of the virial V * stress, which is such a sum too.
 """
 

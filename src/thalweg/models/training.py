@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.linalg import lapack
 
 from thalweg.errors import check
 from thalweg.features.batch import species_of
@@ -54,7 +55,7 @@ class Baseline:
         object.__setattr__(self, "reference_energies", energies)
 
     def compute(self, structure: Structure) -> tuple[float, FloatArray, FloatArray]:
-        """Energy (eV), forces (n_atoms, 3) eV/Å and strain gradient dE/dstrain (3, 3) eV of one structure."""
+        """Energy (eV), forces (n_atoms, 3) eV/Å and strain gradient dE/dstrain (3, 3) eV."""
         energy = float(self.reference_energies[species_of(structure, self.elements)].sum())
         if self.zbl is None:
             return energy, np.zeros((len(structure), 3)), np.zeros((3, 3))
@@ -84,13 +85,40 @@ def make_observation(rows: DesignRows, structure: Structure, label: Label, basel
             np.array([label.energy - energy]) * per_root,
             noise.energy * per_root,
         ),
-        Block(Kind.FORCES, rows.forces, (label.forces - forces).ravel(), noise.forces),
     ]
+    internal = without_rigid_motion(
+        structure, np.column_stack([rows.forces, (label.forces - forces).ravel()])
+    )
+    if len(internal):
+        blocks.append(Block(Kind.FORCES, internal[:, :-1], internal[:, -1], noise.forces))
     if label.stress is not None and rows.stress is not None:
         scale = structure.volume * per_root
         target = label.stress * scale - voigt(strain) * per_root
         blocks.append(Block(Kind.VIRIAL, rows.stress * scale, target, noise.stress * scale))
     return tuple(blocks)
+
+
+def without_rigid_motion(structure: Structure, rows: FloatArray) -> FloatArray:
+    """Rows (3 n_atoms, k) over force components, turned into 3 n_atoms - 6 orthonormal combinations.
+
+    Forces of any invariant model, and of the oracle, sum to zero; so do torques where nothing is periodic.
+    Such combinations hold without noise whatever the coefficients. Left in, they would make the evidence
+    praise a noise level of zero. In crystals only the sum of forces is taken out (3); of a lone atom nothing
+    is left.
+    """
+    n = len(structure)
+    rigid = np.tile(np.eye(3), (n, 1))
+    if not structure.pbc.any():
+        r = structure.positions - structure.positions.mean(axis=0)
+        rotations = np.cross(np.eye(3)[:, None, :], r[None, :, :])
+        rigid = np.column_stack([rigid, rotations.reshape(3, -1).T])
+    reflectors, _, tau, _, _ = lapack.dgeqp3(np.asfortranarray(rigid))
+    size = np.abs(np.diag(reflectors))
+    rank = int((size > 1e-9 * size[0]).sum())  # 5 for a linear molecule
+    reflectors = reflectors[:, : len(tau)]
+    work = int(lapack.dormqr("L", "T", reflectors, tau, rows, -1)[1][0])
+    turned, _, _ = lapack.dormqr("L", "T", reflectors, tau, rows, work)
+    return np.ascontiguousarray(turned[rank:])
 
 
 def voigt(tensor: FloatArray) -> FloatArray:
