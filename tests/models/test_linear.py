@@ -159,6 +159,23 @@ def test_same_calls_give_the_same_bits() -> None:
     assert run().tobytes() == run().tobytes()
 
 
+def test_hyperparameters_found_before_give_the_same_bits() -> None:
+    def model_of(labels: list[Observation]) -> BayesianLinear:
+        model = BayesianLinear(Problem(seed=2).prior)
+        for label in labels:
+            model.update(label)
+        return model
+
+    labels = Problem(seed=2).labels(6)
+    tuned, replayed = model_of(labels), model_of(labels)
+    assert not np.array_equal(tuned.mean, (tuned.tune(8), tuned.mean)[1])
+    replayed.set_hyperparameters(tuned.fitted.x)
+    assert replayed.members().tobytes() == tuned.members().tobytes()
+    assert not replayed.should_tune()
+    with pytest.raises(InputError, match="hyperparameters expected"):
+        replayed.set_hyperparameters(np.zeros(3))
+
+
 def test_update_touches_no_old_row() -> None:
     problem = Problem()
     model = BayesianLinear(problem.prior)

@@ -182,9 +182,9 @@ class BayesianLinear:
         return -best_cost
 
     def set_hyperparameters(self, x: FloatArray) -> None:
-        """Go to the hyperparameters that a `tune` found before, without the search: the posterior's same bits."""
+        """Go to the hyperparameters of an earlier `tune` without the search: the same bits come out."""
         state = self.fitted
-        check(x.shape == state.x.shape, f"model: {len(state.x)} hyperparameters expected, got {x.shape}")
+        check(x.shape == state.x.shape, f"model: {state.x.shape} hyperparameters expected, got {x.shape}")
         state.x = np.array(x, dtype=np.float64)
         self.n_labels_tuned = self.n_labels
         self._rebuild()
