@@ -1,8 +1,8 @@
 """The basis that is taken when nothing is said about it.
 
 Cutoff. 5 Å sees the second shell of neighbours in molecules, liquids and most crystals. Crystals of large
-atoms get 1.8 times the longest bond, by covalent radii, so that the second shell of close packings (at sqrt(2)
-nearest distances) is inside; more than 6.5 Å costs more than it brings.
+atoms get 1.8 times the longest bond, by covalent radii, so that the second shell of close packings (sqrt(2)
+nearest distances away) is inside; more than 6.5 Å costs more than it brings.
 
 Degrees. A fit costs the cube of the number of columns, n_elements * p, and p grows with a power of the number
 of elements; so each number of elements has degrees that give some 500 to 3000 columns.
