@@ -1,0 +1,217 @@
+"""Equation of state: energy against volume, and what the third-order Birch-Murnaghan law makes of it.
+
+Notation
+    V, V_r   volume of the cell, and that of the structure given, Å³
+    u        (V_r / V)^(2/3)
+    E(u)     energy; the Birch-Murnaghan law of third order is exactly a cubic in u
+    V_0      V_r u_0^(-3/2), where E'(u_0) = 0 and E''(u_0) > 0
+    B        V d²E/dV² = 4/9 V_r^(4/3) V_0^(-7/3) E''(u_0)
+    B'       dB/dP = 4 + 2/3 u_0 E'''(u_0) / E''(u_0)
+
+Since the law is linear in its coefficients, the fit has one answer and needs no start, for every member of a
+committee too. The cell is scaled uniformly and atoms keep their fractional coordinates: right where symmetry
+fixes them (diamond, fcc, bcc, ...), an upper bound of the energy elsewhere.
+
+References
+    Birch, Phys. Rev. 71, 809 (1947), eq. 15
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.errors import InputError, check
+from thalweg.features.batch import species_of
+from thalweg.potential import Potential
+from thalweg.structure import FloatArray, Structure
+from thalweg.units import GPa
+
+EnergyFunction = Callable[[Structure], float]
+"""Total energy (eV) of a structure: an oracle's, a calculator's or a potential's."""
+
+MAX_STRAIN = 0.04
+"""Default largest linear strain: ± 12 % of the volume, where the third order still holds."""
+
+N_POINTS = 9
+
+
+@dataclass(frozen=True, eq=False)
+class EquationOfState:
+    """Energy against volume of one cell, and the minimum of its Birch-Murnaghan curve.
+
+    The uncertainties are standard deviations over the committee of the same quantity, each member fitted by
+    itself; None where the energies come from something without a committee. They hold no misfit of the law:
+    `residual` shows that.
+
+    Attributes
+    ----------
+    n_atoms : int
+        Atoms in the cell.
+    volume : float, Å³ per cell, at the minimum
+    energy : float, eV per cell, there
+    bulk_modulus_GPa : float, GPa, there
+    bulk_modulus_derivative : float, dimensionless
+        dB/dP there.
+    residual : float, eV per cell
+        Root mean square of the energies about the curve.
+    volumes, energies : float64 ndarray, shape (n_points,), Å³ and eV per cell
+        The points fitted, by rising volume.
+    volume_uncertainty, energy_uncertainty, bulk_modulus_uncertainty_GPa : float or None
+    """
+
+    n_atoms: int
+    volume: float
+    energy: float
+    bulk_modulus_GPa: float  # noqa: N815  (GPa is how it is written)
+    bulk_modulus_derivative: float
+    residual: float
+    volumes: FloatArray
+    energies: FloatArray
+    volume_uncertainty: float | None = None
+    energy_uncertainty: float | None = None
+    bulk_modulus_uncertainty_GPa: float | None = None  # noqa: N815
+
+    def to_json(self) -> dict[str, float | int | list[float] | None]:
+        """Plain data, keys as the attributes."""
+        return {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in vars(self).items()
+        }
+
+
+def equation_of_state(
+    structure: Structure,
+    energy: EnergyFunction,
+    *,
+    max_strain: float = MAX_STRAIN,
+    n_points: int = N_POINTS,
+) -> EquationOfState:
+    """Scale the cell by linear strains up to ± `max_strain`, ask for the energies, fit.
+
+    Raises
+    ------
+    InputError
+        Not periodic in three directions, fewer than 5 points, or no minimum among the volumes visited.
+    """
+    cells = scaled_cells(structure, max_strain, n_points)
+    return fit_birch_murnaghan(
+        np.array([cell.volume for cell in cells]),
+        np.array([energy(cell) for cell in cells]),
+        n_atoms=len(structure),
+    )
+
+
+def potential_equation_of_state(
+    structure: Structure,
+    potential: Potential,
+    *,
+    max_strain: float = MAX_STRAIN,
+    n_points: int = N_POINTS,
+) -> EquationOfState:
+    """The same of a learned potential, with uncertainties from its committee; raises as above."""
+    cells = scaled_cells(structure, max_strain, n_points)
+    return fit_birch_murnaghan(
+        np.array([cell.volume for cell in cells]),
+        np.array([potential.predict(cell).energy for cell in cells]),
+        n_atoms=len(structure),
+        member_deltas=np.column_stack([member_energy_deltas(potential, cell) for cell in cells]),
+    )
+
+
+def scaled_cells(structure: Structure, max_strain: float, n_points: int) -> list[Structure]:
+    """The cell under uniform linear strains from -max_strain to max_strain, by rising volume."""
+    check(structure.pbc.all(), "equation of state: the structure must be periodic in three directions")
+    check(n_points >= 5, f"equation of state: at least 5 points determine a curve, got {n_points}")
+    check(
+        0 < max_strain < 0.3,
+        f"equation of state: max_strain must lie between 0 and 0.3, got {max_strain}; 0.04 is usual",
+    )
+    factors = 1.0 + np.linspace(-max_strain, max_strain, n_points)
+    return [
+        Structure(structure.numbers, structure.positions * factor, structure.cell * factor, structure.pbc)
+        for factor in factors
+    ]
+
+
+def member_energy_deltas(potential: Potential, structure: Structure) -> FloatArray:
+    """Energies of the committee's members less the mean model's, shape (n_members,), eV."""
+    totals = np.zeros_like(potential.weights)
+    np.add.at(totals, species_of(structure, potential.elements), potential.features.phi([structure]))
+    return np.asarray(np.tensordot(potential.member_deltas, totals, axes=2))
+
+
+def fit_birch_murnaghan(
+    volumes: FloatArray,
+    energies: FloatArray,
+    *,
+    n_atoms: int,
+    member_deltas: FloatArray | None = None,
+) -> EquationOfState:
+    """The least-squares curve through energies (n_points,), eV, over volumes (n_points,), Å³.
+
+    member_deltas (n_members, n_points), eV: energies of committee members less `energies`; they give the
+    uncertainties. Raises InputError when the curve has no minimum within the volumes.
+    """
+    reference = float(np.mean(volumes))
+    powers = np.vander((reference / volumes) ** (2.0 / 3.0), 4, increasing=True)
+    coefficients: FloatArray = np.asarray(np.linalg.lstsq(powers, energies, rcond=None)[0], dtype=np.float64)
+    minimum = _minimum(coefficients, reference)
+    if minimum is None or not volumes.min() <= minimum[0] <= volumes.max():
+        raise InputError(
+            f"equation of state: no minimum between {volumes.min():.4g} and {volumes.max():.4g} Å³ "
+            f"(the lowest energy there is at {volumes[np.argmin(energies)]:.4g} Å³); start from a cell "
+            "nearer to equilibrium, or raise max_strain"
+        )
+    volume, energy, bulk, derivative = minimum
+    spread = None if member_deltas is None else _spread(powers, energies, member_deltas, reference, minimum)
+    return EquationOfState(
+        n_atoms,
+        volume,
+        energy,
+        bulk / GPa,
+        derivative,
+        residual=float(np.sqrt(np.mean((powers @ coefficients - energies) ** 2))),
+        volumes=volumes,
+        energies=energies,
+        volume_uncertainty=None if spread is None else float(spread[0]),
+        energy_uncertainty=None if spread is None else float(spread[1]),
+        bulk_modulus_uncertainty_GPa=None if spread is None else float(spread[2] / GPa),
+    )
+
+
+def _minimum(coefficients: FloatArray, reference: float) -> tuple[float, float, float, float] | None:
+    """V_0, E(V_0), B (eV/Å³) and B' of the cubic sum_k coefficients[k] u^k, or None if it has no minimum."""
+    _, c1, c2, c3 = coefficients
+    discriminant = c2**2 - 3.0 * c1 * c3
+    if discriminant <= 0:
+        return None
+    # The root of E' = c1 + 2 c2 u + 3 c3 u² at which E'' = 2 sqrt(discriminant) > 0, safe for c3 -> 0.
+    u = float(-c1 / (c2 + np.sqrt(discriminant)))
+    if not u > 0:
+        return None
+    curvature = float(2.0 * np.sqrt(discriminant))
+    volume = reference * u**-1.5
+    bulk = 4.0 / 9.0 * reference ** (4.0 / 3.0) * volume ** (-7.0 / 3.0) * curvature
+    return volume, float(np.polyval(coefficients[::-1], u)), bulk, 4.0 + 2.0 / 3.0 * u * 6.0 * c3 / curvature
+
+
+def _spread(
+    powers: FloatArray,
+    energies: FloatArray,
+    member_deltas: FloatArray,
+    reference: float,
+    minimum: tuple[float, float, float, float],
+) -> FloatArray | None:
+    """rms deviation of V_0, E(V_0), B and B' of the members from the mean model's, shape (4,).
+
+    None when a member has no minimum at all: then nothing is known of the equation of state.
+    """
+    fitted = np.linalg.lstsq(powers, (energies + member_deltas).T, rcond=None)[0]
+    minima = [_minimum(column, reference) for column in fitted.T]
+    if any(one is None for one in minima):
+        return None
+    deviations = np.array(minima, dtype=np.float64) - np.array(minimum)
+    return np.asarray(np.sqrt(np.mean(deviations**2, axis=0)))
