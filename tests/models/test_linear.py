@@ -50,7 +50,7 @@ def test_posterior_equals_the_gaussian_process_formulas(count: int) -> None:
 
 def test_label_by_label_equals_all_at_once() -> None:
     problem = Problem()
-    labels = problem.labels(9, virial=True)
+    labels = problem.labels(40, virial=True)
     one_by_one, batch = BayesianLinear(problem.prior), BayesianLinear(problem.prior)
     batch.fit_batch(labels[:1])
     batch.fit_batch(labels[1:])

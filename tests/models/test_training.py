@@ -9,6 +9,7 @@ import pytest
 
 from small_potentials import basis_of, ethanol, random_potential, silicon
 from thalweg.errors import InputError
+from thalweg.features.design import design_rows
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label, LabelNoise
@@ -106,6 +107,20 @@ def test_noise_is_not_diluted_by_rigid_motions() -> None:
         model.update(observe(features, ethanol(k), Label(label.energy, label.forces + misfit), baseline))
     model.tune(30)
     assert model.noise[Kind.FORCES] == pytest.approx(0.3, rel=0.05)
+
+
+def test_a_perfect_crystal_first_does_not_spoil_the_scale() -> None:
+    truth = random_potential("Si", train=[silicon(k) for k in range(4)])
+    baseline = Baseline(("Si",), truth.reference_energies, ZblBaseline(("Si",)))
+    features, model = Features(truth.basis), BayesianLinear(SmoothnessPrior.for_basis(truth.basis))
+    perfect = silicon(0, size=0.0)
+    assert np.abs(truth.predict(perfect).forces).max() < 1e-10
+    for structure in [perfect, *(silicon(k) for k in range(100, 115))]:
+        model.update(observe(features, structure, label_with(truth, structure), baseline))
+    model.tune(30)
+    rows = design_rows(features, silicon(500)).forces
+    expected = rows @ truth.weights.ravel()
+    assert np.abs(rows @ model.mean - expected).max() < 0.03 * np.abs(expected).max()
 
 
 def test_labels_without_stress_make_no_virial() -> None:

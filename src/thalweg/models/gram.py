@@ -11,6 +11,7 @@ With these, hyperparameters can be changed and the posterior rebuilt without tou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +21,8 @@ from thalweg.models.observation import KINDS, Block, Kind, noise_class
 from thalweg.structure import FloatArray
 
 Key = tuple[Kind, float]
+
+_CHUNK_ROWS = 512
 
 
 @dataclass(eq=False)
@@ -54,10 +57,24 @@ class Grams:
 
     def add(self, block: Block, rows: FloatArray) -> None:
         """Take in a block; `rows` are its rows in scaled features."""
-        key = (block.kind, noise_class(block.label_noise))
+        self._class_of(_key(block)).add(rows, block.targets)
+
+    def add_many(self, blocks: Sequence[Block], scale: FloatArray) -> None:
+        """Take in many blocks whose rows are to be divided by `scale`: one pass over G for many rows."""
+        by_key: dict[Key, list[Block]] = {}
+        for block in blocks:
+            by_key.setdefault(_key(block), []).append(block)
+        for key, alike in by_key.items():
+            n_before = np.cumsum([0] + [len(block.targets) for block in alike[:-1]])
+            for number in np.unique(n_before // _CHUNK_ROWS):
+                chunk = [alike[k] for k in np.flatnonzero(n_before // _CHUNK_ROWS == number)]
+                rows = np.concatenate([block.rows for block in chunk]) / scale
+                self._class_of(key).add(rows, np.concatenate([block.targets for block in chunk]))
+
+    def _class_of(self, key: Key) -> Gram:
         if key not in self._classes:
             self._classes[key] = Gram.zeros(self.n)
-        self._classes[key].add(rows, block.targets)
+        return self._classes[key]
 
     def items(self) -> list[tuple[Key, Gram]]:
         """Classes in canonical order, so that floating-point sums over them do not depend on history."""
@@ -71,6 +88,10 @@ class Grams:
     def n_rows(self) -> int:
         """Rows taken in so far."""
         return sum(gram.m for gram in self._classes.values())
+
+
+def _key(block: Block) -> Key:
+    return block.kind, noise_class(block.label_noise)
 
 
 def variance_of(key: Key, noise: dict[Kind, float]) -> float:

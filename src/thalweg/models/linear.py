@@ -33,6 +33,7 @@ from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
 _TUNE_GROWTH = 1.25
+_LEAST_SCALE = 0.01
 
 
 @dataclass(eq=False)
@@ -109,9 +110,7 @@ class BayesianLinear:
         if not observations:
             return
         state = self._begin(observations)
-        for observation in observations:
-            for block in observation:
-                self.grams.add(block, block.rows / state.scale)
+        self.grams.add_many([block for observation in observations for block in observation], state.scale)
         self.n_labels += len(observations)
         self._rebuild()
 
@@ -130,7 +129,7 @@ class BayesianLinear:
             targets = np.concatenate([block.targets for block in chosen])
             centre = self.prior.centre(float(np.sqrt(np.mean(targets**2))))
             gamma = unpack(self.prior, centre).gamma
-            scale = _column_scale(rows, self.prior)
+            scale = _column_scale(rows, np.concatenate([block.rows for block in blocks]), self.prior)
             self.state = FittedState(scale, centre, centre.copy(), Factor.from_prior(gamma))
         return self.state
 
@@ -235,13 +234,15 @@ class BayesianLinear:
         return np.asarray(np.einsum("rk,rk->r", W, W))
 
 
-def _column_scale(rows: FloatArray, prior: SmoothnessPrior) -> FloatArray:
+def _column_scale(rows: FloatArray, all_rows: FloatArray, prior: SmoothnessPrior) -> FloatArray:
     """rms of the columns of each (element, order) group, one number per column, shape (n,).
 
     Within a group the basis' own normalisation stays, so that a column never active so far has a sane scale
     too.
     """
-    mean2 = np.mean(rows**2, axis=0).reshape(prior.n_elements, -1)
+    # Where symmetry lets all forces vanish (a perfect crystal), the rows of energy and virial set the level.
+    mean2 = np.mean(rows**2, axis=0) + _LEAST_SCALE**2 * np.mean(all_rows**2, axis=0)
+    mean2 = mean2.reshape(prior.n_elements, -1)
     scale2 = np.empty_like(mean2)
     for order in np.unique(prior.nu):
         group = prior.nu == order

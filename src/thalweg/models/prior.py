@@ -35,6 +35,9 @@ NOISE_CENTRE = np.log([0.005, 0.05, 0.05])
 NOISE_BOUNDS = (np.log(1e-4), np.log(10.0))
 """Noise below 0.1 meV is below what double precision and an oracle's own convergence leave."""
 
+_LEAST_RMS = 0.1
+"""eV/Å; first labels at rest say nothing about the forces to come."""
+
 _AMPLITUDE_WIDTH, _DECAY_WIDTH, _NOISE_WIDTH = 4.0, 1.0, 2.0
 _AMPLITUDE_RANGE = 25.0
 _MAX_DECAY = 4.0
@@ -98,7 +101,7 @@ class SmoothnessPrior:
 
         The amplitude makes the prior's own forces as large as the targets, as scaled features have rms 1.
         """
-        amplitude = np.log(max(target_rms, 1e-3) ** 2 / self.n_columns)
+        amplitude = np.log(max(target_rms, _LEAST_RMS) ** 2 / self.n_columns)
         orders = np.full(self.n_prior - 2, amplitude + 2.0)
         return np.concatenate([orders, [0.2, 0.2], NOISE_CENTRE])
 
