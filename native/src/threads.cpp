@@ -1,10 +1,13 @@
 // The pool: workers sleep between loops; one loop at a time owns them, any other runs on its caller.
 #include "thalweg/threads.hpp"
 
+#include <pthread.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -76,6 +79,15 @@ std::mutex owner;  // held by the loop that uses the pool
 std::unique_ptr<Pool> pool;
 std::atomic<int> threads{1};
 
+// A forked child inherits the pool without its threads: waiting for them, or joining them at exit, would never end.
+void forget_pool() { static_cast<void>(pool.release()); }
+
+void make_pool() {
+    static std::once_flag once;
+    std::call_once(once, [] { pthread_atfork(nullptr, nullptr, forget_pool); });
+    pool = std::make_unique<Pool>(threads - 1);
+}
+
 }  // namespace
 
 void set_num_threads(int n) {
@@ -93,7 +105,7 @@ void parallel_for(int n, const std::function<void(int)>& task) {
         for (int k = 0; k < n; ++k) task(k);
         return;
     }
-    if (!pool || pool->size() != threads) pool = std::make_unique<Pool>(threads - 1);
+    if (!pool || pool->size() != threads) make_pool();
     pool->run(n, task);
 }
 

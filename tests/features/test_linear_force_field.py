@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -159,3 +160,12 @@ def test_wrong_shapes_are_refused(features: Features, model: dict[str, np.ndarra
         _native.LinearForceField(
             features.native, model["weights"][:, 1:], model["deltas"], model["references"]
         )
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_forked_child_can_compute(features: Features, molecule: Structure) -> None:
+    expected = features.phi([molecule] * 20)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if (features.phi([molecule] * 20) == expected).all() else 1)
+    assert os.waitpid(child, 0)[1] == 0

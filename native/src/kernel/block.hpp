@@ -33,7 +33,7 @@ inline Work place(const PlanView& plan, int n_sets, int max_slots, V* base) {
     w.angular = take(kChunk * n_angular);
     w.gh = take(4 * n_y);
     w.v = take(plan.n_v);
-    w.bar = take(plan.n_v);
+    w.bar = take(std::size_t(kSetsTogether) * plan.n_v);
     w.a_bar = take(std::size_t(n_sets > 0 ? n_sets : 1) * plan.n_a);
     w.phi = take(plan.n_features);
     w.x = take(plan.n_features);
@@ -156,22 +156,40 @@ inline void store_rows(const BlockJob& job, const V* in, int width, double* rows
     }
 }
 
-// Adjoint of A for each set, from linear coefficients or from given cotangents; energy of set 0.
-inline void adjoints(const PlanView& plan, const BlockJob& job, const Work& w) {
+// bar of models set .. set + NS, complete but for the nodes, to a_bar.
+template <int NS>
+inline void finish_adjoints(const PlanView& plan, const BlockJob& job, const Work& w, int set) {
+    if (!job.pair_gradient) return;
+    backward_nodes<NS>(plan, w.v, w.bar);
+    for (int s = 0; s < NS; ++s)
+        for (int k = 0; k < plan.n_a; ++k) w.a_bar[std::size_t(set + s) * plan.n_a + k] = w.bar[k * NS + s];
+}
+
+inline void cotangent_adjoints(const PlanView& plan, const BlockJob& job, const Work& w) {
     for (int set = 0; set < job.n_sets; ++set) {
-        if (job.cotangents) {
-            load_rows(job, job.cotangents + std::size_t(set) * job.n_atoms * plan.n_features, plan.n_features, w.x);
-            backward_features(plan, w.v, w.x, w.bar);
-        } else {
-            const V energy = linear_adjoint(plan, w.v, job.entries[set], job.linear[set], w.bar);
-            if (set == 0 && job.energy)
-                for (int lane = 0; lane < job.n_lanes; ++lane) job.energy[job.atoms[lane]] = energy[lane];
-        }
-        if (!job.pair_gradient) continue;
-        backward_nodes(plan, w.v, w.bar);
-        V* a_bar = w.a_bar + std::size_t(set) * plan.n_a;
-        for (int k = 0; k < plan.n_a; ++k) a_bar[k] = w.bar[k];
+        load_rows(job, job.cotangents + std::size_t(set) * job.n_atoms * plan.n_features, plan.n_features, w.x);
+        backward_features(plan, w.v, w.x, w.bar);
+        finish_adjoints<1>(plan, job, w, set);
     }
+}
+
+template <int NS>
+inline void linear_adjoints_from(const PlanView& plan, const BlockJob& job, const Work& w, int set) {
+    linear_adjoint<NS>(plan, w.v, job.entries + set, job.linear + set, w.bar);
+    if (set == 0 && job.energy) {
+        const V energy = linear_energy(plan, w.v, job.linear[0], w.bar);
+        for (int lane = 0; lane < job.n_lanes; ++lane) job.energy[job.atoms[lane]] = energy[lane];
+    }
+    finish_adjoints<NS>(plan, job, w, set);
+}
+
+// The first goes alone, so that it does not depend on whether others follow, to the last bit.
+inline void linear_adjoints(const PlanView& plan, const BlockJob& job, const Work& w) {
+    linear_adjoints_from<1>(plan, job, w, 0);
+    int set = 1;
+    for (; set + kSetsTogether <= job.n_sets; set += kSetsTogether)
+        linear_adjoints_from<kSetsTogether>(plan, job, w, set);
+    for (; set < job.n_sets; ++set) linear_adjoints_from<1>(plan, job, w, set);
 }
 
 inline void features(const PlanView& plan, const BlockJob& job, const Work& w) {

@@ -23,63 +23,88 @@ inline void forward_nodes(const PlanView& plan, V* v) {
     }
 }
 
+// Adjoints of NS models at once, that of model s for component k at bar[k * NS + s]: what they share is loaded once.
+constexpr int kSetsTogether = W == 8 ? 4 : 2;
+
+// out_s[row] += sum c x_s[p] y[q] with y shared by the NS models.
+template <int NS>
+inline void trilinear_sets(const TermTable& t, const V* x, const V* y, V* out) {
+    for (int row = 0; row < t.n_rows; ++row) {
+        V sum[NS];
+        for (int s = 0; s < NS; ++s) sum[s] = out[row * NS + s];
+        for (int e = t.start[row]; e < t.start[row + 1]; ++e) {
+            const V scaled = t.c[e] * y[t.q[e]];
+            const V* xp = x + t.p[e] * NS;
+            for (int s = 0; s < NS; ++s) sum[s] += scaled * xp[s];
+        }
+        for (int s = 0; s < NS; ++s) out[row * NS + s] = sum[s];
+    }
+}
+
 // bar holds the adjoint of all of v; that of A is complete afterwards.
+template <int NS>
 inline void backward_nodes(const PlanView& plan, const V* v, V* bar) {
     for (int k = 0; k < plan.n_nodes; ++k) {
         const Node& node = plan.nodes[k];
         const Coupling& coupling = plan.couplings[node.coupling];
-        trilinear<true>(coupling.to_a, bar + node.out, v + node.b, bar + node.a);
-        trilinear<true>(coupling.to_b, bar + node.out, v + node.a, bar + node.b);
+        trilinear_sets<NS>(coupling.to_a, bar + node.out * NS, v + node.b, bar + node.a * NS);
+        trilinear_sets<NS>(coupling.to_b, bar + node.out * NS, v + node.a, bar + node.b * NS);
     }
 }
 
-template <int DIM>
-inline V matrix_row(const V* v, const int* offset, const double* c, int n, const V* own, V* out) {
-    V acc[DIM] = {};
+// Models first .. first + COUNT of NS for one row of DIM components.
+template <int DIM, int NS, int COUNT>
+inline void matrix_row(const V* v, const int* offset, const double* const* c, int n, V* out, int first) {
+    V acc[DIM][COUNT] = {};
     for (int e = 0; e < n; ++e) {
         const V* x = v + offset[e];
-        const V scale = splat(c[e]);
-        for (int m = 0; m < DIM; ++m) acc[m] += scale * x[m];
+        for (int m = 0; m < DIM; ++m) {
+            const V xm = x[m];
+            for (int s = 0; s < COUNT; ++s) acc[m][s] += c[first + s][e] * xm;
+        }
     }
-    V dot = V{};
-    for (int m = 0; m < DIM; ++m) {
-        out[m] = acc[m];
-        dot += acc[m] * own[m];
-    }
-    return dot;
+    for (int m = 0; m < DIM; ++m)
+        for (int s = 0; s < COUNT; ++s) out[m * NS + first + s] = acc[m][s];
 }
 
-inline V matrix_row_any(const V* v, const int* offset, const double* c, int n, const V* own, V* out, int dim) {
-    V dot = V{};
-    for (int m = 0; m < dim; ++m) dot += matrix_row<1>(v + m, offset, c, n, own + m, out + m);
-    return dot;
+// As many models at a time as the registers hold.
+template <int DIM, int NS>
+inline void matrix_row_all(const V* v, const int* offset, const double* const* c, int n, V* out) {
+    constexpr int count = DIM * NS <= 2 * W + 4 ? NS : 1;
+    for (int first = 0; first < NS; first += count) matrix_row<DIM, NS, count>(v, offset, c, n, out, first);
 }
 
-// bar = M v + lin; returns lin . A + v^T M v / 2.
-inline V linear_adjoint(const PlanView& plan, const V* v, const double* c, const double* linear, V* bar) {
-    V energy = V{};
+// bar_s = M_s v + lin_s.
+template <int NS>
+inline void linear_adjoint(const PlanView& plan, const V* v, const double* const* entries, const double* const* linear,
+                           V* bar) {
     for (int k = 0; k < plan.n_rows; ++k) {
         const Row& row = plan.rows[k];
         const int n = row.end - row.begin;
         const int* offset = plan.entry_offset + row.begin;
-        const double* coefficient = c + row.begin;
-        const V* own = v + row.offset;
-        V* out = bar + row.offset;
+        const double* c[NS];
+        for (int s = 0; s < NS; ++s) c[s] = entries[s] + row.begin;
+        V* out = bar + row.offset * NS;
         switch (row.dim) {
-            case 1: energy += matrix_row<1>(v, offset, coefficient, n, own, out); break;
-            case 3: energy += matrix_row<3>(v, offset, coefficient, n, own, out); break;
-            case 5: energy += matrix_row<5>(v, offset, coefficient, n, own, out); break;
-            case 7: energy += matrix_row<7>(v, offset, coefficient, n, own, out); break;
-            case 9: energy += matrix_row<9>(v, offset, coefficient, n, own, out); break;
-            default: energy += matrix_row_any(v, offset, coefficient, n, own, out, row.dim);
+            case 1: matrix_row_all<1, NS>(v, offset, c, n, out); break;
+            case 3: matrix_row_all<3, NS>(v, offset, c, n, out); break;
+            case 5: matrix_row_all<5, NS>(v, offset, c, n, out); break;
+            case 7: matrix_row_all<7, NS>(v, offset, c, n, out); break;
+            case 9: matrix_row_all<9, NS>(v, offset, c, n, out); break;
+            default:
+                for (int m = 0; m < row.dim; ++m) matrix_row_all<1, NS>(v + m, offset, c, n, out + m * NS);
         }
     }
-    energy *= 0.5;
-    for (int k = 0; k < plan.n_first; ++k) {
-        energy += linear[k] * v[plan.features[k].p];
-        bar[plan.features[k].p] += linear[k];
-    }
-    return energy;
+    for (int k = 0; k < plan.n_first; ++k)
+        for (int s = 0; s < NS; ++s) bar[plan.features[k].p * NS + s] += linear[s][k];
+}
+
+// lin . A + v^T M v / 2, from bar = M v + lin: half of v . bar, and half of lin . A again.
+inline V linear_energy(const PlanView& plan, const V* v, const double* linear, const V* bar) {
+    V energy = V{};
+    for (int k = 0; k < plan.n_v; ++k) energy += v[k] * bar[k];
+    for (int k = 0; k < plan.n_first; ++k) energy += linear[k] * v[plan.features[k].p];
+    return 0.5 * energy;
 }
 
 inline void forward_features(const PlanView& plan, const V* v, V* phi) {

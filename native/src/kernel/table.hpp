@@ -13,7 +13,8 @@ void run(const PlanView& plan, const BlockJob& job, void* scratch) {
     forward_A<L>(plan, job, w);
     forward_nodes(plan, w.v);
     if (job.phi || job.novelty) features(plan, job, w);
-    if (job.n_sets) adjoints(plan, job, w);
+    if (job.cotangents) cotangent_adjoints(plan, job, w);
+    else if (job.n_sets) linear_adjoints(plan, job, w);
     if (job.pair_gradient) pair_gradients<L>(plan, job, w);
     if (job.phi_tangent) phi_tangent<L>(plan, job, w);
     for (int lane = 0; job.jacobian && lane < job.n_lanes; ++lane) jacobian_atom<L>(plan, job, w, lane);
