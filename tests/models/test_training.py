@@ -117,6 +117,9 @@ def test_a_perfect_crystal_first_does_not_spoil_the_scale() -> None:
     assert np.abs(truth.predict(perfect).forces).max() < 1e-10
     for structure in [perfect, *(silicon(k) for k in range(100, 115))]:
         model.update(observe(features, structure, label_with(truth, structure), baseline))
+    # Force rows of a perfect crystal are zero up to rounding, which must not become a unit of length.
+    typical = np.sqrt(np.mean(design_rows(features, silicon(500)).forces ** 2))
+    assert (model.fitted.scale > 1e-4 * typical).all()
     model.tune(30)
     rows = design_rows(features, silicon(500)).forces
     expected = rows @ truth.weights.ravel()
