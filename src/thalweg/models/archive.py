@@ -24,6 +24,7 @@ from thalweg.errors import ModelError, SetupError
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_ARRAY_BYTES = 8 * 2**30
 _PLAIN_KINDS = "fiub"
+_ATTEMPTS = 3
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -75,11 +76,7 @@ def read_archive(folder: Path, kind: str, version: int) -> tuple[Arrays, dict[st
     ModelError
         Nothing there, a newer format, or a damaged or hostile file.
     """
-    manifest = _read_manifest(folder / f"{kind}.json", kind, version)
-    name = manifest.get("array_file")
-    if not isinstance(name, str) or Path(name).name != name or not name.startswith(f"{kind}-"):
-        raise ModelError(f"{folder}: the manifest names the array file {name!r}, which is not one of its own")
-    path = folder / name
+    manifest, path = _locate(folder, kind, version)
     try:
         if _sha256(path) != manifest.get("sha256"):
             raise ModelError(f"{path}: its checksum differs from the manifest's; the file is damaged")
@@ -104,6 +101,19 @@ def take(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type = np.flo
         got = "nothing" if array is None else f"{array.dtype} of shape {array.shape}"
         raise ModelError(f"model folder: {name!r} must be {np.dtype(dtype)} of shape {shape}, got {got}")
     return array
+
+
+def _locate(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], Path]:
+    """The manifest and the array file that it names."""
+    for _ in range(_ATTEMPTS):
+        manifest = _read_manifest(folder / f"{kind}.json", kind, version)
+        name = manifest.get("array_file")
+        if not isinstance(name, str) or Path(name).name != name or not name.startswith(f"{kind}-"):
+            raise ModelError(f"{folder}: the manifest names the array file {name!r}, not one of its own")
+        # A writer may replace both between the two reads; the manifest is then a new one.
+        if (folder / name).exists():
+            break
+    return manifest, folder / name
 
 
 def _read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
