@@ -125,6 +125,27 @@ def test_an_interrupted_write_leaves_the_old_archive(tmp_path: Path, monkeypatch
     assert facts == {"n": 1}
 
 
+def test_a_reader_survives_a_writer_between_its_two_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from thalweg.models import archive
+
+    write_archive(tmp_path, "thing", 1, {"a": np.zeros(2)}, {"n": 1})
+    read_manifest, writes = archive._read_manifest, [1]
+
+    def then_write(*args: object) -> object:
+        manifest = read_manifest(*args)  # type: ignore[arg-type]
+        if writes:
+            writes.pop()
+            write_archive(tmp_path, "thing", 1, {"a": np.ones(2)}, {"n": 2})
+        return manifest
+
+    monkeypatch.setattr(archive, "_read_manifest", then_write)
+    arrays, facts = read_archive(tmp_path, "thing", 1)
+    assert arrays["a"].tolist() == [1, 1]
+    assert facts == {"n": 2}
+
+
 def test_nothing_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no saved linear-model here"):
         load_model(tmp_path)

@@ -105,15 +105,17 @@ def take(arrays: Arrays, name: str, shape: tuple[int, ...], dtype: type = np.flo
 
 def _locate(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], Path]:
     """The manifest and the array file that it names."""
+    path = folder
     for _ in range(_ATTEMPTS):
         manifest = _read_manifest(folder / f"{kind}.json", kind, version)
         name = manifest.get("array_file")
         if not isinstance(name, str) or Path(name).name != name or not name.startswith(f"{kind}-"):
             raise ModelError(f"{folder}: the manifest names the array file {name!r}, not one of its own")
+        path = folder / name
         # A writer may replace both between the two reads; the manifest is then a new one.
-        if (folder / name).exists():
+        if path.exists():
             break
-    return manifest, folder / name
+    return manifest, path
 
 
 def _read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ With these, hyperparameters can be changed and the posterior rebuilt without tou
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,19 @@ class Grams:
     def put(self, key: Key, gram: Gram) -> None:
         """Set a class (used when a saved model is read)."""
         self._classes[key] = gram
+
+    @classmethod
+    def total(cls, n: int, parts: Iterable[Grams]) -> Grams:
+        """The sums over the labels of all parts, each of n columns."""
+        out = cls(n)
+        for part in parts:
+            for key, gram in part.items():
+                into = out._classes.setdefault(key, Gram.zeros(n))
+                into.G += gram.G
+                into.b += gram.b
+                into.yy += gram.yy
+                into.m += gram.m
+        return out
 
     @property
     def n_rows(self) -> int:

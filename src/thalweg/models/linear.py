@@ -188,6 +188,15 @@ class BayesianLinear:
         self.n_labels_tuned = self.n_labels
         self._rebuild()
 
+    def refitted(self, grams: Grams, n_labels: int) -> BayesianLinear:
+        """The same scale and hyperparameters fitted to other labels, given as sums over their scaled rows."""
+        other = BayesianLinear(self.prior, n_members=self.n_members, seed=self.seed)
+        state = self.fitted
+        other.state = FittedState(state.scale, state.centre, state.x.copy(), state.factor)
+        other.grams, other.n_labels = grams, n_labels
+        other._rebuild()
+        return other
+
     def _rebuild(self) -> None:
         """R, d and rho anew from the Gram matrices: R = U D^-1, d = U^-T D b."""
         hyper = unpack(self.prior, self.fitted.x)
