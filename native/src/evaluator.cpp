@@ -13,6 +13,7 @@ namespace thalweg {
 namespace {
 
 constexpr int kMostSets = 8;  // cotangents per pass: bounds the memory of pair gradients
+constexpr std::size_t kMostJacobian = std::size_t(1) << 19;  // numbers of Jacobian held at once: 4 MB, stays in cache
 
 // Scratch of this thread, 64-byte aligned, grown as needed.
 void* scratch(std::size_t bytes) {
@@ -87,9 +88,14 @@ void Evaluator::gather(const Batch& batch, const PairList& pairs, Neighborhood& 
 
 void Evaluator::run(const Batch& batch, const Neighborhood& nb, const BlockJob& common,
                     const std::function<void(BlockJob&)>& configure) const {
-    const int n_atoms = batch.n_atoms();
+    run_atoms(batch, nb, common, configure, 0, batch.n_atoms());
+}
+
+void Evaluator::run_atoms(const Batch& batch, const Neighborhood& nb, const BlockJob& common,
+                          const std::function<void(BlockJob&)>& configure, int first_atom, int last_atom) const {
+    const int n_atoms = last_atom - first_atom;
     std::vector<int> order(n_atoms), begin;
-    std::iota(order.begin(), order.end(), 0);
+    std::iota(order.begin(), order.end(), first_atom);
     // Like with like: the same element is needed, similar neighbour counts save empty slots.
     std::sort(order.begin(), order.end(), [&](int a, int b) {
         if (batch.species[a] != batch.species[b]) return batch.species[a] < batch.species[b];
@@ -106,7 +112,7 @@ void Evaluator::run(const Batch& batch, const Neighborhood& nb, const BlockJob& 
         job.n_lanes = begin[block + 1] - begin[block];
         job.element = batch.species[job.atoms[0]];
         job.neighbors = {nb.first.data(), nb.count.data(), nb.element.data(), nb.d.data()};
-        job.n_atoms = n_atoms;
+        job.n_atoms = batch.n_atoms();
         job.max_slots = 0;
         for (int lane = 0; lane < job.n_lanes; ++lane)
             job.max_slots = std::max(job.max_slots, nb.count[job.atoms[lane]]);
@@ -159,22 +165,31 @@ void Evaluator::jvp(const Batch& batch, const double* v, double* tangent) const 
     run(batch, nb, job, nullptr);
 }
 
-void Evaluator::jacobian_of(const Batch& batch, const Neighborhood& nb, double* phi, std::vector<double>& rows) const {
-    rows.resize(nb.j.size() * 3 * n_features());
-    BlockJob job{};
-    job.phi = phi;
-    job.jacobian = rows.data();
-    run(batch, nb, job, nullptr);
-}
-
 void Evaluator::jacobian(const Batch& batch, std::vector<int>& i, std::vector<int>& j, std::vector<double>& rows) const {
     Neighborhood nb;
     gather(batch, build_pairs(batch, r_cut()), nb);
     pack(nb);
-    jacobian_of(batch, nb, nullptr, rows);
+    rows.resize(nb.j.size() * 3 * n_features());
+    BlockJob job{};
+    job.jacobian = rows.data();
+    run(batch, nb, job, nullptr);
     i.clear();
     for (int atom = 0; atom < batch.n_atoms(); ++atom) i.insert(i.end(), nb.count[atom], atom);
     j = nb.j;
+}
+
+void Evaluator::add_design_rows(const Batch& batch, const Neighborhood& nb, int i, const double* jacobian,
+                                double* forces, double* strain) const {
+    static constexpr int voigt[6][2] = {{0, 0}, {1, 1}, {2, 2}, {1, 2}, {0, 2}, {0, 1}};
+    const std::size_t p = n_features(), n_columns = p * n_elements(), column = batch.species[i] * p;
+    for (int k = nb.first[i]; k < nb.first[i] + nb.count[i]; ++k, jacobian += 3 * p) {
+        for (int axis = 0; axis < 3 && nb.j[k] != i; ++axis) {
+            axpy(p, 1.0, jacobian + axis * p, forces + (3 * i + axis) * n_columns + column);
+            axpy(p, -1.0, jacobian + axis * p, forces + (3 * nb.j[k] + axis) * n_columns + column);
+        }
+        for (int e = 0; strain && e < 6; ++e)
+            axpy(p, nb.d[3 * k + voigt[e][1]], jacobian + voigt[e][0] * p, strain + e * n_columns + column);
+    }
 }
 
 void Evaluator::design_rows(const Batch& batch, double* energy, double* forces, double* strain) const {
@@ -183,23 +198,24 @@ void Evaluator::design_rows(const Batch& batch, double* energy, double* forces, 
     Neighborhood nb;
     gather(batch, build_pairs(batch, r_cut()), nb);
     pack(nb);
-    std::vector<double> phi(n_atoms * p), rows;
-    jacobian_of(batch, nb, phi.data(), rows);
+    std::vector<double> phi(n_atoms * p), jacobian;
     std::fill_n(energy, n_columns, 0.0);
     std::fill_n(forces, 3 * n_atoms * n_columns, 0.0);
     if (strain) std::fill_n(strain, 6 * n_columns, 0.0);
-    static constexpr int voigt[6][2] = {{0, 0}, {1, 1}, {2, 2}, {1, 2}, {0, 2}, {0, 1}};
-    for (int i = 0; i < n_atoms; ++i) {
-        const std::size_t column = batch.species[i] * p;
-        axpy(p, 1.0, &phi[i * p], energy + column);
-        for (int k = nb.first[i]; k < nb.first[i] + nb.count[i]; ++k) {
-            const double* row = &rows[std::size_t(k) * 3 * p];
-            for (int axis = 0; axis < 3 && nb.j[k] != i; ++axis) {
-                axpy(p, 1.0, row + axis * p, forces + (3 * i + axis) * n_columns + column);
-                axpy(p, -1.0, row + axis * p, forces + (3 * nb.j[k] + axis) * n_columns + column);
-            }
-            for (int e = 0; strain && e < 6; ++e)
-                axpy(p, nb.d[3 * k + voigt[e][1]], row + voigt[e][0] * p, strain + e * n_columns + column);
+    for (int begin = 0, end = 0; begin < n_atoms; begin = end) {
+        std::size_t n_pairs = 0;
+        while (end < n_atoms && (end == begin || (n_pairs + nb.count[end]) * 3 * p <= kMostJacobian))
+            n_pairs += nb.count[end++];
+        jacobian.resize(n_pairs * 3 * p);
+        BlockJob job{};
+        job.phi = phi.data();
+        job.jacobian = jacobian.data();
+        job.jacobian_base = nb.first[begin];
+        run_atoms(batch, nb, job, nullptr, begin, end);
+        for (int i = begin; i < end; ++i) {
+            axpy(p, 1.0, &phi[i * p], energy + batch.species[i] * p);
+            add_design_rows(batch, nb, i, jacobian.data() + std::size_t(nb.first[i] - nb.first[begin]) * 3 * p, forces,
+                            strain);
         }
     }
 }

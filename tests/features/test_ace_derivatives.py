@@ -84,6 +84,23 @@ def test_jacobian_of_one_pair(features: Features, molecule: Structure) -> None:
         assert close(J[k, :, 1], numeric[i[k]], FINITE)
 
 
+def test_design_rows_of_a_large_structure(features: Features, crystal: Structure) -> None:
+    """More pairs than are held at once."""
+    shifts = [np.array(k) @ crystal.cell for k in np.ndindex(2, 2, 2)]
+    large = Structure(
+        np.tile(crystal.numbers, 8),
+        np.vstack([crystal.positions + shift for shift in shifts]),
+        2 * crystal.cell,
+        crystal.pbc,
+    )
+    small_rows, rows = design_rows(features, crystal), design_rows(features, large)
+    assert close(rows.energy, 8 * small_rows.energy)
+    assert rows.stress is not None
+    assert small_rows.stress is not None
+    assert close(rows.stress, small_rows.stress)
+    assert close(rows.forces, np.tile(small_rows.forces, (8, 1)), 1e-10)
+
+
 def test_design_rows_are_energy_forces_and_stress(features: Features, structure: Structure) -> None:
     basis = features.basis
     w = np.random.default_rng(4).normal(size=basis.n_columns)

@@ -47,7 +47,12 @@ public:
     void design_rows(const Batch& batch, double* energy, double* forces, double* strain) const;
 
 private:
-    void jacobian_of(const Batch& batch, const Neighborhood& neighbors, double* phi, std::vector<double>& rows) const;
+    // The same for atoms first_atom .. last_atom alone.
+    void run_atoms(const Batch& batch, const Neighborhood& neighbors, const BlockJob& common,
+                   const std::function<void(BlockJob&)>& configure, int first_atom, int last_atom) const;
+    // Adds what atom i's features contribute; `jacobian` starts at its first pair.
+    void add_design_rows(const Batch& batch, const Neighborhood& neighbors, int i, const double* jacobian,
+                         double* forces, double* strain) const;
 
     Plan plan_;
     const KernelTable& kernel_;
