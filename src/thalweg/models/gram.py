@@ -11,8 +11,7 @@ With these, hyperparameters can be changed and the posterior rebuilt without tou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
