@@ -53,7 +53,7 @@ def play(rules, quality, *, questions, seed=0, limit=20_000, state=FRESH):
         for action in actions:
             match action:
                 case LabelSeeds():
-                    event = SeedsAnswered(calls=8, failed=0, labels=8)
+                    event = SeedsAnswered(calls=8, failed=0, labels=8, force_scale=1.2)
                 case Explore(block_fs=block):
                     event = BlockEnded((block,) * rules.walkers, questions(state.n_labels))
                 case DrawAudits(n=n):

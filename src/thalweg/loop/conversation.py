@@ -20,10 +20,10 @@ def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
     return f"walker {walker}, {picoseconds(time_fs)}, {temperature:.0f} K"
 
 
-def answered_query(where: str, reason: Reason, oracle: str, call: int, error: float, seconds: float) -> str:
+def answered_query(where: str, why: str, oracle: str, call: int, error: float, seconds: float) -> str:
     """A question, its answer and what it took to learn it; `error` is the largest force error, eV/Å."""
     off = f"was off by {error:.2f}"
-    return f"{where}: {reason.text} -> asked {oracle} (call {call}): {off}; learned in {seconds:.2f} s"
+    return f"{where}: {why} -> asked {oracle} (call {call}): {off}; learned in {seconds:.2f} s"
 
 
 def answered_audit(where: str, call: int, within: int, n_atoms: int, error: float, bound: float) -> str:

@@ -26,11 +26,12 @@ class Started:
 
 @dataclass(frozen=True)
 class SeedsAnswered:
-    """The first structures have been put to the oracle and learned."""
+    """The first structures have been put to the oracle and learned; `force_scale` is their rms atomic force, eV/Å."""
 
     calls: int
     failed: int
     labels: int
+    force_scale: float
 
 
 @dataclass(frozen=True)

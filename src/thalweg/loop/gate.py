@@ -3,11 +3,12 @@
 The core checks every step against the limits and stops a walker at what must not go on. This module turns what it
 found in a block into one answer per walker. Pure: no model, no store.
 
-    what ended the block, or was met in it         a sane earlier moment?      answer
-    nothing above the label limit                                              trust
-    bound or novelty above the label limit                                     label (the worst moment)
-    bound or novelty above the break limit,        yes                         backtrack (label that moment)
-      or unphysical                                no                          reject
+    what was met in the block                      a sane earlier moment?      answer
+    nothing above a label limit                                                trust
+    above a label limit                                                        label (the worst moment)
+    above a break limit                                                        backtrack (label that moment)
+    unphysical                                     yes                         backtrack (label that moment)
+                                                   no                          reject
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
 from ase.data import chemical_symbols
 
 from thalweg.explorers.base import Snapshot
+from thalweg.explorers.block import BlockResult
+from thalweg.explorers.limits import Event, Verdict
+from thalweg.structure import Structure
+
+SANE_FRACTION = 0.8
+"""A walker steps back to where its largest bound was below this fraction of the break limit."""
 
 
 class Answer(StrEnum):
@@ -31,12 +37,24 @@ class Answer(StrEnum):
     REJECT = "reject"
 
 
+CAUSES = {
+    Event.NOT_FINITE: "not_finite",
+    Event.TOO_CLOSE: "too_close",
+    Event.TOO_HOT: "too_hot",
+    Event.ENERGY_SPIKE: "energy_spike",
+    Event.BREAK_UNCERTAIN: "uncertain",
+    Event.BREAK_NOVEL: "novel",
+    Event.LABEL_UNCERTAIN: "uncertain",
+    Event.LABEL_NOVEL: "novel",
+}
+
+
 @dataclass(frozen=True)
 class Reason:
     """Why, in numbers and in words; stored with the question.
 
     `atom` is an index or -1; `value` and `limit` are in the unit of `cause`: eV/Å for 'uncertain', times the
-    typical training distance for 'novel', Å, K or eV/atom for the physical ones.
+    training set's reach for 'novel', Å, K or eV/atom for the physical ones.
     """
 
     cause: str
@@ -51,44 +69,68 @@ class Reason:
         return {k: getattr(self, k) for k in ("cause", "atom", "element", "value", "limit", "text")}
 
 
-def atom_name(numbers: np.ndarray, atom: int) -> str:
-    """'O4': symbol and index, as the conversation names atoms."""
-    return f"{chemical_symbols[int(numbers[atom])]}{atom}" if atom >= 0 else "the structure"
+@dataclass(frozen=True)
+class Limits:
+    """What a block is held against: bounds in eV/Å, novelty in units of the training set's reach."""
 
-
-_WORDS = {
-    "uncertain": ("{who} uncertain, {value:.2f} eV/Å (limit {limit:.2f})", "eV/Å"),
-    "novel": (
-        "{who} in an environment {value:.1f} times the usual distance from those known (limit {limit:.1f})",
-        "",
-    ),
-    "too_close": ("{who} too close to a neighbour, {value:.2f} Å (limit {limit:.2f})", "Å"),
-    "too_hot": ("too hot, {value:.0f} K (limit {limit:.0f})", "K"),
-    "energy_spike": ("energy up by {value:.2f} eV per atom (limit {limit:.2f})", "eV"),
-    "not_finite": ("{who} has no finite force", ""),
-}
-
-
-def make_reason(cause: str, numbers: np.ndarray, atom: int, value: float, limit: float) -> Reason:
-    """The reason in words."""
-    who = atom_name(numbers, atom)
-    element = chemical_symbols[int(numbers[atom])] if atom >= 0 else ""
-    text = _WORDS[cause][0].format(who=who, value=value, limit=limit)
-    return Reason(cause, atom, element, float(value), float(limit), text)
+    label: float
+    break_: float
+    novelty_label: float
+    novelty_break: float
 
 
 @dataclass(frozen=True)
 class Judgement:
     """The gate's answer for one walker's block: what to ask about (None for trust and reject) and why."""
 
+    walker: int
     answer: Answer
     reason: Reason | None = None
     moment: Snapshot | None = None
 
 
-def last_sane(history: tuple[Snapshot, ...], limit: float) -> Snapshot | None:
-    """The latest moment whose largest bound is below `limit`, or None."""
-    for moment in reversed(history):
-        if moment.bound is None or float(np.max(moment.bound)) < limit:
-            return moment
-    return None
+def reason_of(verdict: Verdict, structure: Structure) -> Reason:
+    """The reason that the core gave, with its words."""
+    atom = -1 if verdict.atom is None else verdict.atom
+    element = chemical_symbols[int(structure.numbers[atom])] if atom >= 0 else ""
+    text = verdict.describe(structure)
+    return Reason(CAUSES[verdict.event], atom, element, verdict.value, verdict.limit, text)
+
+
+def reason_at(moment: Snapshot, limits: Limits) -> Reason:
+    """Why this moment is asked about, by its own scores: the bound where that is above its limit, else novelty."""
+    bound, novelty = moment.bound_max or 0.0, moment.novelty_max or 0.0
+    if bound >= limits.label or novelty < limits.novelty_label:
+        verdict = Verdict(Event.LABEL_UNCERTAIN, moment.bound_atom, value=bound, limit=limits.label)
+    else:
+        verdict = Verdict(Event.LABEL_NOVEL, moment.novelty_atom, value=novelty, limit=limits.novelty_label)
+    return reason_of(verdict, moment.structure)
+
+
+def judge(walker: int, result: BlockResult, limits: Limits) -> Judgement:
+    """The answer for one walker's block."""
+    if result.verdict.event.is_break or result.verdict.event.is_insane:
+        return _judge_broken(walker, result, limits)
+    if result.crossing is None:
+        return Judgement(walker, Answer.TRUST)
+    moment = result.worst
+    # Novelty may have crossed where the bound did not: then that moment is the one to ask about.
+    if moment is None or ((moment.bound_max or 0.0) < limits.label and result.first_crossing is not None):
+        moment = result.first_crossing
+    if moment is None:
+        return Judgement(walker, Answer.TRUST)
+    return Judgement(walker, Answer.LABEL, reason_at(moment, limits), moment)
+
+
+def _judge_broken(walker: int, result: BlockResult, limits: Limits) -> Judgement:
+    reason = reason_of(result.verdict, result.state.structure)
+    if result.verdict.event.is_break:
+        # One step before, it was below the limit, or it is where the block began: sane, and worth a label.
+        moment = result.last_sane(SANE_FRACTION * limits.break_, limits.novelty_break) or result.last
+        return Judgement(walker, Answer.BACKTRACK, reason, moment)
+    # What is unphysical has gone wrong some time before.
+    moment = result.last_sane(limits.label, limits.novelty_label)
+    moment = moment or result.last_sane(SANE_FRACTION * limits.break_, limits.novelty_break)
+    if moment is None:
+        return Judgement(walker, Answer.REJECT, reason)
+    return Judgement(walker, Answer.BACKTRACK, reason, moment)

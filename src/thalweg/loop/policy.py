@@ -51,7 +51,7 @@ LIMIT_RATIO = 2.0
 TIGHTEN = 0.75
 """Factor on that ratio when a window of audits was dropped as hopeless or failed its look."""
 BREAK_RATIO = 3.0
-"""Break limit over label limit: above it a walker's forces are not worth following."""
+"""Break limit over label limit, at least; at first the size of the forces themselves is the break limit."""
 BLOCK_GROWTH = 1.4
 """Blocks grow by this factor after one without a question, and shrink by it after one with."""
 LONGEST_BLOCK = 20.0
@@ -85,7 +85,11 @@ class Rules:
 
 @dataclass(frozen=True)
 class PolicyState:
-    """Everything the policy remembers. `walked_fs` is the time of the slowest walker; `total_fs` sums over them."""
+    """Everything the policy remembers.
+
+    `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale` (eV/Å)
+    the rms force on an atom in the seeds: a bound as large as that says that nothing is known of the force.
+    """
 
     phase: Phase = Phase.SEED
     calls: int = 0
@@ -96,7 +100,7 @@ class PolicyState:
     block_fs: float = 0.0
     limit_ratio: float = LIMIT_RATIO
     audited_fs: float = 0.0
-    asked: bool = False
+    force_scale: float = 0.0
     audits: tuple[AuditRecord, ...] = ()
     certification: Certification = Certification()
     verdict: Verdict | None = None
@@ -145,6 +149,7 @@ def decide(state: PolicyState, event: Event, rules: Rules) -> Decision:
                 calls=state.calls + event.calls,
                 failed=state.failed + event.failed,
                 n_labels=event.labels,
+                force_scale=event.force_scale,
                 block_fs=rules.block_fs,
                 walked_fs=(0.0,) * rules.walkers,
             )
@@ -177,6 +182,11 @@ def label_limit(state: PolicyState, rules: Rules) -> float:
     """The bound (eV/Å) above which a moment becomes a question."""
     limit = state.limit_ratio * rules.target.force_error
     return limit * BREAK_RATIO if state.phase is Phase.PATROL else limit
+
+
+def break_limit(state: PolicyState, rules: Rules) -> float:
+    """The bound (eV/Å) above which a walker must not go on: it knows no more than the size of the forces."""
+    return max(label_limit(state, rules), BREAK_RATIO * state.limit_ratio * rules.target.force_error, state.force_scale)
 
 
 def _start(state: PolicyState, rules: Rules) -> Decision:
@@ -272,7 +282,7 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
         message = f"time spent: walkers went {PATIENCE:g} times as far as asked without a certificate"
         return _stop(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
     limit = label_limit(state, rules)
-    explore = Explore(state.block_fs, limit, limit if state.phase is Phase.PATROL else BREAK_RATIO * limit)
+    explore = Explore(state.block_fs, limit, break_limit(state, rules))
     return state, (Checkpoint(), explore)
 
 

@@ -1,0 +1,161 @@
+"""One block of every walker: advance in the core, judge, step back where needed, draw audits."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thalweg.calibration import Calibration
+from thalweg.explorers.base import CoreField, Snapshot
+from thalweg.explorers.block import BlockResult
+from thalweg.explorers.limits import Limits as CoreLimits
+from thalweg.explorers.md import MdSettings, advance, initial_velocities
+from thalweg.explorers.walker import WalkerState
+from thalweg.loop.events import Explore
+from thalweg.loop.gate import Answer, Judgement, Limits, Reason, judge
+from thalweg.structure import Structure
+from thalweg.units import kB
+
+NOVELTY_LABEL = 3.0
+"""Times the training set's reach beyond which an environment is asked about, however sure the committee is."""
+NOVELTY_BREAK = 10.0
+SPIKE = 0.5
+"""eV/atom above a walker's first energy, besides thermal fluctuations, that no sane trajectory gains."""
+
+
+@dataclass(frozen=True, eq=False)
+class Walk:
+    """What a block brought: results and judgements, one per walker."""
+
+    results: tuple[BlockResult, ...]
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def steps(self) -> int:
+        """MD steps done, all walkers together."""
+        return sum(result.n_steps for result in self.results)
+
+
+def gate_limits(action: Explore) -> Limits:
+    """The limits of a block."""
+    return Limits(action.limit, action.break_limit, NOVELTY_LABEL, NOVELTY_BREAK)
+
+
+def walk(
+    field: CoreField,
+    walkers: Sequence[WalkerState],
+    action: Explore,
+    calibration: Calibration,
+    settings: MdSettings,
+    *,
+    n_threads: int,
+) -> Walk:
+    """Advance every walker by one block, each until its own break, and judge what was met."""
+    numbers = _numbers(field.elements)
+    factors, floors = calibration.bounds.lines(numbers)
+    limits = gate_limits(action)
+    core = [
+        CoreLimits(
+            bound_label=limits.label,
+            bound_break=limits.break_,
+            novelty_label=limits.novelty_label,
+            novelty_break=limits.novelty_break,
+            energy_rise_max=SPIKE + 6.0 * kB * walker.temperature,
+            species_factor=tuple(factors),
+            species_floor=tuple(floors),
+        )
+        for walker in walkers
+    ]
+    n_steps = max(1, round(action.block_fs / settings.timestep_fs))
+    # Samples for audits come from every block, short ones too.
+    stride = max(1, min(settings.record_stride, n_steps // 4))
+    settings = dataclasses.replace(settings, record_stride=stride)
+    results = advance(field, walkers, n_steps, settings, core, n_threads=n_threads)
+    judgements = tuple(judge(k, result, limits) for k, result in enumerate(results))
+    return Walk(tuple(results), judgements)
+
+
+def at_random(walk: Walk, rng: np.random.Generator) -> Walk:
+    """The control arm: each walker asks about a moment drawn at random, whatever the uncertainty says."""
+    judgements = []
+    for judgement, result in zip(walk.judgements, walk.results, strict=True):
+        moments = list(result.samples)
+        if not moments:
+            judgements.append(judgement)
+            continue
+        moment = moments[int(rng.integers(len(moments)))]
+        reason = Reason("random", -1, "", moment.bound_max or 0.0, math.inf, "drawn at random (control arm)")
+        answer = Answer.BACKTRACK if judgement.answer in (Answer.BACKTRACK, Answer.REJECT) else Answer.LABEL
+        judgements.append(Judgement(judgement.walker, answer, reason, moment))
+    return dataclasses.replace(walk, judgements=tuple(judgements))
+
+
+def next_walkers(
+    walk: Walk, homes: Sequence[WalkerState], rng: np.random.Generator
+) -> tuple[list[WalkerState], list[WalkerState]]:
+    """Where each walker goes on from, and where each was last trusted.
+
+    After backtrack it goes on from the sane moment; after reject from its home, with fresh velocities.
+    """
+    walkers, trusted = [], []
+    for judgement, result, home in zip(walk.judgements, walk.results, homes, strict=True):
+        state = result.state
+        match judgement.answer:
+            case Answer.TRUST:
+                home = state
+            case Answer.BACKTRACK if judgement.moment is not None:
+                state = step_back(state, judgement.moment)
+            case Answer.REJECT:
+                state = restart(state, home.structure, rng)
+        walkers.append(state)
+        trusted.append(home)
+    return walkers, trusted
+
+
+def step_back(state: WalkerState, moment: Snapshot) -> WalkerState:
+    """The walker at an earlier moment. Its step counter goes on, so that other random numbers lie ahead."""
+    return dataclasses.replace(
+        state,
+        structure=moment.structure,
+        velocities=moment.velocities,
+        time_fs=moment.time_fs,
+        step=state.step + 1,
+        list_positions=None,
+    )
+
+
+def restart(state: WalkerState, structure: Structure, rng: np.random.Generator) -> WalkerState:
+    """The walker at a trusted structure with velocities drawn anew."""
+    velocities = initial_velocities(structure, state.temperature, rng, masses=state.masses)
+    return dataclasses.replace(
+        state, structure=structure, velocities=velocities, step=state.step + 1, list_positions=None
+    )
+
+
+def draw_audits(walk: Walk, n: int, rng: np.random.Generator) -> list[tuple[int, Snapshot]]:
+    """`n` moments of the block at random, spread over as many walkers as there are: (walker, moment)."""
+    order = [int(k) for k in rng.permutation(len(walk.results))]
+    drawn = []
+    for turn in range(n):
+        walker = order[turn % len(order)]
+        samples = walk.results[walker].samples
+        if len(samples):
+            drawn.append((walker, samples[int(rng.integers(len(samples)))]))
+    return drawn
+
+
+def _numbers(elements: Sequence[str]) -> tuple[int, ...]:
+    from ase.data import atomic_numbers
+
+    return tuple(int(atomic_numbers[element]) for element in elements)
+
+
+def rethermalise(state: WalkerState, temperature: float, rng: np.random.Generator) -> WalkerState:
+    """The walker at another temperature, with velocities drawn for it; unchanged where the temperature is."""
+    if state.temperature == temperature:
+        return state
+    return restart(dataclasses.replace(state, temperature=temperature), state.structure, rng)

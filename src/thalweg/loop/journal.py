@@ -1,0 +1,54 @@
+"""The conversation, told to everyone who listens: the reporter, the log file, and the store at the next checkpoint.
+
+Lines wait for the checkpoint because a resumed run says again, word for word, what it said after it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from thalweg.loop.reporter import EventKind, Progress, Reporter
+from thalweg.store import SqliteStore
+
+LOG_NAME = "thalweg.log"
+
+
+class Journal:
+    """One voice for a run."""
+
+    def __init__(self, store: SqliteStore, folder: Path, reporter: Reporter) -> None:
+        self._store = store
+        self._log = folder / LOG_NAME
+        self._reporter = reporter
+        self._lines: list[tuple[int, EventKind, str, dict[str, Any]]] = []
+        self._metrics: list[tuple[int, dict[str, Any]]] = []
+
+    def say(self, iteration: int, kind: EventKind, text: str, data: Mapping[str, Any] | None = None) -> None:
+        """One line of the conversation."""
+        data = dict(data or {})
+        self._lines.append((iteration, kind, text, data))
+        self._reporter.event(kind.value, text, data)
+        # A full disk must not end a run over a line of its log: the store says so where it matters.
+        with suppress(OSError), self._log.open("a", encoding="utf-8") as log:
+            log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {text}\n")
+
+    def measure(self, iteration: int, values: Mapping[str, Any]) -> None:
+        """Numbers of an iteration, for the report's curves."""
+        self._metrics.append((iteration, dict(values)))
+
+    def show(self, progress: Progress) -> None:
+        """Where the run stands."""
+        self._reporter.progress(progress)
+
+    def write(self) -> None:
+        """Put what was said since the last time into the store; to be called inside the checkpoint's transaction."""
+        for iteration, kind, text, data in self._lines:
+            self._store.append_event(iteration, kind.value, text, data)
+        for iteration, values in self._metrics:
+            self._store.append_metrics(iteration, values)
+        self._lines.clear()
+        self._metrics.clear()

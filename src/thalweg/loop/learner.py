@@ -1,0 +1,214 @@
+"""Everything that labels teach: posterior, novelty, calibration; and the potential that comes of them.
+
+The state after n labels is a function of the labels in order, of the seed and of the points at which the evidence was
+maximised. `replay` takes those points as given instead of searching for them again, and so reaches the same
+bits in a fraction of the time: that is how a run resumes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thalweg.calibration import Answer, Calibration, Stream
+from thalweg.explorers.base import CoreField
+from thalweg.features import AceBasis, DesignRows, Features, design_rows
+from thalweg.features.batch import species_of
+from thalweg.label import Label
+from thalweg.models.environments import NoveltyModel
+from thalweg.models.linear import BayesianLinear
+from thalweg.models.observation import Kind
+from thalweg.models.prior import SmoothnessPrior
+from thalweg.models.training import Baseline, make_observation
+from thalweg.potential import ErrorBounds, Potential, Prediction
+from thalweg.structure import FloatArray, Structure
+from thalweg.uncertainty.novelty import NoveltyFit
+
+NOVELTY_GROWTH = 1.1
+"""The novelty model is fitted anew when the labels have grown by this factor."""
+TUNE_GROWTH = 1.5
+"""The evidence is maximised again when the labels have grown by this factor."""
+TUNE_EVALUATIONS = 12
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """A point at which the evidence was maximised: how many labels there were, and what came out."""
+
+    n_labels: int
+    x: tuple[float, ...]
+
+
+class Learner:
+    """Learns labels one by one.
+
+    Parameters
+    ----------
+    basis : AceBasis
+    baseline : Baseline
+        Reference energies and core repulsion.
+    n_members : int
+        Committee members.
+    seed : int
+        Of the committee's random numbers.
+    """
+
+    def __init__(self, basis: AceBasis, baseline: Baseline, *, n_members: int, seed: int) -> None:
+        self.basis = basis
+        self.baseline = baseline
+        self.features = Features(basis)
+        table = basis.feature_table()
+        prior = SmoothnessPrior(table.nu, table.n_sum, table.l_sum, len(basis.elements))
+        self.model = BayesianLinear(prior, n_members=n_members, seed=seed)
+        self.tunings: list[Tuning] = []
+        self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
+        self._novelty: NoveltyModel | None = None
+        self._novelty_labels = 0
+        self._field: Potential | None = None
+
+    @property
+    def n_labels(self) -> int:
+        """Labels learned."""
+        return self.model.n_labels
+
+    @property
+    def noise_forces(self) -> float:
+        """What the model leaves unexplained of a force component, eV/Å."""
+        return self.model.noise[Kind.FORCES]
+
+    def learn(self, structure: Structure, label: Label, *, tune: bool = True) -> float | None:
+        """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""
+        self._add(structure, label)
+        seconds = self._tune() if tune and self._tuning_due() else None
+        self._refresh_novelty()
+        return seconds
+
+    def learn_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
+        """Take in the seeds together and maximise the evidence."""
+        self._add_first(labelled)
+        self._tune()
+        self._refresh_novelty()
+
+    def replay(
+        self, n_first: int, labelled: Sequence[tuple[Structure, Label]], tunings: Sequence[Tuning]
+    ) -> None:
+        """Learn again what was learned before, the first `n_first` labels together; same bits, no search."""
+        points = {tuning.n_labels: tuning for tuning in tunings}
+        self._add_first(labelled[:n_first])
+        self._set_tuning(points.get(self.n_labels))
+        self._refresh_novelty()
+        for structure, label in labelled[n_first:]:
+            self._add(structure, label)
+            self._set_tuning(points.get(self.n_labels))
+            self._refresh_novelty()
+
+    def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
+        rows = [design_rows(self.features, structure) for structure, _ in labelled]
+        self.model.fit_batch(
+            [
+                make_observation(one, structure, label, self.baseline)
+                for one, (structure, label) in zip(rows, labelled, strict=True)
+            ]
+        )
+        for structure, _ in labelled:
+            self._add_environments(structure)
+        self._field = None
+
+    def _add(self, structure: Structure, label: Label) -> None:
+        rows = design_rows(self.features, structure)
+        self.model.update(make_observation(rows, structure, label, self.baseline))
+        self._add_environments(structure)
+        self._field = None
+
+    def _add_environments(self, structure: Structure) -> None:
+        species = species_of(structure, self.basis.elements)
+        self._novelty_fit.add(self.features.phi([structure]), species)
+
+    def _tuning_due(self) -> bool:
+        return self.n_labels >= TUNE_GROWTH * self.tunings[-1].n_labels if self.tunings else True
+
+    def _tune(self) -> float:
+        start = time.perf_counter()
+        self.model.tune(TUNE_EVALUATIONS)
+        self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
+        return time.perf_counter() - start
+
+    def _set_tuning(self, tuning: Tuning | None) -> None:
+        if tuning is not None:
+            self.model.set_hyperparameters(np.array(tuning.x))
+            self.tunings.append(tuning)
+
+    def _refresh_novelty(self) -> None:
+        if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
+            self._novelty = self._novelty_fit.model()
+            self._novelty_labels = self.n_labels
+            self._field = None
+
+    # --- what was learned -------------------------------------------------------------------------------
+
+    @property
+    def field(self) -> CoreField:
+        """The force field that walkers step on, with committee and novelty."""
+        return CoreField(self.basis.elements, self._uncalibrated.force_field)
+
+    @property
+    def _uncalibrated(self) -> Potential:
+        if self._field is None:
+            n = len(self.basis.elements)
+            self._field = self.potential(ErrorBounds(0.95, np.ones(n), np.zeros(n)))
+        return self._field
+
+    def predict(self, structure: Structure) -> Prediction:
+        """What the model says now; its bounds are bare deviations until a calibration is applied."""
+        return self._uncalibrated.predict(structure)
+
+    def force_rows(self, structure: Structure) -> FloatArray:
+        """Whitened force rows (3 n_atoms, n_columns) for acquisition: row products are posterior covariances."""
+        rows: DesignRows = design_rows(self.features, structure, stress=False)
+        return self.model.whiten(rows.forces)
+
+    def potential(self, bounds: ErrorBounds, provenance: dict[str, object] | None = None) -> Potential:
+        """The potential as learned so far."""
+        return Potential.from_model(
+            self.model,
+            self.basis,
+            self.baseline,
+            novelty=self._novelty,
+            bounds=bounds,
+            provenance=provenance or {},
+        )
+
+
+def error_bounds(calibration: Calibration, numbers: Sequence[int]) -> ErrorBounds:
+    """The calibration's map for the elements with these atomic numbers, in order."""
+    bounds = calibration.bounds
+    factors, floors = bounds.lines(tuple(numbers))
+    return ErrorBounds(bounds.confidence, factors, floors)
+
+
+def calibrated(prediction: Prediction, structure: Structure, calibration: Calibration) -> Prediction:
+    """The prediction with its bounds as error bounds in eV/Å."""
+    bound = calibration.bounds.bound(structure.numbers, prediction.forces_deviation)
+    return replace(prediction, forces_bound=bound)
+
+
+def force_errors(prediction: Prediction, label: Label) -> FloatArray:
+    """|F_model - F_oracle| per atom, eV/Å, shape (n_atoms,)."""
+    return np.asarray(np.linalg.norm(prediction.forces - label.forces, axis=1))
+
+
+def prequential(
+    calibration: Calibration, stream: Stream, structure: Structure, prediction: Prediction, label: Label
+) -> Calibration:
+    """The calibration after comparing this answer with what was predicted before learning it."""
+    answer = Answer(
+        stream,
+        structure.numbers,
+        prediction.forces_deviation,
+        force_errors(prediction, label),
+        prediction.forces_bound,
+    )
+    return calibration.record(answer)

@@ -1,0 +1,126 @@
+"""Where a run stands, for displays, for summary.json and for the report's curves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from thalweg.calibration import Stream
+from thalweg.loop import stopping
+from thalweg.loop.exploration import Walk
+from thalweg.loop.policy import Phase, audits_in_sight
+from thalweg.loop.reporter import Progress, WalkerProgress
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.loop.stopwatch import Stopwatch
+from thalweg.loop.summary import Summary
+
+
+def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: Stopwatch) -> Progress:
+    """The present standing."""
+    policy, rules = state.policy, setup.rules
+    timing = stopwatch.timing
+    audit = stopping.summarise_audits(policy.audits, rules.target)
+    walkers = tuple(_walker(setup, state, walk, k) for k in range(len(state.walkers)))
+    bounds = [walker.bound for walker in walkers if walker.bound is not None]
+    return Progress(
+        iteration=policy.iteration,
+        oracle_calls=policy.calls,
+        budget=rules.oracle_calls,
+        n_labels=policy.n_labels,
+        md_ps=state.md_steps * setup.md.timestep_fs / 1000.0,
+        walkers=walkers,
+        target=rules.target.force_error,
+        confidence=rules.target.confidence,
+        bound=max(bounds, default=None),
+        audited=len(policy.audits),
+        within_target=None if audit is None else audit.interval,
+        forecast=_forecast(setup, state),
+        steps_per_second=state.md_steps / timing.explore if timing.explore > 0 else 0.0,
+        timing=timing,
+    )
+
+
+def _walker(setup: Setup, state: LoopState, walk: Walk | None, k: int) -> WalkerProgress:
+    walked = state.policy.walked_fs[k] if k < len(state.policy.walked_fs) else 0.0
+    bound = None
+    if walk is not None and walk.results[k].worst is not None:
+        bound = walk.results[k].worst.bound_max
+    return WalkerProgress(
+        index=k,
+        temperature=state.walkers[k].temperature,
+        time=walked / 1000.0,
+        time_total=setup.config.explore.time,
+        bound=bound,
+        state="done" if walked >= setup.rules.time_fs else "walking",
+    )
+
+
+_PHASES = {
+    Phase.SEED: "labelling the first structures",
+    Phase.EXPLORE: "exploring",
+    Phase.CERTIFY: "certifying",
+    Phase.PATROL: "certified; walking on under watch",
+    Phase.STOPPED: "stopped",
+}
+
+
+def _forecast(setup: Setup, state: LoopState) -> str:
+    """What the next calls would buy, in words."""
+    policy = state.policy
+    words = _PHASES[policy.phase]
+    needed = audits_in_sight(policy, setup.rules)
+    if policy.phase is Phase.CERTIFY and needed:
+        words += f", about {needed} more audits at the present rate"
+    forecast = stopping.forecast_gain(stopping.learning_points(policy.audits), max(policy.n_labels, 1))
+    if forecast is not None:
+        words += f"; {forecast.calls} more calls would take about {100 * max(forecast.gain, 0):.0f} % off the error"
+    return words
+
+
+def walker_metrics(walk: Walk) -> list[dict[str, Any]]:
+    """Each walker's block for the curves: time (ps), set and kinetic temperature (K), largest bound (eV/Å)."""
+    rows = []
+    for k, result in enumerate(walk.results):
+        worst = result.worst
+        rows.append(
+            {
+                "index": k,
+                "temperature": result.state.temperature,
+                "time": result.state.time_fs / 1000.0,
+                "bound": None if worst is None else worst.bound_max,
+                "novelty": None if worst is None else worst.novelty_max,
+                "kinetic_temperature": result.mean_temperature if result.n_steps else None,
+                "steps": result.n_steps,
+            }
+        )
+    return rows
+
+
+def make_summary(setup: Setup, state: LoopState, stopwatch: Stopwatch, oracle: str, model: Path) -> Summary:
+    """The keys of summary.json."""
+    policy = state.policy
+    coverage = state.calibration.coverage(Stream.AUDIT)
+    bounds = state.calibration.bounds
+    symbols = setup.basis.elements
+    from ase.data import atomic_numbers
+
+    return Summary(
+        system=", ".join(Path(path).name for path in setup.config.system.paths),
+        oracle=oracle,
+        oracle_calls=policy.calls,
+        audit_calls=len(policy.audits),
+        failed_calls=policy.failed,
+        iterations=policy.iteration,
+        n_labels=policy.n_labels,
+        n_features=setup.basis.n_columns,
+        target=setup.rules.target,
+        audit=stopping.summarise_audits(policy.audits, setup.rules.target),
+        calibration_factor={symbol: bounds.line(atomic_numbers[symbol])[0] for symbol in symbols},
+        calibration_coverage=coverage.fraction if coverage.n_atoms else None,
+        verdict=policy.verdict,
+        md_steps=state.md_steps,
+        timing=stopwatch.timing,
+        model_path=str(model),
+        visited={},
+    )

@@ -1,0 +1,133 @@
+"""From a configuration to everything a run needs, with every input checked before any work is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from thalweg.config import RunConfig, automatic_timestep, start_structures
+from thalweg.errors import InputError, OracleError
+from thalweg.explorers.md import MdSettings
+from thalweg.explorers.seeding import seed_structures
+from thalweg.explorers.walker import WalkerState
+from thalweg.features import AceBasis
+from thalweg.features.defaults import default_basis
+from thalweg.loop.policy import Rules
+from thalweg.loop.stopping import Target
+from thalweg.oracles.base import Oracle
+from thalweg.structure import Structure
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SEEDS = 8
+"""First labels when the configuration names no number."""
+SEED_HEAT = 0.7
+"""Seeds are drawn at this fraction of each temperature: a harmonic model's far tails are not worth a label."""
+SAMPLE_FS = 10.0
+"""Time between the samples of a trajectory from which audits are drawn."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """A checked configuration in the terms of the loop."""
+
+    config: RunConfig
+    rules: Rules
+    structures: tuple[Structure, ...]
+    basis: AceBasis
+    md: MdSettings
+    temperatures: tuple[float, ...]
+
+    @property
+    def n_seeds(self) -> int:
+        """First labels, at least one for each start structure where the budget allows."""
+        wanted = self.config.seeds.count or max(SEEDS, len(self.structures))
+        return min(wanted, self.config.budget.oracle_calls)
+
+    def seeds(self, rng: np.random.Generator) -> list[Structure]:
+        """The first structures to label, chosen without any call of the oracle."""
+        heat = sorted({SEED_HEAT * t for t in self.temperatures})
+        return seed_structures(self.structures, self.n_seeds, heat, rng, self.config.explore.strain)
+
+    def walkers(self) -> list[WalkerState]:
+        """Walkers at their start: start structures in turn, crystals strained over the configured range."""
+        strains = np.linspace(-1, 1, len(self.temperatures)) * self.config.explore.strain
+        return [
+            WalkerState.start(
+                _strained(self.structures[k % len(self.structures)], strains[k]),
+                temperature=temperature,
+                seed=self.config.seed,
+                walker_id=k,
+            )
+            for k, temperature in enumerate(self.temperatures)
+        ]
+
+
+def prepare(config: RunConfig, oracle: Oracle) -> Setup:
+    """Check structures against the oracle and settle what was left automatic.
+
+    Raises
+    ------
+    InputError
+        An unreadable structure, or structures that do not belong into one run.
+    OracleError
+        An element or a periodicity that the oracle cannot treat.
+    """
+    structures = tuple(start_structures(config.system))
+    for number, structure in enumerate(structures, start=1):
+        try:
+            oracle.check_structure(structure)
+        except OracleError as error:
+            raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
+    target = Target(config.target.force_error, config.target.confidence, config.target.level)
+    explore = config.explore
+    timestep = explore.timestep or automatic_timestep(list(structures))
+    if config.explore.strain > 0 and not all(s.pbc.all() for s in structures):
+        raise InputError("explore.strain: only structures that are periodic in three directions can be strained")
+    return Setup(
+        config=config,
+        rules=Rules(
+            target=target,
+            oracle_calls=config.budget.oracle_calls,
+            time_fs=1000.0 * explore.time,
+            block_fs=explore.block,
+            walkers=explore.walkers,
+            batch=max(config.acquisition.batch, config.executor.workers),
+            audit_fraction=config.acquisition.audit_fraction,
+        ),
+        structures=structures,
+        basis=_basis(config, structures),
+        md=MdSettings(
+            timestep_fs=timestep,
+            friction_per_fs=explore.friction,
+            ensemble=explore.ensemble,
+            record_stride=max(1, round(SAMPLE_FS / timestep)),
+            history_stride=max(1, round(2.0 / timestep)),
+            history_length=64,
+        ),
+        temperatures=explore.temperatures(),
+    )
+
+
+def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:
+    from ase.data import chemical_symbols
+
+    numbers = sorted({int(z) for structure in structures for z in structure.numbers})
+    elements = tuple(chemical_symbols[z] for z in numbers)
+    model = config.model
+    settings: dict[str, Any] = {
+        "r_cut": model.r_cut,
+        "correlation_order": model.correlation_order,
+        "max_degree": model.max_degree,
+    }
+    return default_basis(elements, any(bool(s.pbc.any()) for s in structures), **settings)
+
+
+def _strained(structure: Structure, strain: float) -> Structure:
+    if strain == 0.0:
+        return structure
+    factor = 1.0 + strain
+    return Structure(structure.numbers, structure.positions * factor, structure.cell * factor, structure.pbc)

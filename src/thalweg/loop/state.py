@@ -1,0 +1,68 @@
+"""The loop's whole state between two iterations, and its form in a checkpoint.
+
+Whatever a run's future depends on is here or among the labels: walkers with their random counters, the generator for
+audits, what the policy remembers, the calibration, and the points at which the evidence was maximised. The model is not
+kept; it is learned again from the labels in order, to the same bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from thalweg.calibration import Calibration
+from thalweg.explorers.md import WalkerState
+from thalweg.loop.learner import Tuning
+from thalweg.loop.policy import PolicyState
+from thalweg.loop.summary import Timing
+
+FORMAT = 1
+
+
+@dataclass
+class LoopState:
+    """State of a run. `homes` are the walkers where each was last trusted: where a rejected one restarts."""
+
+    policy: PolicyState
+    rng: np.random.Generator
+    calibration: Calibration
+    walkers: list[WalkerState] = field(default_factory=list)
+    homes: list[WalkerState] = field(default_factory=list)
+    tunings: list[Tuning] = field(default_factory=list)
+    n_first: int = 0
+    md_steps: int = 0
+    timing: Timing = Timing()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; floats survive json exactly."""
+        return {
+            "format": FORMAT,
+            "policy": self.policy.to_json(),
+            "rng": self.rng.bit_generator.state,
+            "calibration": self.calibration.to_json(),
+            "walkers": [walker.to_dict() for walker in self.walkers],
+            "homes": [home.to_dict() for home in self.homes],
+            "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
+            "n_first": self.n_first,
+            "md_steps": self.md_steps,
+            "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> LoopState:
+        """Inverse of `to_json`."""
+        rng = np.random.default_rng()
+        rng.bit_generator.state = data["rng"]
+        return cls(
+            policy=PolicyState.from_json(data["policy"]),
+            rng=rng,
+            calibration=Calibration.from_json(data["calibration"]),
+            walkers=[WalkerState.from_dict(walker) for walker in data["walkers"]],
+            homes=[WalkerState.from_dict(home) for home in data["homes"]],
+            tunings=[Tuning(n, tuple(x)) for n, x in data["tunings"]],
+            n_first=data["n_first"],
+            md_steps=data["md_steps"],
+            timing=Timing(*data["timing"]),
+        )

@@ -1,0 +1,54 @@
+"""Making the learner of a run: fresh for the seeds, or learned again from the store at a resume."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from thalweg.features.zbl import ZblBaseline
+from thalweg.label import Label
+from thalweg.loop.learner import Learner
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.models.training import Baseline, estimate_reference_energies
+from thalweg.store import SqliteStore
+from thalweg.structure import Structure
+
+ReferenceEnergies = dict[int, float] | None
+
+
+def make_learner(setup: Setup, energies: ReferenceEnergies) -> Learner:
+    """A learner that knows nothing yet but the isolated atoms, where the oracle gives them."""
+    elements = setup.basis.elements
+    reference = _in_order(energies, elements) if energies else np.zeros(len(elements))
+    return Learner(
+        setup.basis,
+        Baseline(elements, reference, ZblBaseline(elements)),
+        n_members=setup.config.model.committee,
+        seed=setup.config.seed,
+    )
+
+
+def with_fitted_energies(learner: Learner, labelled: Sequence[tuple[Structure, Label]]) -> Learner:
+    """The same learner, its reference energies fitted to the seeds."""
+    elements = learner.basis.elements
+    fitted = estimate_reference_energies([s for s, _ in labelled], [one.energy for _, one in labelled], elements)
+    baseline = Baseline(elements, fitted, learner.baseline.zbl)
+    return Learner(learner.basis, baseline, n_members=learner.model.n_members, seed=learner.model.seed)
+
+
+def relearn(setup: Setup, state: LoopState, store: SqliteStore, energies: ReferenceEnergies) -> Learner:
+    """The learner as it was at the checkpoint, from the labels in their order."""
+    labelled = [(record.structure, record.label) for record in store.labels_in_order()]
+    learner = make_learner(setup, energies)
+    if energies is None:
+        learner = with_fitted_energies(learner, labelled[: state.n_first])
+    learner.replay(state.n_first, labelled, state.tunings)
+    return learner
+
+
+def _in_order(energies: dict[int, float], elements: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    from ase.data import atomic_numbers
+
+    return np.array([energies[int(atomic_numbers[element])] for element in elements])
