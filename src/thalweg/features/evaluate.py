@@ -27,6 +27,11 @@ def set_num_threads(n: int) -> None:
     _native.set_num_threads(n)
 
 
+def num_threads() -> int:
+    """Threads that the core may use now."""
+    return _native.num_threads()
+
+
 class Features:
     """Evaluates a basis; cheap to make again, since the native tables are kept for each basis.
 

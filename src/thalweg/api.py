@@ -1,0 +1,208 @@
+"""The verbs for Python: fit, evaluate, explore, learn.
+
+    fit        labels -> potential, with its errors
+    evaluate   potential, labels -> errors and calibration
+    explore    potential, structure -> trajectories, each with its error bounds and the reason why it ended
+    learn      configuration -> the whole loop with an oracle, as `thalweg run`
+
+eV, Å, eV/Å, eV/Å³; K, ps and fs in arguments; GPa in the stress errors.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ase.data import chemical_symbols
+
+from thalweg.config import ModelConfig, RunConfig, load_config, validate
+from thalweg.errors import check
+from thalweg.evaluation import Comparison, compare
+from thalweg.features import set_num_threads
+from thalweg.features.defaults import default_basis
+from thalweg.features.evaluate import num_threads
+from thalweg.fitting import Fit, FitSettings, fit_labels
+from thalweg.label import Label
+from thalweg.loop.reporter import NullReporter, Reporter
+from thalweg.loop.summary import Summary
+from thalweg.potential import Potential
+from thalweg.structure import Structure
+from thalweg.trajectory import Dynamics, Trajectory, explore
+
+__all__ = ["Dynamics", "FitResult", "Trajectory", "evaluate", "explore", "fit", "learn"]
+
+_AUTOMATIC = ModelConfig()
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A potential and how far it is from labels.
+
+    Attributes
+    ----------
+    potential : Potential
+    train : Comparison
+        With the labels it was fitted to.
+    test : Comparison or None
+        With labels it has not seen.
+    """
+
+    potential: Potential
+    train: Comparison
+    test: Comparison | None
+    fitted: Fit
+    timing: Mapping[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: blocks `train`, `test` (where there is one), `model`, `timing` (s)."""
+        document: dict[str, Any] = {"train": self.train.to_json()}
+        if self.test is not None:
+            document["test"] = self.test.to_json()
+        noise = {str(kind): level for kind, level in self.fitted.model.noise.items()}
+        document["model"] = {**describe(self.potential), "noise": noise, "folds": self.fitted.n_folds}
+        document["timing"] = dict(self.timing)
+        return document
+
+
+def fit(
+    train: Sequence[tuple[Structure, Label]],
+    test: Sequence[tuple[Structure, Label]] | None = None,
+    *,
+    options: ModelConfig = _AUTOMATIC,
+    seed: int = 1,
+) -> FitResult:
+    """Fit a potential to labels, without the loop.
+
+    Energies, forces and stresses are fitted together; prior scale and noise by the evidence; error bounds by
+    cross-validation over the training set. All processors are used; the numbers do not depend on how many.
+
+    Parameters
+    ----------
+    train : labelled structures, for example from `read_labelled`
+    test : labelled structures held out; only compared with
+    options : what is null is chosen from the elements (`thalweg.features.defaults`)
+    seed : of the committee's draws and of the cross-validation's folds
+
+    Raises
+    ------
+    InputError
+        No labels, forces of another shape than the structure's, or a test structure with an element that no
+        training structure has.
+    """
+    check(len(train) > 0, "fit: no labelled structures; expected at least one")
+    start = time.perf_counter()
+    structures = [structure for structure, _ in train]
+    basis = default_basis(
+        {chemical_symbols[int(z)] for structure in structures for z in structure.numbers},
+        any(bool(structure.pbc.any()) for structure in structures),
+        options.r_cut,
+        options.correlation_order,
+        options.max_degree,
+    )
+    with _all_processors():
+        fitted = fit_labels(train, basis, FitSettings(n_members=options.committee, seed=seed))
+    before = time.perf_counter()
+    on_train = compare(fitted.potential, train)
+    on_test = compare(fitted.potential, test) if test else None
+    now = time.perf_counter()
+    timing = {**fitted.seconds, "evaluation": now - before, "wall": now - start}
+    return FitResult(fitted.potential, on_train, on_test, fitted, timing)
+
+
+def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -> dict[str, Any]:
+    """Errors and calibration of a potential on labelled structures, as plain data.
+
+    Returns
+    -------
+    dict
+        `test`: the errors as `fit` gives them, `coverage` (share of atoms within their stated bound at
+        `confidence`), `ence` and `rank_correlation` of the bounds (`thalweg.evaluation`); `model`; `timing`.
+
+    Raises
+    ------
+    InputError
+        No structures, forces of another shape than the structure's, or an element that the potential does
+        not know.
+    """
+    start = time.perf_counter()
+    block = compare(potential, labelled).to_json()
+    seconds = time.perf_counter() - start
+    return {"test": block, "model": describe(potential), "timing": {"evaluation": seconds, "wall": seconds}}
+
+
+def learn(
+    config: RunConfig | str | Path | Mapping[str, Any],
+    folder: str | Path | None = None,
+    reporter: Reporter | None = None,
+) -> Summary:
+    """Learn a potential on the fly, as `thalweg run` does; go on where an earlier call was interrupted.
+
+    Parameters
+    ----------
+    config : a configuration, the path of a YAML file, or its content as a dict
+        Paths in a dict are relative to the working directory.
+    folder : the run's folder; None: the configuration's `output`, else runs/<name of the file or system>
+    reporter : who hears the conversation; None: nobody
+
+    Returns
+    -------
+    Summary
+        What was asked, learned and certified; `Potential.load(folder / "model")` is the potential.
+
+    Raises
+    ------
+    InputError, SetupError, OracleError, StoreError
+        The configuration, the machine, the oracle or the folder cannot be used.
+    """
+    from thalweg.loop.runner import run
+
+    settings = _settings(config)
+    place = folder or settings.output
+    if place is None:
+        name = config if isinstance(config, str | Path) else settings.system.paths[0]
+        place = Path("runs") / Path(name).stem
+    return run(settings, Path(place), NullReporter() if reporter is None else reporter)
+
+
+def _settings(config: RunConfig | str | Path | Mapping[str, Any]) -> RunConfig:
+    if isinstance(config, RunConfig):
+        return config
+    if isinstance(config, str | Path):
+        return load_config(config)
+    return validate(dict(config), folder=Path.cwd())
+
+
+def describe(potential: Potential) -> dict[str, Any]:
+    """What a potential is made of, as plain data; bounds per element: factor, and floor in eV/Å."""
+    basis, bounds = potential.basis, potential.bounds
+    lines = zip(potential.elements, bounds.factors, bounds.floors, strict=True)
+    return {
+        "elements": list(potential.elements),
+        "r_cut": basis.r_cut,
+        "correlation_order": basis.correlation_order,
+        "max_degree": list(basis.max_degree),
+        "n_features": basis.n_features,
+        "n_columns": basis.n_columns,
+        "committee": len(potential.member_deltas),
+        "confidence": bounds.confidence,
+        "bounds": {element: {"factor": float(f), "floor": float(d)} for element, f, d in lines},
+        "provenance": dict(potential.provenance),
+    }
+
+
+@contextmanager
+def _all_processors() -> Iterator[None]:
+    """Inside, the core uses every processor that this process may use."""
+    import os
+
+    before = num_threads()
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    set_num_threads(max(before, available))
+    try:
+        yield
+    finally:
+        set_num_threads(before)

@@ -1,0 +1,110 @@
+"""How far a potential is from labels, and how well its error bounds tell so.
+
+Notation
+    e_i      |F_model - F_oracle| of atom i, eV/Å
+    b_i      its stated bound at confidence c, eV/Å
+    s_i      b_i sqrt(3) / q, the root mean square error that the bound stands for if the components of an
+             error are normal and alike: q is the c-quantile of the chi distribution, 3 degrees of freedom
+
+Energies are compared per atom, forces and stresses over components, coverage and calibration over atoms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from thalweg.calibration import coverage, ence, rank_correlation
+from thalweg.errors import check
+from thalweg.label import Label
+from thalweg.potential import Potential
+from thalweg.structure import FloatArray, Structure
+from thalweg.units import GPa
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Model less label over a set of structures.
+
+    Attributes
+    ----------
+    n_structures : int
+    energy : float64 ndarray, shape (n_structures,), eV/atom
+    forces : float64 ndarray, shape (n_atoms, 3), eV/Å
+    stress : float64 ndarray, shape (n_stresses, 6), GPa
+    bound : float64 ndarray, shape (n_atoms,), eV/Å
+    confidence : float
+    """
+
+    n_structures: int
+    energy: FloatArray
+    forces: FloatArray
+    stress: FloatArray
+    bound: FloatArray
+    confidence: float
+
+    @property
+    def force_errors(self) -> FloatArray:
+        """e_i, shape (n_atoms,), eV/Å."""
+        return np.asarray(np.linalg.norm(self.forces, axis=1))
+
+    def to_json(self) -> dict[str, Any]:
+        """The error block: plain data; stress keys only where a stress was labelled."""
+        error = self.force_errors
+        sigma = self.bound * np.sqrt(3.0) / float(stats.chi.ppf(self.confidence, 3))
+        return {
+            "n_structures": self.n_structures,
+            "n_atoms": len(error),
+            **_mae_rmse("energy", self.energy),
+            **_mae_rmse("forces", self.forces),
+            **(_mae_rmse("stress", self.stress) if len(self.stress) else {}),
+            "forces_max": float(error.max()),
+            "coverage": coverage(self.bound, error),
+            "confidence": self.confidence,
+            "bound_mean": float(self.bound.mean()),
+            "ence": ence(sigma, error),
+            "rank_correlation": rank_correlation(self.bound, error),
+        }
+
+
+def _mae_rmse(name: str, error: FloatArray) -> dict[str, float]:
+    return {
+        f"{name}_mae": float(np.abs(error).mean()),
+        f"{name}_rmse": float(np.sqrt((error**2).mean())),
+    }
+
+
+def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -> Comparison:
+    """Predict every structure and take the labels away.
+
+    Raises
+    ------
+    InputError
+        No structures, forces of another shape than the structure's, or an element that the potential does
+        not know.
+    """
+    check(len(labelled) > 0, "evaluate: no labelled structures; expected at least one")
+    energy, forces, stress, bound = [], [], [], []
+    for structure, label in labelled:
+        check(
+            label.forces.shape == (len(structure), 3),
+            f"evaluate: {len(structure)} atoms, but the label's forces have shape {label.forces.shape}",
+        )
+        prediction = potential.predict(structure)
+        energy.append((prediction.energy - label.energy) / len(structure))
+        forces.append(prediction.forces - label.forces)
+        bound.append(prediction.forces_bound)
+        if label.stress is not None and prediction.stress is not None:
+            stress.append((prediction.stress - label.stress) / GPa)
+    return Comparison(
+        n_structures=len(labelled),
+        energy=np.array(energy),
+        forces=np.concatenate(forces),
+        stress=np.array(stress).reshape(-1, 6),
+        bound=np.concatenate(bound),
+        confidence=potential.bounds.confidence,
+    )

@@ -1,0 +1,165 @@
+"""Molecular dynamics on a finished potential that stops where the potential should not be trusted."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from thalweg.config import automatic_timestep
+from thalweg.errors import check
+from thalweg.explorers import CoreField, Event, Limits, MdSettings, Snapshot, Verdict, WalkerState, advance
+from thalweg.explorers.block import BlockResult
+from thalweg.potential import Potential
+from thalweg.structure import Structure
+
+_BLOCK_STEPS = 2000
+"""Steps between two looks at the keyboard: Ctrl-C is heard there."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """One walker's way.
+
+    Attributes
+    ----------
+    snapshots : tuple of Snapshot
+        The start, then one every `every_fs`; each with its error bounds and novelty.
+    verdict : Verdict
+        Why it ended; `Event.BLOCK_END` where the time was up.
+    stopped_at : Snapshot or None
+        The moment that was refused; None where the time was up or numbers were not finite.
+    state : WalkerState
+        Where it ended, the last moment within the limits.
+    """
+
+    snapshots: tuple[Snapshot, ...]
+    verdict: Verdict
+    stopped_at: Snapshot | None
+    state: WalkerState
+
+    @property
+    def finished(self) -> bool:
+        """Whether it went all the way."""
+        return self.verdict.event is Event.BLOCK_END
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, in words."""
+        return "the time was up" if self.finished else self.verdict.describe(self.state.structure)
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """How walkers move and what is kept.
+
+    Attributes
+    ----------
+    ensemble : 'nvt' (Langevin) or 'nve'; the cell is fixed
+    timestep_fs : float or None, fs
+        None: by the lightest atom, 0.5 with hydrogen, else 1 or 2.
+    friction_per_fs : float, 1/fs
+        Of the thermostat.
+    every_fs : float, fs
+        Between snapshots.
+    novelty_max : float
+        In units of the training set's reach; a finite one needs a potential with a novelty model.
+    seed : int
+        Same seed, same trajectories.
+    """
+
+    ensemble: Literal["nvt", "nve"] = "nvt"
+    timestep_fs: float | None = None
+    friction_per_fs: float = 0.01
+    every_fs: float = 10.0
+    novelty_max: float = math.inf
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        check(self.every_fs > 0, f"dynamics: every_fs must be above 0 fs, got {self.every_fs}")
+
+
+_USUAL = Dynamics()
+
+
+def explore(
+    potential: Potential,
+    structure: Structure,
+    *,
+    temperature: float,
+    time_ps: float,
+    walkers: int = 1,
+    bound_max: float = 0.5,
+    dynamics: Dynamics = _USUAL,
+) -> list[Trajectory]:
+    """Walk on the potential; each walker stops before the first step whose force error bound is too large.
+
+    Parameters
+    ----------
+    temperature : K, of the start velocities and of the thermostat
+    time_ps : ps, of each walker
+    walkers : how many, each with its own random numbers
+    bound_max : eV/Å; the largest error bound of any atom that is accepted; infinity: never stop for it
+    dynamics : ensemble, time step, friction, what is kept, seed
+
+    Returns
+    -------
+    list of Trajectory
+        One per walker. Atoms too close, a temperature beyond any fluctuation and numbers that are not finite
+        end a trajectory too.
+
+    Raises
+    ------
+    InputError
+        An element that the potential does not know, or an argument out of range.
+    ModelError
+        A limit on novelty, and a potential without a novelty model.
+    """
+    check(time_ps > 0 and walkers >= 1, f"explore: need time and walkers, got {time_ps} ps and {walkers}")
+    check(0 <= temperature < math.inf, f"explore: temperature must be 0 K or more, got {temperature}")
+    step = automatic_timestep([structure]) if dynamics.timestep_fs is None else dynamics.timestep_fs
+    settings = MdSettings(
+        timestep_fs=step,
+        friction_per_fs=dynamics.friction_per_fs,
+        ensemble=dynamics.ensemble,
+        record_stride=max(1, round(dynamics.every_fs / step)),
+        history_stride=0,
+        history_length=0,
+    )
+    limits = Limits(
+        bound_break=bound_max,
+        novelty_break=dynamics.novelty_max,
+        species_factor=potential.bounds.factors.tolist(),
+        species_floor=potential.bounds.floors.tolist(),
+    )
+    starts = [
+        WalkerState.start(structure, temperature=temperature, seed=dynamics.seed, walker_id=k)
+        for k in range(walkers)
+    ]
+    return _walk(potential, starts, max(1, round(1000.0 * time_ps / step)), settings, limits)
+
+
+def _walk(
+    potential: Potential, states: list[WalkerState], n_steps: int, settings: MdSettings, limits: Limits
+) -> list[Trajectory]:
+    """Advance all walkers block by block until each has its event or has done its steps."""
+    field = CoreField(potential.elements, potential.force_field)
+    states = list(states)
+    results: list[BlockResult | None] = [None] * len(states)
+    snapshots: list[list[Snapshot]] = [[] for _ in states]
+    going, done = list(range(len(states))), 0
+    while going and done < n_steps:
+        block = min(_BLOCK_STEPS, n_steps - done)
+        n_threads = min(len(going), os.cpu_count() or 1)
+        found = advance(field, [states[k] for k in going], block, settings, limits, n_threads=n_threads)
+        for k, result in zip(going, found, strict=True):
+            states[k], results[k] = result.state, result
+            snapshots[k] += result.samples
+        going = [k for k, result in zip(going, found, strict=True) if result.event is Event.BLOCK_END]
+        done += block
+    return [
+        Trajectory(tuple(own), result.verdict, result.event_snapshot, result.state)
+        for own, result in zip(snapshots, results, strict=True)
+        if result is not None
+    ]
