@@ -1,6 +1,6 @@
 """Thalweg's native core. Arrays are C-contiguous NumPy arrays of the given dtype."""
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +75,19 @@ class LinearForceField(ForceField):
         novelty: NoveltyModel | None = None,
         zbl: ZblTable | None = None,
     ) -> None: ...
+    @overload
+    def compute(
+        self,
+        first_atom: Ints,
+        species: Ints,
+        positions: Doubles,
+        cells: Doubles,
+        pbc: Flags,
+        *,
+        deviation: Literal[True],
+        novelty: bool = False,
+    ) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles | None]: ...
+    @overload
     def compute(
         self,
         first_atom: Ints,

@@ -196,13 +196,19 @@ def describe(potential: Potential) -> dict[str, Any]:
 
 @contextmanager
 def _all_processors() -> Iterator[None]:
-    """Inside, the core uses every processor that this process may use."""
+    """Inside, the core uses every processor that this process may use, and linear algebra one.
+
+    Sums in linear algebra depend on the number of threads in their last bits; the core's do not.
+    """
     import os
+
+    from threadpoolctl import threadpool_limits
 
     before = num_threads()
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     set_num_threads(max(before, available))
     try:
-        yield
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
     finally:
         set_num_threads(before)

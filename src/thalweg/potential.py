@@ -167,14 +167,17 @@ class Potential:
     @cached_property
     def force_field(self) -> _native.LinearForceField:
         """The native force field that walkers step on."""
-        novelty = self.novelty and _native.NoveltyModel(
-            mean=self.novelty.mean,
-            scale=self.novelty.scale,
-            components=self.novelty.components,
-            factors=self.novelty.inv_lambda,
-            rest=self.novelty.inv_rest,
-        )
-        zbl = self.zbl and ZblBaseline(self.elements, self.zbl).native
+        novelty = zbl = None
+        if self.novelty is not None:
+            novelty = _native.NoveltyModel(
+                mean=self.novelty.mean,
+                scale=self.novelty.scale,
+                components=self.novelty.components,
+                factors=self.novelty.inv_lambda,
+                rest=self.novelty.inv_rest,
+            )
+        if self.zbl is not None:
+            zbl = ZblBaseline(self.elements, self.zbl).native
         return _native.LinearForceField(
             self.features.native, self.weights, self.member_deltas, self.reference_energies, novelty, zbl
         )

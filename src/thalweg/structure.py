@@ -21,7 +21,7 @@ BoolArray = NDArray[np.bool_]
 
 
 def _frozen(values: Any, dtype: type, shape: tuple[int, ...], name: str) -> Any:
-    array = np.array(values, dtype=dtype, order="C")
+    array: NDArray[Any] = np.array(values, dtype=dtype, order="C")
     if array.shape != shape:
         raise InputError(f"structure: {name} must have shape {shape}, got {array.shape}")
     array.flags.writeable = False
@@ -63,7 +63,7 @@ class Structure:
         if not (np.isfinite(self.positions).all() and np.isfinite(self.cell).all()):
             raise InputError("structure: positions or cell hold NaN or infinity")
         if self.pbc.any() and abs(np.linalg.det(self._padded_cell())) < 1e-6:
-            raise InputError("structure: it is periodic along a direction that has no (independent) cell vector")
+            raise InputError("structure: a periodic direction has no cell vector, or not an independent one")
 
     def _padded_cell(self) -> FloatArray:
         """The cell with orthogonal unit vectors in place of absent non-periodic ones."""
