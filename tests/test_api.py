@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from copper import copper
 
+from copper import copper
 from thalweg import api
 from thalweg.calibration import CalibrationSpec
 from thalweg.config import ModelConfig

@@ -16,6 +16,9 @@ _ROWS = (
     ("stress MAE", "stress_mae", "GPa", ".4f"),
     ("stress RMSE", "stress_rmse", "GPa", ".4f"),
     ("bounds held", "coverage", "", ".1%"),
+    ("bound, mean", "bound_mean", "eV/Å", ".4f"),
+    ("bound, ENCE", "ence", "", ".2f"),
+    ("bound, rank correlation", "rank_correlation", "", ".2f"),
 )
 
 

@@ -16,7 +16,8 @@ def evaluate(
     """Errors and calibration of a saved potential on labelled structures.
 
     Energies in eV/atom, forces in eV/Å over components, stress in GPa; "bounds held" is the share of atoms
-    whose force error is below the bound that the potential states.
+    whose force error is below the bound that the potential states. ENCE, 0 at best, says how far bounds and
+    errors differ in size, the rank correlation, 1 at best, whether large bounds go with large errors.
 
     Example: thalweg evaluate runs/malonaldehyde/model test.xyz
     """
