@@ -11,7 +11,7 @@ from copper import copper
 from thalweg import api
 from thalweg.calibration import CalibrationSpec
 from thalweg.config import ModelConfig
-from thalweg.errors import InputError
+from thalweg.errors import InputError, ModelError
 from thalweg.explorers import Event
 from thalweg.label import Label
 from thalweg.potential import Potential
@@ -213,6 +213,20 @@ def test_a_walk_stops_before_the_bound_and_says_which_atom(result, start):
         assert walk.stopped_at.bound_max > 0.2
         assert all(moment.bound_max <= 0.2 for moment in walk.snapshots)
         assert f"Cu{walk.verdict.atom} uncertain" in walk.reason
+
+
+def test_a_walk_stops_where_nothing_like_it_was_seen(result, start):
+    strict = api.Dynamics(novelty_max=1.2)
+    (walk,) = api.explore(result.potential, start, temperature=2000, time_ps=2, dynamics=strict)
+    assert walk.verdict.event is Event.BREAK_NOVEL
+    assert walk.stopped_at.novelty_max > 1.2
+    assert "not seen before" in walk.reason
+    blind = replace(result.potential, novelty=None)
+    (walk,) = api.explore(blind, start, temperature=300, time_ps=0.05)
+    assert walk.finished
+    assert walk.snapshots[-1].novelty is None
+    with pytest.raises(ModelError, match="novelty"):
+        api.explore(blind, start, temperature=300, time_ps=0.05, dynamics=strict)
 
 
 def test_walkers_are_reproducible_and_differ_from_each_other(result, start):

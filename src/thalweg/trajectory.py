@@ -16,6 +16,8 @@ from thalweg.structure import Structure
 
 _BLOCK_STEPS = 2000
 """Steps between two looks at the keyboard: Ctrl-C is heard there."""
+_NOVELTY_MAX = 10.0
+"""Where bounds, learned inside the training set's reach, say nothing any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +65,9 @@ class Dynamics:
         Of the thermostat.
     every_fs : float, fs
         Between snapshots.
-    novelty_max : float
-        In units of the training set's reach; a finite one needs a potential with a novelty model.
+    novelty_max : float or None
+        In units of the training set's reach; a finite one needs a potential with a novelty model. None: 10,
+        as in a run, where the potential has such a model.
     seed : int
         Same seed, same trajectories.
     """
@@ -73,7 +76,7 @@ class Dynamics:
     timestep_fs: float | None = None
     friction_per_fs: float = 0.01
     every_fs: float = 10.0
-    novelty_max: float = math.inf
+    novelty_max: float | None = None
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -129,7 +132,7 @@ def explore(
     )
     limits = Limits(
         bound_break=bound_max,
-        novelty_break=dynamics.novelty_max,
+        novelty_break=_novelty_limit(potential) if dynamics.novelty_max is None else dynamics.novelty_max,
         species_factor=potential.bounds.factors.tolist(),
         species_floor=potential.bounds.floors.tolist(),
     )
@@ -138,6 +141,10 @@ def explore(
         for k in range(walkers)
     ]
     return _walk(potential, starts, max(1, round(1000.0 * time_ps / step)), settings, limits)
+
+
+def _novelty_limit(potential: Potential) -> float:
+    return math.inf if potential.novelty is None else _NOVELTY_MAX
 
 
 def _walk(
