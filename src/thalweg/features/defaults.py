@@ -10,7 +10,7 @@ of elements; so each number of elements has degrees that give some 500 to 3000 c
     elements   max_degree        p     columns
     1          12, 10, 8, 8      554       554
     2          10, 8, 6          645      1290
-    3          8, 6, 4           656      1968
+    3          7, 5, 5           917      2751
     4          8, 5, 2           500      2000
     5          8, 5              485      2425
     6          8, 4              468      2808
@@ -34,7 +34,7 @@ LARGEST_CUTOFF = 6.5
 DEGREES = {
     1: (12, 10, 8, 8),
     2: (10, 8, 6),
-    3: (8, 6, 4),
+    3: (7, 5, 5),
     4: (8, 5, 2),
     5: (8, 5),
     6: (8, 4),

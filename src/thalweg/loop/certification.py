@@ -125,6 +125,20 @@ def _advance_one(state: Certification, window: Sequence[AuditRecord], target: Ta
     return state
 
 
+def fresh_window(
+    state: Certification, audits: Sequence[AuditRecord], target: Target, *, n_atoms: int
+) -> Certification:
+    """A window begun anew where that is expected to certify sooner than filling the present one.
+
+    Allowed at any time: the audits of the new window are made afterwards, independent of why it was begun.
+    """
+    clean = _clean_pass(n_atoms, target.confidence, look_level(state.looks + 1, target))
+    needed = audits_needed(state, audits, target, n_atoms=n_atoms)
+    if state.certificate is not None or (needed is not None and needed <= clean):
+        return state
+    return _restart(state)
+
+
 def _restart(state: Certification) -> Certification:
     return replace(state, window_start=state.n_seen, window_looks=0)
 

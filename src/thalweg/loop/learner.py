@@ -29,9 +29,9 @@ from thalweg.uncertainty.novelty import NoveltyFit
 
 NOVELTY_GROWTH = 1.1
 """The novelty model is fitted anew when the labels have grown by this factor."""
-TUNE_GROWTH = 1.5
+TUNE_GROWTH = 1.6
 """The evidence is maximised again when the labels have grown by this factor."""
-TUNE_EVALUATIONS = 12
+TUNE_EVALUATIONS = 10
 
 
 @dataclass(frozen=True)

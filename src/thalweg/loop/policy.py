@@ -266,9 +266,18 @@ def _phase(state: PolicyState, rules: Rules) -> Phase:
     return Phase.CERTIFY if state.audits and rules.oracle_calls - state.calls <= reserve else Phase.EXPLORE
 
 
+def _enter(state: PolicyState, phase: Phase, rules: Rules) -> PolicyState:
+    """The state in its phase; certifying begins with a window of audits that is worth filling."""
+    if phase is Phase.CERTIFY and state.phase is not Phase.CERTIFY and state.audits:
+        n_atoms = state.audits[-1].n_atoms
+        certification = stopping.fresh_window(state.certification, state.audits, rules.target, n_atoms=n_atoms)
+        state = dataclasses.replace(state, certification=certification)
+    return dataclasses.replace(state, phase=phase)
+
+
 def _go_on(state: PolicyState, rules: Rules) -> Decision:
     """Stop, or walk another block."""
-    state = dataclasses.replace(state, phase=_phase(state, rules))
+    state = _enter(state, _phase(state, rules), rules)
     walked = state.slowest_fs >= rules.time_fs
     # A flat learning curve says nothing while the label limit can still be tightened.
     exhausted = walked and state.limit_ratio <= 1.0

@@ -24,7 +24,7 @@ from scipy import stats
 
 from thalweg.errors import check
 from thalweg.loop.audits import AuditRecord, AuditSummary, Target, summarise_audits
-from thalweg.loop.certification import Certificate, Certification, advance, audits_needed
+from thalweg.loop.certification import Certificate, Certification, advance, audits_needed, fresh_window
 
 __all__ = [
     "AuditRecord",
@@ -41,6 +41,7 @@ __all__ = [
     "audits_needed",
     "decide_stop",
     "forecast_gain",
+    "fresh_window",
     "learning_points",
     "summarise_audits",
 ]
