@@ -1,8 +1,8 @@
 """What an oracle gives back: a label, or one of the four named ways in which there is none.
 
-    Outcome
-    + Label                               converged: energy, forces, perhaps stress, each with its noise
-    + Failure(kind)                       unconverged | crashed | timed_out | implausible
+Outcome
++ Label                               converged: energy, forces, perhaps stress, each with its noise
++ Failure(kind)                       unconverged | crashed | timed_out | implausible
 """
 
 from __future__ import annotations

@@ -22,7 +22,6 @@ def evaluate(
     Example: thalweg evaluate runs/malonaldehyde/model test.xyz
     """
     from thalweg.api import evaluate as evaluate_labels
-
     from thalweg.cli.errortable import error_table
     from thalweg.cli.output import print_json, terminal
     from thalweg.potential import Potential

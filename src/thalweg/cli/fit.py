@@ -30,7 +30,6 @@ def fit(
     Example: thalweg fit train.xyz --test test.xyz --output model --model r_cut=5 --model max_degree=[10,8]
     """
     from thalweg.api import fit as fit_labels
-
     from thalweg.cli.errortable import error_table
     from thalweg.cli.output import print_json, terminal
     from thalweg.config import ModelConfig, settings_from_words
