@@ -1,0 +1,74 @@
+"""The parts of a fit: folds add up to the whole, nothing leaks into them, noise is held, hashes identify."""
+
+import numpy as np
+import pytest
+
+from copper import copper
+from thalweg.features import AceBasis, Features
+from thalweg.fitting import BOND, SWAY, FitSettings, data_hash, fit_labels, hold_noise, make_baseline
+from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models.gram import Grams
+from thalweg.models.observation import KINDS
+from thalweg.models.training import observe
+
+BASIS = AceBasis(("Cu",), 4.5, correlation_order=3, max_degree=(6, 4, 3))
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    return copper(15)
+
+
+def fresh_model(observations):
+    model = BayesianLinear(SmoothnessPrior.for_basis(BASIS), n_members=4, seed=1)
+    model.fit_batch(observations)
+    return model
+
+
+def test_sums_over_folds_give_the_model_of_all_labels(labelled):
+    baseline = make_baseline(labelled, BASIS)
+    observations = [observe(Features(BASIS), *pair, baseline) for pair in labelled]
+    whole = fresh_model(observations)
+    folds = [Grams(BASIS.n_columns) for _ in range(3)]
+    for k, observation in enumerate(observations):
+        for block in observation:
+            folds[k % 3].add(block, block.rows / whole.fitted.scale)
+    together = whole.refitted(Grams.total(BASIS.n_columns, folds), len(labelled))
+    assert np.allclose(together.mean, whole.mean, rtol=1e-6, atol=1e-9 * np.abs(whole.mean).max())
+    part = whole.refitted(Grams.total(BASIS.n_columns, folds[1:]), len(labelled) - 5)
+    assert not np.allclose(part.mean, whole.mean, rtol=1e-3)
+
+
+def test_every_label_is_predicted_once_by_a_model_that_has_not_seen_it(labelled):
+    fit = fit_labels(labelled, BASIS, FitSettings())
+    assert len(fit.answers) == len(labelled)
+    assert fit.n_folds == 5
+    out_of_fold = np.concatenate([answer.error for answer in fit.answers])
+    seen = np.concatenate(
+        [
+            np.linalg.norm(fit.potential.predict(structure).forces - label.forces, axis=1)
+            for structure, label in labelled
+        ]
+    )
+    assert np.sqrt((out_of_fold**2).mean()) > 1.05 * np.sqrt((seen**2).mean())
+
+
+def test_noise_is_held_to_the_forces(labelled):
+    baseline = make_baseline(labelled, BASIS)
+    model = fresh_model([observe(Features(BASIS), *pair, baseline) for pair in labelled])
+    x = model.fitted.x.copy()
+    x[model.prior.n_prior + KINDS.index(Kind.ENERGY)] = np.log(3.0)
+    x[model.prior.n_prior + KINDS.index(Kind.VIRIAL)] = np.log(2e-3)
+    model.set_hyperparameters(x)
+    hold_noise(model)
+    forces = model.noise[Kind.FORCES]
+    assert model.noise[Kind.ENERGY] == pytest.approx(SWAY * forces)
+    assert model.noise[Kind.VIRIAL] == pytest.approx(2e-3)
+    assert BOND * forces > 2e-3
+
+
+def test_the_data_hash_knows_labels_but_not_their_order(labelled):
+    assert data_hash(labelled) == data_hash(labelled[::-1])
+    assert data_hash(labelled) != data_hash(labelled[1:])
+    structure, label = labelled[0]
+    assert data_hash([(structure, label)]) != data_hash([(structure, labelled[1][1])])
