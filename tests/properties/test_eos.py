@@ -161,6 +161,14 @@ def test_volumes_of_scaled_cells() -> None:
     assert cells[-1].volume == pytest.approx(copper().volume * 1.03**3)
 
 
+def test_start_away_from_equilibrium() -> None:
+    near = equation_of_state(copper(), emt_energy)
+    far = equation_of_state(Structure.from_atoms(bulk("Cu", cubic=True, a=3.85)), emt_energy)
+    assert far.volumes.min() < far.volume < far.volumes.max() < 3.85**3
+    assert far.volume == pytest.approx(near.volume, rel=1e-3)
+    assert far.bulk_modulus_GPa == pytest.approx(near.bulk_modulus_GPa, rel=0.02)
+
+
 def test_minimum_out_of_reach_is_said() -> None:
     far = Structure.from_atoms(bulk("Cu", cubic=True, a=4.3))
     with pytest.raises(InputError, match="no minimum between"):

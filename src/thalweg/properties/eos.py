@@ -37,6 +37,9 @@ MAX_STRAIN = 0.04
 
 N_POINTS = 9
 
+ROUNDS = 3
+"""So often the volumes are moved towards lower energies before it is said that there is no minimum."""
+
 
 @dataclass(frozen=True, eq=False)
 class EquationOfState:
@@ -91,17 +94,15 @@ def equation_of_state(
 ) -> EquationOfState:
     """Scale the cell by linear strains up to ± `max_strain`, ask for the energies, fit.
 
+    Where the lowest energy is at an end, the volumes are centred there anew, ROUNDS times at most.
+
     Raises
     ------
     InputError
         Not periodic in three directions, fewer than 5 points, or no minimum among the volumes visited.
     """
-    cells = scaled_cells(structure, max_strain, n_points)
-    return fit_birch_murnaghan(
-        np.array([cell.volume for cell in cells]),
-        np.array([energy(cell) for cell in cells]),
-        n_atoms=len(structure),
-    )
+    cells, energies = _around_minimum(structure, energy, max_strain, n_points)
+    return fit_birch_murnaghan(_volumes(cells), energies, n_atoms=len(structure))
 
 
 def potential_equation_of_state(
@@ -112,13 +113,29 @@ def potential_equation_of_state(
     n_points: int = N_POINTS,
 ) -> EquationOfState:
     """The same of a learned potential, with uncertainties from its committee; raises as above."""
-    cells = scaled_cells(structure, max_strain, n_points)
-    return fit_birch_murnaghan(
-        np.array([cell.volume for cell in cells]),
-        np.array([potential.predict(cell).energy for cell in cells]),
-        n_atoms=len(structure),
-        member_deltas=np.column_stack([member_energy_deltas(potential, cell) for cell in cells]),
+    cells, energies = _around_minimum(
+        structure, lambda cell: potential.predict(cell).energy, max_strain, n_points
     )
+    deltas = np.column_stack([member_energy_deltas(potential, cell) for cell in cells])
+    return fit_birch_murnaghan(_volumes(cells), energies, n_atoms=len(structure), member_deltas=deltas)
+
+
+def _around_minimum(
+    structure: Structure, energy: EnergyFunction, max_strain: float, n_points: int
+) -> tuple[list[Structure], FloatArray]:
+    """Cells and their energies (eV), centred anew where the lowest energy lies at an end."""
+    for _ in range(ROUNDS):
+        cells = scaled_cells(structure, max_strain, n_points)
+        energies = np.array([energy(cell) for cell in cells], dtype=np.float64)
+        lowest = int(np.argmin(energies))
+        if 0 < lowest < n_points - 1:
+            break
+        structure = cells[lowest]
+    return cells, energies
+
+
+def _volumes(cells: list[Structure]) -> FloatArray:
+    return np.array([cell.volume for cell in cells], dtype=np.float64)
 
 
 def scaled_cells(structure: Structure, max_strain: float, n_points: int) -> list[Structure]:
