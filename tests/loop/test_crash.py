@@ -1,0 +1,149 @@
+"""kill -9 at random moments of the real loop: nothing is lost, nothing is computed twice, the result is the same.
+
+The oracle writes a line to a file, with full sync, before it gives an answer. A line whose label is not in the store is
+an answer that was on its way when the process died; a label in the store must never be asked for again.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from ase.calculators.emt import EMT as AseEMT
+from runs import cluster, make_config, same_model
+
+from thalweg.errors import StoreError
+from thalweg.loop.runner import run
+from thalweg.store import SqliteStore
+
+
+class CountedEMT(AseEMT):
+    """EMT that leaves a line in a ledger for every answer."""
+
+    def __init__(self, ledger: str) -> None:
+        super().__init__()
+        self.ledger = Path(ledger)
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=()):
+        """Compute, then write the positions' bytes down, durably."""
+        super().calculate(atoms, properties, system_changes)
+        line = self.atoms.positions.astype("<f8").tobytes().hex() + "\n"
+        handle = os.open(self.ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(handle, line.encode())
+        os.fsync(handle)
+        os.close(handle)
+
+
+def counted_config(folder: Path, seed: int):
+    return make_config(
+        cluster(folder),
+        oracle={
+            "name": "ase",
+            "calculator": f"{__name__}.CountedEMT",
+            "options": {"ledger": str(folder / "ledger.txt")},
+        },
+        seed=seed,
+    )
+
+
+def asked(folder: Path) -> Counter[str]:
+    """Answers by structure; the start structure's first line is the check before the run."""
+    path = folder / "ledger.txt"
+    return Counter(path.read_text().split() if path.exists() else [])
+
+
+def known(folder: Path) -> set[str]:
+    """Structures whose label is durable."""
+    if not (folder / "run" / "thalweg.db").exists():
+        return set()
+    try:
+        store = SqliteStore.read(folder / "run")
+    except StoreError as error:
+        # Killed between making the file and its first table.
+        assert "only just begun" in str(error)
+        return set()
+    with store:
+        return {record.structure.positions.astype("<f8").tobytes().hex() for record in store.all_labels()}
+
+
+def attempt(config, folder: Path, seconds: float | None) -> bool:
+    """Run in a child; kill it after `seconds`. Returns whether it came to its end."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            run(config, folder / "run")
+            code = 0
+        finally:
+            os._exit(code)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    assert seconds is not None or os.waitstatus_to_exitcode(status) == 0
+    return not os.WIFSIGNALED(status)
+
+
+def killed_run(folder: Path, seed: int, rng: np.random.Generator, kills: int) -> int:
+    """Kill up to `kills` times, then let it end; returns how often it was killed. Checks the ledger on the way."""
+    config = counted_config(folder, seed)
+    done = 0
+    for _ in range(kills):
+        durable, before = known(folder), asked(folder)
+        finished = attempt(config, folder, float(rng.uniform(0.02, 0.5)))
+        done += not finished
+        again = {structure for structure in durable if asked(folder)[structure] > before[structure]}
+        # Each invocation makes one call on the start structure, to see what the calculator can do.
+        assert again <= {start_line(folder)}
+        assert durable <= known(folder)
+        with sqlite3.connect(folder / "run" / "thalweg.db") as database:
+            assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        if finished:
+            break
+    attempt(config, folder, None)
+    return done
+
+
+def start_line(folder: Path) -> str:
+    import ase.io
+
+    return str(ase.io.read(folder / "cluster.xyz").positions.astype("<f8").tobytes().hex())
+
+
+def labels_in_order(folder: Path) -> list[tuple[str, float]]:
+    with SqliteStore.read(folder / "run") as store:
+        return [(record.structure.content_hash, record.label.energy) for record in store.labels_in_order()]
+
+
+def torture(tmp_path: Path, at_least: int) -> None:
+    rng = np.random.default_rng(11)
+    total = 0
+    for seed in range(1, 50):
+        calm, killed = tmp_path / f"calm{seed}", tmp_path / f"killed{seed}"
+        for folder in (calm, killed):
+            folder.mkdir()
+        attempt(counted_config(calm, seed), calm, None)
+        total += killed_run(killed, seed, rng, kills=30)
+        assert labels_in_order(killed) == labels_in_order(calm)
+        assert same_model(calm / "run" / "model", killed / "run" / "model")
+        with SqliteStore.read(calm / "run") as one, SqliteStore.read(killed / "run") as two:
+            heard = [[e.text.split("; learned")[0] for e in s.events() if e.kind == "query"] for s in (one, two)]
+        assert heard[0] == heard[1]
+        if total >= at_least:
+            return
+    pytest.fail(f"only {total} of {at_least} kills hit a running process")
+
+
+def test_fifty_kills_lose_nothing_compute_nothing_twice_and_change_nothing(tmp_path):
+    torture(tmp_path, 50)
+
+
+@pytest.mark.endurance
+def test_five_hundred_kills(tmp_path):
+    torture(tmp_path, 500)
