@@ -15,8 +15,10 @@ trajectory are near-copies of each other, and then bounds are too small; give th
 
 Noise. The evidence takes rows for independent. Where the basis is what limits a fit, errors are shared by all
 rows of a structure; forces, by far the most, then have their way, and the evidence calls energies and virials
-noise. An energy error is a force error over a displacement, a virial error one over a bond, so their noise is
-held to at most that of the forces times SWAY and times BOND: much better energies for some per cent of force.
+noise. Where labels are few it does the reverse, and takes energies, which a model of many columns can meet
+exactly, for free of noise; normal equations lose their digits with such weights. An energy error is a force
+error over a displacement, and a virial error one over a bond: their noise is held between the forces' noise
+times SWAY and times BOND. Much better energies for some per cent of force is what that buys on silicon.
 """
 
 from __future__ import annotations
@@ -46,10 +48,10 @@ from thalweg.uncertainty.novelty import NoveltyFit
 Labelled = Sequence[tuple[Structure, Label]]
 
 N_FOLDS = 5
-SWAY = 0.25
-"""Å; times the forces' noise: the largest noise level of energies, per sqrt(atom)."""
-BOND = 2.5
-"""Å; times the forces' noise: the largest noise level of virials, per sqrt(atom)."""
+SWAY = (0.02, 0.25)
+"""Å; least and largest noise level of energies, per sqrt(atom), over the forces' noise."""
+BOND = (0.2, 2.5)
+"""Å; least and largest noise level of virials, per sqrt(atom), over the forces' noise."""
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 _ALL_ALIKE = 1e9
@@ -156,11 +158,11 @@ def _sum_rows(
 
 
 def hold_noise(model: BayesianLinear) -> None:
-    """Lower the noise levels of energy and virial to the limits that the module docstring gives."""
+    """Bring the noise levels of energy and virial within the limits that the module docstring gives."""
     x, noise = model.fitted.x.copy(), model.noise
-    for kind, length in ((Kind.ENERGY, SWAY), (Kind.VIRIAL, BOND)):
+    for kind, lengths in ((Kind.ENERGY, SWAY), (Kind.VIRIAL, BOND)):
         place = model.prior.n_prior + KINDS.index(kind)
-        x[place] = min(x[place], float(np.log(length * noise[Kind.FORCES])))
+        x[place] = np.clip(x[place], *np.log(np.array(lengths) * noise[Kind.FORCES]))
     model.set_hyperparameters(x)
 
 
