@@ -5,7 +5,8 @@ import pytest
 
 from copper import copper
 from thalweg.features import AceBasis, Features
-from thalweg.fitting import BOND, SWAY, FitSettings, data_hash, fit_labels, hold_noise, make_baseline
+from thalweg.fitting import FitSettings, data_hash, fit_labels, make_baseline
+from thalweg.models.noise import BOND, SWAY, hold_noise
 from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
 from thalweg.models.gram import Grams
 from thalweg.models.observation import KINDS

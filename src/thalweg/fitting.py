@@ -12,13 +12,6 @@ pairs, as a run learns it from the oracle's answers. Rows are made once; a fold 
 
 Folds are drawn at random: the bounds speak of structures like the training set's. Consecutive frames of one
 trajectory are near-copies of each other, and then bounds are too small; give the frames thinned out.
-
-Noise. The evidence takes rows for independent. Where the basis is what limits a fit, errors are shared by all
-rows of a structure; forces, by far the most, then have their way, and the evidence calls energies and virials
-noise. Where labels are few it does the reverse, and takes energies, which a model of many columns can meet
-exactly, for free of noise; normal equations lose their digits with such weights. An energy error is a force
-error over a displacement, and a virial error one over a bond: their noise is held between the forces' noise
-times SWAY and times BOND. Much better energies for some per cent of force is what that buys on silicon.
 """
 
 from __future__ import annotations
@@ -39,6 +32,7 @@ from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
 from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
 from thalweg.models.gram import Grams
+from thalweg.models.noise import hold_noise
 from thalweg.models.observation import KINDS
 from thalweg.models.training import Baseline, estimate_reference_energies, observe
 from thalweg.potential import ErrorBounds, Potential
@@ -48,10 +42,6 @@ from thalweg.uncertainty.novelty import NoveltyFit
 Labelled = Sequence[tuple[Structure, Label]]
 
 N_FOLDS = 5
-SWAY = (0.02, 0.25)
-"""Å; least and largest noise level of energies, per sqrt(atom), over the forces' noise."""
-BOND = (0.2, 2.5)
-"""Å; least and largest noise level of virials, per sqrt(atom), over the forces' noise."""
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 _ALL_ALIKE = 1e9
@@ -155,15 +145,6 @@ def _sum_rows(
         for block in observe(features, *pair, baseline):
             folds[index % n_folds].add(block, block.rows / scale)
     return first, folds
-
-
-def hold_noise(model: BayesianLinear) -> None:
-    """Bring the noise levels of energy and virial within the limits that the module docstring gives."""
-    x, noise = model.fitted.x.copy(), model.noise
-    for kind, lengths in ((Kind.ENERGY, SWAY), (Kind.VIRIAL, BOND)):
-        place = model.prior.n_prior + KINDS.index(kind)
-        x[place] = np.clip(x[place], *np.log(np.array(lengths) * noise[Kind.FORCES]))
-    model.set_hyperparameters(x)
 
 
 def _out_of_fold(

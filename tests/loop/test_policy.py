@@ -61,7 +61,7 @@ def play(rules, quality, *, questions, seed=0, limit=20_000, state=FRESH):
                 case Ask(n=n):
                     asked = min(n, questions(state.n_labels))
                     records = tuple(audit(state, quality(state.n_labels), rng) for _ in range(drawn))
-                    event = Answered(asked + drawn, 0, asked, records)
+                    event = Answered(asked + drawn, 0, asked, records, force_scale=1.2)
                 case Stop():
                     return states, done
         assert event is not None

@@ -94,6 +94,15 @@ class Asker:
             _Waiting(walker, moment, reason, walk.results[walker].state.temperature) for walker, moment in drawn
         ]
 
+    def taught(self, learner: Learner) -> dict[int, float]:
+        """Walkers that stand at a structure that has been learned, with their largest bound there (eV/Å)."""
+        bounds = {}
+        for k, walker in enumerate(self.state.walkers):
+            if self.desk.has_label(walker.structure):
+                prediction = calibrated(learner.predict(walker.structure), walker.structure, self.state.calibration)
+                bounds[k] = float(prediction.forces_bound.max())
+        return bounds
+
     # --- seeds ------------------------------------------------------------------------------------------
 
     def label_seeds(self, learner: Learner) -> tuple[SeedsAnswered, Learner]:
@@ -128,12 +137,11 @@ class Asker:
         self._tell_tuned(learner, time.perf_counter() - start)
         self.state.n_first = len(labelled)
         self.state.tunings = learner.tunings
-        forces = np.concatenate([label.forces for _, label in labelled])
         event = SeedsAnswered(
             calls=sum(reply.calls for reply in replies),
             failed=sum(len(reply.failures) for reply in replies),
             labels=len(labelled),
-            force_scale=float(np.sqrt((forces**2).sum(axis=1).mean())),
+            force_scale=learner.force_scale,
         )
         return event, learner
 
@@ -173,7 +181,7 @@ class Asker:
                 else:
                     learned += 1
         self.state.tunings = learner.tunings
-        return Answered(calls, failed, learned, tuple(records))
+        return Answered(calls, failed, learned, tuple(records), learner.force_scale)
 
     def _question(self, learner: Learner, waiting: _Waiting, kind: QuestionKind) -> Question:
         structure = waiting.moment.structure

@@ -65,6 +65,10 @@ class Desk:
         """Whether every attempt at this structure has failed before."""
         return structure.content_hash in self._quarantined
 
+    def has_label(self, structure: Structure) -> bool:
+        """Whether the oracle's label of this structure is in the store and in its place in the order of learning."""
+        return self._store.is_learned(structure.content_hash, self.fingerprint)
+
     def ask(self, questions: Sequence[Question]) -> list[Reply]:
         """Put all questions to the oracle, side by side where there are workers; replies in the order of asking."""
         asked = [(question, *self._submit(question)) for question in questions]

@@ -46,13 +46,15 @@ class BlockEnded:
 class Answered:
     """Answers of the oracle have arrived and, where they are labels, have been learned.
 
-    `calls` counts every call, audits and failures included; `audits` are the audits among them, scored.
+    `calls` counts every call, audits and failures included; `audits` are the audits among them, scored;
+    `force_scale` is the rms atomic force of all labels by now, eV/Å.
     """
 
     calls: int
     failed: int
     queries: int
     audits: tuple[AuditRecord, ...]
+    force_scale: float
 
 
 @dataclass(frozen=True)

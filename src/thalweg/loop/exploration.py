@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,7 @@ from thalweg.units import kB
 NOVELTY_LABEL = 3.0
 """Times the training set's reach beyond which an environment is asked about, however sure the committee is."""
 NOVELTY_BREAK = 10.0
+SLACK = 1.5
 SPIKE = 0.5
 """eV/atom above a walker's first energy, besides thermal fluctuations, that no sane trajectory gains."""
 
@@ -52,23 +53,29 @@ def walk(
     calibration: Calibration,
     settings: MdSettings,
     *,
+    taught: Mapping[int, float],
     n_threads: int,
 ) -> Walk:
-    """Advance every walker by one block, each until its own break, and judge what was met."""
+    """Advance every walker by one block, each until its own break, and judge what was met.
+
+    `taught` names walkers that stand at a structure just learned, with their bound there (eV/Å). Where that is still
+    above the break limit, asking again would teach nothing: such a walker may go on until it is SLACK times as
+    uncertain.
+    """
     numbers = _numbers(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
     limits = gate_limits(action)
     core = [
         CoreLimits(
             bound_label=limits.label,
-            bound_break=limits.break_,
+            bound_break=max(limits.break_, SLACK * taught.get(k, 0.0)),
             novelty_label=limits.novelty_label,
-            novelty_break=limits.novelty_break,
+            novelty_break=limits.novelty_break if k not in taught else math.inf,
             energy_rise_max=SPIKE + 6.0 * kB * walker.temperature,
             species_factor=tuple(factors),
             species_floor=tuple(floors),
         )
-        for walker in walkers
+        for k, walker in enumerate(walkers)
     ]
     n_steps = max(1, round(action.block_fs / settings.timestep_fs))
     # Samples for audits come from every block, short ones too.

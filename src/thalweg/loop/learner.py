@@ -20,6 +20,7 @@ from thalweg.features.batch import species_of
 from thalweg.label import Label
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
+from thalweg.models.noise import hold_noise
 from thalweg.models.observation import Kind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.models.training import Baseline, make_observation
@@ -68,11 +69,17 @@ class Learner:
         self._novelty: NoveltyModel | None = None
         self._novelty_labels = 0
         self._field: Potential | None = None
+        self._force_square, self._n_atoms = 0.0, 0
 
     @property
     def n_labels(self) -> int:
         """Labels learned."""
         return self.model.n_labels
+
+    @property
+    def force_scale(self) -> float:
+        """Root mean square force on an atom over all labels, eV/Å."""
+        return float(np.sqrt(self._force_square / max(self._n_atoms, 1)))
 
     @property
     def noise_forces(self) -> float:
@@ -113,17 +120,20 @@ class Learner:
                 for one, (structure, label) in zip(rows, labelled, strict=True)
             ]
         )
-        for structure, _ in labelled:
-            self._add_environments(structure)
+        for structure, label in labelled:
+            self._take_note(structure, label)
         self._field = None
 
     def _add(self, structure: Structure, label: Label) -> None:
         rows = design_rows(self.features, structure)
         self.model.update(make_observation(rows, structure, label, self.baseline))
-        self._add_environments(structure)
+        self._take_note(structure, label)
         self._field = None
 
-    def _add_environments(self, structure: Structure) -> None:
+    def _take_note(self, structure: Structure, label: Label) -> None:
+        """Environments for novelty, forces for their scale."""
+        self._force_square += float((label.forces**2).sum())
+        self._n_atoms += len(structure)
         species = species_of(structure, self.basis.elements)
         self._novelty_fit.add(self.features.phi([structure]), species)
 
@@ -133,6 +143,7 @@ class Learner:
     def _tune(self) -> float:
         start = time.perf_counter()
         self.model.tune(TUNE_EVALUATIONS)
+        hold_noise(self.model)
         self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
         return time.perf_counter() - start
 

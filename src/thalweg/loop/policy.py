@@ -56,7 +56,13 @@ BLOCK_GROWTH = 1.4
 """Blocks grow by this factor after one without a question, and shrink by it after one with."""
 LONGEST_BLOCK = 20.0
 """Longest block over the configured one."""
-PATIENCE = 4.0
+CERTIFY_BLOCKS = 10.0
+"""While certifying, a block is at most the asked-for time over this: audits a good way apart, but no farther."""
+LEARN_FIRST = 1.15
+"""After audits that showed the target missed, labels grow by this factor before the next window of audits."""
+QUIET = 5
+"""Blocks without a question after which there is nothing left to learn at the present limit."""
+PATIENCE = 20.0
 """Walkers go on for at most this many times the asked-for time in search of a certificate."""
 
 
@@ -88,7 +94,8 @@ class PolicyState:
     """Everything the policy remembers.
 
     `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale` (eV/Å)
-    the rms force on an atom in the seeds: a bound as large as that says that nothing is known of the force.
+    the rms force on an atom in the labels: a bound as large as that says that nothing is known of the force. No window of audits begins before `learn_until`
+    labels, unless `quiet` blocks in a row have raised no question.
     """
 
     phase: Phase = Phase.SEED
@@ -101,6 +108,8 @@ class PolicyState:
     limit_ratio: float = LIMIT_RATIO
     audited_fs: float = 0.0
     force_scale: float = 0.0
+    learn_until: int = 0
+    quiet: int = 0
     audits: tuple[AuditRecord, ...] = ()
     certification: Certification = Certification()
     verdict: Verdict | None = None
@@ -204,6 +213,7 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
         walked_fs=walked,
         audited_fs=remainder,
         block_fs=_next_block(state, event.questions > 0, rules),
+        quiet=0 if event.questions else state.quiet + 1,
     )
     left = rules.oracle_calls - state.calls
     due = min(due, left)
@@ -227,7 +237,10 @@ def _audits_due(state: PolicyState, advanced_fs: float, rules: Rules) -> tuple[i
 
 def _next_block(state: PolicyState, asked: bool, rules: Rules) -> float:
     factor = 1 / BLOCK_GROWTH if asked else BLOCK_GROWTH
-    return min(max(state.block_fs * factor, rules.block_fs), LONGEST_BLOCK * rules.block_fs)
+    longest = LONGEST_BLOCK * rules.block_fs
+    if state.phase is Phase.CERTIFY:
+        longest = min(longest, max(rules.block_fs, rules.time_fs / CERTIFY_BLOCKS))
+    return min(max(state.block_fs * factor, rules.block_fs), longest)
 
 
 def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decision:
@@ -235,14 +248,19 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
     certification = stopping.advance(state.certification, audits, rules.target)
     window_dropped = certification.window_start > state.certification.window_start
     looked = len(certification.failed_looks) > len(state.certification.failed_looks)
-    ratio = state.limit_ratio
+    n_labels = state.n_labels + event.queries + len(event.audits)
+    ratio, learn_until = state.limit_ratio, state.learn_until
     if state.phase is Phase.CERTIFY and (window_dropped or looked):
         ratio = max(ratio * TIGHTEN, 1.0)
+        learn_until = math.ceil(LEARN_FIRST * n_labels) if window_dropped else learn_until
     state = dataclasses.replace(
         state,
+        learn_until=learn_until,
         calls=state.calls + event.calls,
         failed=state.failed + event.failed,
-        n_labels=state.n_labels + event.queries + len(event.audits),
+        n_labels=n_labels,
+        quiet=0 if learn_until > state.learn_until else state.quiet,
+        force_scale=event.force_scale,
         audits=audits,
         certification=certification,
         limit_ratio=ratio,
@@ -256,7 +274,7 @@ def _phase(state: PolicyState, rules: Rules) -> Phase:
         return Phase.PATROL
     n_atoms = state.audits[-1].n_atoms if state.audits else 1
     window = state.audits[state.certification.window_start :]
-    if walked:
+    if walked and (state.n_labels >= state.learn_until or state.quiet >= QUIET):
         return Phase.CERTIFY
     # Keep back what a clean certificate costs: labels that cannot be certified are worth less to the user.
     needed = stopping.audits_needed(

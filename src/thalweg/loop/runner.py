@@ -223,7 +223,13 @@ class _Run:
         state, learner = self.state, self._learned()
         with self.stopwatch("explore"):
             walk = exploration.walk(
-                learner.field, state.walkers, action, state.calibration, self.setup.md, n_threads=self.threads
+                learner.field,
+                state.walkers,
+                action,
+                state.calibration,
+                self.setup.md,
+                taught=self.asker.taught(learner),
+                n_threads=self.threads,
             )
         if self.setup.config.acquisition.strategy == "random":
             walk = exploration.at_random(walk, state.rng)

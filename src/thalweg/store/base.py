@@ -181,6 +181,10 @@ class Store(Protocol):
         """The label of this structure by this oracle (its fingerprint), if there is one."""
         ...
 
+    def is_learned(self, structure_hash: str, oracle: str) -> bool:
+        """Whether this structure's label by this oracle has its place in the order of learning."""
+        ...
+
     def labels_in_order(self) -> Sequence[LabelRecord]:
         """Learned labels in the order of learning."""
         ...

@@ -176,6 +176,11 @@ class QuestionTables(Database):
         rows = self._rows(sql, (structure_hash, oracle))
         return _label(rows[0]) if rows else None
 
+    def is_learned(self, structure_hash: str, oracle: str) -> bool:
+        """Whether this structure's label by this oracle has its place in the order of learning."""
+        sql = "SELECT count(*) FROM labels WHERE structure_hash = ? AND oracle = ? AND sequence IS NOT NULL"
+        return bool(self._value(sql, (structure_hash, oracle)))
+
     def labels_in_order(self, *, after: int = 0) -> list[LabelRecord]:
         """Learned labels in the order of learning, those past place `after`."""
         return _records(self._rows(f"{_RECORD} WHERE l.sequence > ? ORDER BY l.sequence", (after,)))
