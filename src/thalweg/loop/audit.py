@@ -1,0 +1,135 @@
+"""`thalweg audit`: fresh random checks of a run's potential against its oracle, with a confidence interval.
+
+New walkers, with random numbers never used in learning, start where the run's walkers stand, forget where they came from,
+and are looked at by the clock. The sample's size is fixed beforehand and it is judged once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from thalweg.config import RunConfig
+from thalweg.errors import StoreError, check
+from thalweg.explorers.base import CoreField, Snapshot
+from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance
+from thalweg.loop import conversation
+from thalweg.loop.asking import audit_record
+from thalweg.loop.desk import Desk, Question
+from thalweg.loop.events import QuestionKind
+from thalweg.loop.executor import Labeller
+from thalweg.loop.exploration import restart
+from thalweg.loop.setup import Setup, prepare
+from thalweg.loop.state import LoopState
+from thalweg.loop.stopping import AuditSummary, Target, summarise_audits
+from thalweg.potential import Potential
+from thalweg.store import SqliteStore
+
+SEED_OFFSET = 1_000_003
+"""Added to the run's seed, once for every audit made: walkers never tread in steps used before."""
+FORGET_FS = 1000.0
+"""Walked before the first look, so that a walker has forgotten where it started."""
+APART_FS = 500.0
+"""Between two looks at one walker."""
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What the audit found, and whether it certifies the target by itself."""
+
+    target: Target
+    audit: AuditSummary
+    certified: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "target": {"force_error": self.target.force_error, "confidence": self.target.confidence},
+            "audit": self.audit.to_json(),
+            "certified": self.certified,
+        }
+
+
+def audit(folder: Path, n: int) -> AuditResult:
+    """Check the potential of the run in `folder` on `n` fresh structures.
+
+    The run itself is left as it is; the labels stay in its store, and a run that meets one of these structures
+    later need not ask for it again.
+
+    Raises
+    ------
+    InputError
+        `n` is not at least 1.
+    StoreError
+        There is no run, or it has no model yet.
+    """
+    check(n >= 1, f"audit: expected at least 1 structure, got {n}")
+    with SqliteStore.open(folder, create=False) as store:
+        store.rewind()
+        checkpoint = store.last_checkpoint()
+        if checkpoint is None or not (folder / "model").exists():
+            raise StoreError(f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first")
+        config = RunConfig.model_validate(store.runs()[-1].config)
+        state = LoopState.from_json(checkpoint.state)
+        number = int(store.meta("audits_made", 0)) + 1
+        store.set_meta("audits_made", number)
+        with threadpool_limits(limits=1, user_api="blas"), Labeller.local(config.oracle.model_dump()) as labeller:
+            setup = prepare(config, labeller.oracle)
+            potential = Potential.load(folder / "model")
+            drawn = _draw(setup, state, potential, n, config.seed + SEED_OFFSET * number)
+            return _judge(setup, state, potential, Desk(store, labeller), drawn)
+
+
+def _draw(
+    setup: Setup, state: LoopState, potential: Potential, n: int, seed: int
+) -> list[tuple[WalkerState, Snapshot]]:
+    """`n` moments of fresh walkers, by the clock."""
+    rng = np.random.default_rng(seed)
+    field = CoreField(potential.elements, potential.force_field)
+    walkers = [
+        restart(dataclasses.replace(walker, seed=seed), walker.structure, rng) for walker in state.walkers
+    ]
+    settings: MdSettings = dataclasses.replace(setup.md, record_stride=0, history_stride=0)
+    threads = os.cpu_count() or 1
+    drawn: list[tuple[WalkerState, Snapshot]] = []
+    for look in range(math.ceil(n / len(walkers))):
+        time_fs = APART_FS if look else FORGET_FS
+        steps = round(time_fs / settings.timestep_fs)
+        results = advance(field, walkers, steps, settings, Limits(), n_threads=threads)
+        walkers = [result.state for result in results]
+        drawn += [(result.state, result.last) for result in results]
+    return drawn[:n]
+
+
+def _judge(
+    setup: Setup, state: LoopState, potential: Potential, desk: Desk, drawn: list[tuple[WalkerState, Snapshot]]
+) -> AuditResult:
+    questions = [
+        Question(
+            QuestionKind.AUDIT,
+            moment.structure,
+            iteration=state.policy.iteration + 1,
+            where=conversation.whereabouts(walker.walker_id, moment.time_fs, walker.temperature),
+            walker=walker.walker_id,
+            reason={"text": "audit asked for by hand", "walker": walker.walker_id, "temperature": walker.temperature},
+            prediction=potential.predict(moment.structure),
+        )
+        for walker, moment in drawn
+    ]
+    records = [
+        audit_record(state.policy.n_labels, reply.question.structure, reply.question.prediction, reply)
+        for reply in desk.ask(questions)
+        if reply.label is not None and reply.question.prediction is not None
+    ]
+    summary = summarise_audits(records, setup.rules.target)
+    if summary is None:
+        raise StoreError("the oracle failed on every structure of this audit; `thalweg doctor` may say why")
+    certified = summary.lower_bound >= setup.rules.target.confidence
+    return AuditResult(setup.rules.target, summary, certified)
