@@ -51,11 +51,12 @@ from thalweg.loop.executor import Labeller
 from thalweg.loop.gate import Answer
 from thalweg.loop.journal import Journal
 from thalweg.loop.learner import Learner
-from thalweg.loop.policy import PolicyState, decide, retarget
+from thalweg.loop.policy import PolicyState, Rules, decide, retarget
 from thalweg.loop.progress import make_progress, make_summary, walker_metrics
 from thalweg.loop.reporter import EventKind, NullReporter, Reporter
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
+from thalweg.loop.stopping import StopReason
 from thalweg.loop.stopwatch import Stopwatch
 from thalweg.loop.summary import Summary, write_summary
 from thalweg.loop.training import make_learner, relearn
@@ -104,9 +105,6 @@ class _Run:
         self.state, resumed = self._recall()
         self.stopwatch = Stopwatch(self.state.timing)
         self.learner: Learner | None = None
-        if self.state.policy.n_labels:
-            with self.stopwatch("fit"):
-                self.learner = relearn(setup, self.state, store, energies)
         self.asker = Asker(setup, self.state, Desk(store, labeller), self.journal, self.stopwatch, energies)
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
@@ -144,7 +142,7 @@ class _Run:
         if changes:
             self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
             self._adopt_changes(changes)
-        elif policy.verdict is not None and policy.verdict.reason == "budget":
+        elif _stopped_by_the_clock(policy, self.setup.rules):
             self.state.policy = retarget(policy, self.setup.rules, target_changed=False)
 
     def _refuse_other_system(self, before: RunConfig) -> None:
@@ -174,8 +172,11 @@ class _Run:
 
     def go(self) -> Summary:
         """Decide, perform, until the policy says stop."""
-        if self.state.policy.verdict is not None and not self._settings_allow_more():
-            return self._finish()
+        if self.state.policy.verdict is not None:
+            return self._summary()
+        if self.state.policy.n_labels:
+            with self.stopwatch("fit"):
+                self.learner = relearn(self.setup, self.state, self.store, self.asker.energies)
         events: deque[Event] = deque([Started()])
         while events:
             event = OutOfTime() if self._out_of_time() else events.popleft()
@@ -187,9 +188,6 @@ class _Run:
                 if happened is not None:
                     events.append(happened)
         raise AssertionError("the policy left nothing to do and did not stop")
-
-    def _settings_allow_more(self) -> bool:
-        return self.state.policy.verdict is None
 
     def _out_of_time(self) -> bool:
         limit = self.setup.config.budget.wall_time
@@ -310,6 +308,12 @@ class _Run:
         if self.walk is None:
             raise AssertionError("audits are drawn from the block just walked")
         return self.walk
+
+
+def _stopped_by_the_clock(policy: PolicyState, rules: Rules) -> bool:
+    """Whether the wall-time budget ended the run with calls left: then the same command goes on."""
+    verdict = policy.verdict
+    return verdict is not None and verdict.reason is StopReason.BUDGET and policy.calls < rules.oracle_calls
 
 
 def _json(config: dict[str, Any]) -> str:
