@@ -6,9 +6,9 @@ import pytest
 from copper import copper
 from thalweg.features import AceBasis, Features
 from thalweg.fitting import FitSettings, data_hash, fit_labels, make_baseline
-from thalweg.models.noise import BOND, SWAY, hold_noise
 from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
 from thalweg.models.gram import Grams
+from thalweg.models.noise import BOND, SWAY, hold_noise
 from thalweg.models.observation import KINDS
 from thalweg.models.training import observe
 

@@ -30,10 +30,9 @@ from thalweg.features import AceBasis, Features
 from thalweg.features.batch import species_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
-from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models import BayesianLinear, SmoothnessPrior
 from thalweg.models.gram import Grams
 from thalweg.models.noise import hold_noise
-from thalweg.models.observation import KINDS
 from thalweg.models.training import Baseline, estimate_reference_energies, observe
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import FloatArray, Structure

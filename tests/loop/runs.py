@@ -44,7 +44,11 @@ def make_config(path: Path, **changes: Any) -> RunConfig:
     }
     for key, value in changes.items():
         old = data.get(key)
-        data[key] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) and key != "oracle" else value
+        data[key] = (
+            {**old, **value}
+            if isinstance(old, dict) and isinstance(value, dict) and key != "oracle"
+            else value
+        )
     return validate(data)
 
 

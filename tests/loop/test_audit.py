@@ -17,7 +17,7 @@ def learned(tmp_path_factory):
 
 
 def test_an_audit_checks_as_many_fresh_structures_as_asked(learned):
-    config, folder, summary = learned
+    _, folder, _ = learned
     with SqliteStore.read(folder) as store:
         before = {record.structure.content_hash for record in store.all_labels()}
     result = audit(folder, 9)

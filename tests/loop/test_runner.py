@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from ase.calculators.emt import EMT as AseEMT
+from ase.calculators import emt
 from runs import EMT, cluster, crystal, make_config, same_model
 
 from thalweg.errors import OracleError, StoreError
@@ -50,7 +50,7 @@ def test_the_certificate_holds_on_fresh_trajectories(finished):
     from thalweg.explorers.base import CoreField
     from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance
 
-    config, folder, summary, _ = finished
+    config, folder, _, _ = finished
     potential = Potential.load(folder / "model")
     start = WalkerState.start(
         SqliteStore.read(folder).labels_in_order()[0].structure, temperature=300, seed=999, walker_id=7
@@ -60,8 +60,10 @@ def test_the_certificate_holds_on_fresh_trajectories(finished):
     errors = []
     for moment in result.samples:
         atoms = moment.structure.to_atoms()
-        atoms.calc = AseEMT()
-        errors += list(np.linalg.norm(potential.predict(moment.structure).forces - atoms.get_forces(), axis=1))
+        atoms.calc = emt.EMT()
+        errors += list(
+            np.linalg.norm(potential.predict(moment.structure).forces - atoms.get_forces(), axis=1)
+        )
     assert np.mean(np.array(errors) <= config.target.force_error) >= config.target.confidence
 
 
@@ -167,7 +169,10 @@ def test_an_element_that_the_oracle_lacks_is_named_before_any_work(tmp_path):
 
 
 def test_an_oracle_that_fails_in_every_way_neither_stops_nor_poisons_a_run(tmp_path):
-    rates = dict.fromkeys(("unconverged", "crash", "nan", "instant", "absurd"), 0.06) | {"exit": 0.03, "hang": 0.03}
+    rates = dict.fromkeys(("unconverged", "crash", "nan", "instant", "absurd"), 0.06) | {
+        "exit": 0.03,
+        "hang": 0.03,
+    }
     faulty = {"name": "faulty", "inner": EMT, "rates": rates}
     config = make_config(
         cluster(tmp_path),
@@ -182,7 +187,7 @@ def test_an_oracle_that_fails_in_every_way_neither_stops_nor_poisons_a_run(tmp_p
         wrong = []
         for record in store.labels_in_order():
             atoms = record.structure.to_atoms()
-            atoms.calc = AseEMT()
+            atoms.calc = emt.EMT()
             wrong.append(np.abs(record.label.forces - atoms.get_forces()).max())
     assert kinds == set(FailureKind)
     assert max(wrong) < 1e-12

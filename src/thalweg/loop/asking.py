@@ -83,7 +83,9 @@ class Asker:
         self._queries = [
             _Waiting(j.walker, j.moment, j.reason, walk.results[j.walker].state.temperature)
             for j in walk.judgements
-            if j.moment is not None and j.reason is not None and not self.desk.is_quarantined(j.moment.structure)
+            if j.moment is not None
+            and j.reason is not None
+            and not self.desk.is_quarantined(j.moment.structure)
         ]
 
     def draw_audits(self, walk: Walk, n: int) -> None:
@@ -91,7 +93,8 @@ class Asker:
         drawn = draw_audits(walk, n, self.state.rng)
         reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn by the clock")
         self._audits = [
-            _Waiting(walker, moment, reason, walk.results[walker].state.temperature) for walker, moment in drawn
+            _Waiting(walker, moment, reason, walk.results[walker].state.temperature)
+            for walker, moment in drawn
         ]
 
     def taught(self, learner: Learner) -> dict[int, float]:
@@ -99,7 +102,9 @@ class Asker:
         bounds = {}
         for k, walker in enumerate(self.state.walkers):
             if self.desk.has_label(walker.structure):
-                prediction = calibrated(learner.predict(walker.structure), walker.structure, self.state.calibration)
+                prediction = calibrated(
+                    learner.predict(walker.structure), walker.structure, self.state.calibration
+                )
                 bounds[k] = float(prediction.forces_bound.max())
         return bounds
 
@@ -264,7 +269,13 @@ class Asker:
 
     def _tell_answer(self, question: Question, call: int, record: AuditRecord, seconds: float) -> None:
         error, bound = max(record.force_errors), max(record.force_bounds)
-        data = {"call": call, "error": error, "bound": bound, "seconds": seconds, **dict(question.reason or {})}
+        data = {
+            "call": call,
+            "error": error,
+            "bound": bound,
+            "seconds": seconds,
+            **dict(question.reason or {}),
+        }
         if question.kind is QuestionKind.AUDIT:
             within = record.n_within(self.setup.rules.target.force_error)
             text = conversation.answered_audit(question.where, call, within, record.n_atoms, error, bound)

@@ -1,7 +1,7 @@
 """`thalweg audit`: fresh random checks of a run's potential against its oracle, with a confidence interval.
 
-New walkers, with random numbers never used in learning, start where the run's walkers stand, forget where they came from,
-and are looked at by the clock. The sample's size is fixed beforehand and it is judged once.
+New walkers, with random numbers never used in learning, start where the run's walkers stand, forget where they
+came from, and are looked at by the clock. The sample's size is fixed beforehand and it is judged once.
 """
 
 from __future__ import annotations
@@ -75,12 +75,17 @@ def audit(folder: Path, n: int) -> AuditResult:
         store.rewind()
         checkpoint = store.last_checkpoint()
         if checkpoint is None or not (folder / "model").exists():
-            raise StoreError(f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first")
+            raise StoreError(
+                f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
+            )
         config = RunConfig.model_validate(store.runs()[-1].config)
         state = LoopState.from_json(checkpoint.state)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)
-        with threadpool_limits(limits=1, user_api="blas"), Labeller.local(config.oracle.model_dump()) as labeller:
+        with (
+            threadpool_limits(limits=1, user_api="blas"),
+            Labeller.local(config.oracle.model_dump()) as labeller,
+        ):
             setup = prepare(config, labeller.oracle)
             potential = Potential.load(folder / "model")
             drawn = _draw(setup, state, potential, n, config.seed + SEED_OFFSET * number)
@@ -109,7 +114,11 @@ def _draw(
 
 
 def _judge(
-    setup: Setup, state: LoopState, potential: Potential, desk: Desk, drawn: list[tuple[WalkerState, Snapshot]]
+    setup: Setup,
+    state: LoopState,
+    potential: Potential,
+    desk: Desk,
+    drawn: list[tuple[WalkerState, Snapshot]],
 ) -> AuditResult:
     questions = [
         Question(
@@ -118,7 +127,11 @@ def _judge(
             iteration=state.policy.iteration + 1,
             where=conversation.whereabouts(walker.walker_id, moment.time_fs, walker.temperature),
             walker=walker.walker_id,
-            reason={"text": "audit asked for by hand", "walker": walker.walker_id, "temperature": walker.temperature},
+            reason={
+                "text": "audit asked for by hand",
+                "walker": walker.walker_id,
+                "temperature": walker.temperature,
+            },
             prediction=potential.predict(moment.structure),
         )
         for walker, moment in drawn

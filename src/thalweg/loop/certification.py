@@ -1,8 +1,8 @@
 """Certifying the target from audits that are looked at again and again, without cheating by peeking.
 
 Null hypothesis of look j: the present model's fraction of atoms within the target is not above the required
-one. Each look tests it at its own level alpha_j = alpha * 6 / (pi j)², which sums to alpha over any number of
-looks (Bonferroni with Basel weights), alpha = 1 - certificate_level; so the chance that a run whose model
+one. Each look tests it at its own level alpha_j = alpha / 2^j, which sums to alpha over any number of
+looks (Bonferroni with geometric weights), alpha = 1 - certificate_level; so the chance that a run whose model
 misses the target ever claims it stays below alpha.
 
 A look may only be at a sample whose size was fixed beforehand. Audits therefore fill a *window*: its first

@@ -74,7 +74,9 @@ class Desk:
         asked = [(question, *self._submit(question)) for question in questions]
         return [self._receive(*one) for one in asked]
 
-    def _submit(self, question: Question) -> tuple[int, tuple[Failure, ...], Label | None, Future[Attempts] | None]:
+    def _submit(
+        self, question: Question
+    ) -> tuple[int, tuple[Failure, ...], Label | None, Future[Attempts] | None]:
         question_id = self._store.add_question(
             question.structure,
             question.kind.value,
@@ -118,7 +120,9 @@ class Desk:
         return Reply(question, question_id, label, failures, len(failures) + (label is not None))
 
 
-def reference_energies(store: SqliteStore, labeller: Labeller, numbers: Sequence[int]) -> dict[int, float] | None:
+def reference_energies(
+    store: SqliteStore, labeller: Labeller, numbers: Sequence[int]
+) -> dict[int, float] | None:
     """Energies (eV) of the isolated atoms by the oracle, asked once and kept; None when it cannot give them all."""
     key = f"reference_energies {labeller.oracle.fingerprint}"
     known: dict[str, float | None] = store.meta(key) or {}

@@ -109,8 +109,8 @@ def next_walkers(
     After backtrack it goes on from the sane moment; after reject from its home, with fresh velocities.
     """
     walkers, trusted = [], []
-    for judgement, result, home in zip(walk.judgements, walk.results, homes, strict=True):
-        state = result.state
+    for judgement, result, last_home in zip(walk.judgements, walk.results, homes, strict=True):
+        state, home = result.state, last_home
         match judgement.answer:
             case Answer.TRUST:
                 home = state

@@ -126,11 +126,11 @@ def _judge_broken(walker: int, result: BlockResult, limits: Limits) -> Judgement
     reason = reason_of(result.verdict, result.state.structure)
     if result.verdict.event.is_break:
         # One step before, it was below the limit, or it is where the block began: sane, and worth a label.
-        moment = result.last_sane(SANE_FRACTION * limits.break_, limits.novelty_break) or result.last
-        return Judgement(walker, Answer.BACKTRACK, reason, moment)
+        below = result.last_sane(SANE_FRACTION * limits.break_, limits.novelty_break)
+        return Judgement(walker, Answer.BACKTRACK, reason, below or result.last)
     # What is unphysical has gone wrong some time before.
-    moment = result.last_sane(limits.label, limits.novelty_label)
-    moment = moment or result.last_sane(SANE_FRACTION * limits.break_, limits.novelty_break)
-    if moment is None:
+    trusted = result.last_sane(limits.label, limits.novelty_label)
+    sane = trusted or result.last_sane(SANE_FRACTION * limits.break_, limits.novelty_break)
+    if sane is None:
         return Judgement(walker, Answer.REJECT, reason)
-    return Judgement(walker, Answer.BACKTRACK, reason, moment)
+    return Judgement(walker, Answer.BACKTRACK, reason, sane)

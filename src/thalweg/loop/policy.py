@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -93,9 +93,10 @@ class Rules:
 class PolicyState:
     """Everything the policy remembers.
 
-    `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale` (eV/Å)
-    the rms force on an atom in the labels: a bound as large as that says that nothing is known of the force. No window of audits begins before `learn_until`
-    labels, unless `quiet` blocks in a row have raised no question.
+    `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale`
+    (eV/Å) the rms force on an atom in the labels: a bound as large as that says that nothing is known of the
+    force. No window of audits begins before `learn_until` labels, unless `quiet` blocks in a row have raised no
+    question.
     """
 
     phase: Phase = Phase.SEED
@@ -111,7 +112,7 @@ class PolicyState:
     learn_until: int = 0
     quiet: int = 0
     audits: tuple[AuditRecord, ...] = ()
-    certification: Certification = Certification()
+    certification: Certification = field(default_factory=Certification)
     verdict: Verdict | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -195,7 +196,11 @@ def label_limit(state: PolicyState, rules: Rules) -> float:
 
 def break_limit(state: PolicyState, rules: Rules) -> float:
     """The bound (eV/Å) above which a walker must not go on: it knows no more than the size of the forces."""
-    return max(label_limit(state, rules), BREAK_RATIO * state.limit_ratio * rules.target.force_error, state.force_scale)
+    return max(
+        label_limit(state, rules),
+        BREAK_RATIO * state.limit_ratio * rules.target.force_error,
+        state.force_scale,
+    )
 
 
 def _start(state: PolicyState, rules: Rules) -> Decision:
@@ -288,7 +293,9 @@ def _enter(state: PolicyState, phase: Phase, rules: Rules) -> PolicyState:
     """The state in its phase; certifying begins with a window of audits that is worth filling."""
     if phase is Phase.CERTIFY and state.phase is not Phase.CERTIFY and state.audits:
         n_atoms = state.audits[-1].n_atoms
-        certification = stopping.fresh_window(state.certification, state.audits, rules.target, n_atoms=n_atoms)
+        certification = stopping.fresh_window(
+            state.certification, state.audits, rules.target, n_atoms=n_atoms
+        )
         state = dataclasses.replace(state, certification=certification)
     return dataclasses.replace(state, phase=phase)
 

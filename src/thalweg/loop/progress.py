@@ -43,9 +43,8 @@ def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: 
 
 def _walker(setup: Setup, state: LoopState, walk: Walk | None, k: int) -> WalkerProgress:
     walked = state.policy.walked_fs[k] if k < len(state.policy.walked_fs) else 0.0
-    bound = None
-    if walk is not None and walk.results[k].worst is not None:
-        bound = walk.results[k].worst.bound_max
+    worst = None if walk is None else walk.results[k].worst
+    bound = None if worst is None else worst.bound_max
     return WalkerProgress(
         index=k,
         temperature=state.walkers[k].temperature,

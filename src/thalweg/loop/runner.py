@@ -11,8 +11,8 @@
     Checkpoint   state, conversation and numbers become durable in one transaction
     Stop         write the final model and summary
 
-A label is durable before anything depends on it. A run killed anywhere goes on from its last checkpoint, finds the labels
-made since in the store, and takes the same way as if it had never been interrupted.
+A label is durable before anything depends on it. A run killed anywhere goes on from its last checkpoint, finds
+the labels made since in the store, and takes the same way as if it had never been interrupted.
 """
 
 from __future__ import annotations
@@ -150,8 +150,8 @@ class _Run:
         for part in ("system", "oracle", "model"):
             if getattr(before, part) != getattr(self.setup.config, part):
                 raise StoreError(
-                    f"{self.folder}: this run was started with another `{part}` section; labels and model would not fit "
-                    "together. Choose another run folder (--run FOLDER), or set it back"
+                    f"{self.folder}: this run was started with another `{part}` section; labels and model would "
+                    "not fit together. Choose another run folder (--run FOLDER), or set it back"
                 )
 
     def _adopt_changes(self, changes: list[str]) -> None:

@@ -86,7 +86,9 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
     if config.explore.strain > 0 and not all(s.pbc.all() for s in structures):
-        raise InputError("explore.strain: only structures that are periodic in three directions can be strained")
+        raise InputError(
+            "explore.strain: only structures that are periodic in three directions can be strained"
+        )
     return Setup(
         config=config,
         rules=Rules(

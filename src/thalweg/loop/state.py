@@ -33,7 +33,7 @@ class LoopState:
     tunings: list[Tuning] = field(default_factory=list)
     n_first: int = 0
     md_steps: int = 0
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""

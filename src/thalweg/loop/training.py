@@ -33,7 +33,9 @@ def make_learner(setup: Setup, energies: ReferenceEnergies) -> Learner:
 def with_fitted_energies(learner: Learner, labelled: Sequence[tuple[Structure, Label]]) -> Learner:
     """The same learner, its reference energies fitted to the seeds."""
     elements = learner.basis.elements
-    fitted = estimate_reference_energies([s for s, _ in labelled], [one.energy for _, one in labelled], elements)
+    fitted = estimate_reference_energies(
+        [s for s, _ in labelled], [one.energy for _, one in labelled], elements
+    )
     baseline = Baseline(elements, fitted, learner.baseline.zbl)
     return Learner(learner.basis, baseline, n_members=learner.model.n_members, seed=learner.model.seed)
 
@@ -48,7 +50,9 @@ def relearn(setup: Setup, state: LoopState, store: SqliteStore, energies: Refere
     return learner
 
 
-def _in_order(energies: dict[int, float], elements: Sequence[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _in_order(
+    energies: dict[int, float], elements: Sequence[str]
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     from ase.data import atomic_numbers
 
     return np.array([energies[int(atomic_numbers[element])] for element in elements])

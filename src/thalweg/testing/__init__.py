@@ -1,1 +1,1 @@
-
+"""Toy systems for tests, here and of third parties."""
