@@ -144,8 +144,16 @@ def test_the_random_arm_asks_without_regard_to_uncertainty(tmp_path):
 
 
 def test_a_crystal_learns_stress_and_audits_it(tmp_path):
-    config = make_config(crystal(tmp_path), explore={"strain": 0.02}, budget={"oracle_calls": 60})
+    config = make_config(
+        crystal(tmp_path),
+        explore={"strain": 0.03},
+        budget={"oracle_calls": 60},
+        properties={"equation_of_state": True},
+    )
     summary = run(config, tmp_path / "run")
+    eos = summary.properties["equation_of_state"]
+    assert eos["potential"]["bulk_modulus_GPa"] == pytest.approx(eos["oracle"]["bulk_modulus_GPa"], rel=0.1)
+    assert eos["potential"]["volume"] == pytest.approx(eos["oracle"]["volume"], rel=0.01)
     assert summary.audit.stress_rmse is not None
     assert 0 < summary.audit.stress_rmse < 0.01
     with SqliteStore.read(tmp_path / "run") as store:

@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    StrictBool,
     ValidationInfo,
     field_validator,
     model_validator,
@@ -195,6 +196,15 @@ class ExecutorConfig(Section):
         return self
 
 
+class PropertiesConfig(Section):
+    """What is computed with the finished potential, beside the oracle's own answer."""
+
+    equation_of_state: StrictBool = Field(
+        default=False,
+        description="Crystals: volume and bulk modulus of the first start structure, for about 9 further oracle calls.",
+    )
+
+
 class RunConfig(Section):
     """The whole configuration of a run."""
 
@@ -211,6 +221,7 @@ class RunConfig(Section):
     )
     seeds: SeedsConfig = Field(default=SeedsConfig(), description="The first labels.")
     executor: ExecutorConfig = Field(default=ExecutorConfig(), description="Where the oracle's calls run.")
+    properties: PropertiesConfig = Field(PropertiesConfig(), description="What is computed at the end.")
     seed: Annotated[int, whole(">= 0")] = Field(
         default=1, description="Seed of every random draw: same seed, same run."
     )

@@ -96,7 +96,15 @@ def walker_metrics(walk: Walk) -> list[dict[str, Any]]:
     return rows
 
 
-def make_summary(setup: Setup, state: LoopState, stopwatch: Stopwatch, oracle: str, model: Path) -> Summary:
+def make_summary(
+    setup: Setup,
+    state: LoopState,
+    stopwatch: Stopwatch,
+    *,
+    oracle: str,
+    model: Path,
+    properties: dict[str, Any],
+) -> Summary:
     """The keys of summary.json."""
     policy = state.policy
     coverage = state.calibration.coverage(Stream.AUDIT)
@@ -121,5 +129,5 @@ def make_summary(setup: Setup, state: LoopState, stopwatch: Stopwatch, oracle: s
         md_steps=state.md_steps,
         timing=stopwatch.timing,
         model_path=str(model),
-        visited={},
+        properties=properties,
     )

@@ -30,7 +30,7 @@ from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.config import RunConfig, describe_changes
 from thalweg.errors import StoreError
 from thalweg.features import set_num_threads
-from thalweg.loop import conversation, exploration
+from thalweg.loop import conversation, exploration, results
 from thalweg.loop.asking import Asker
 from thalweg.loop.desk import Desk, reference_energies
 from thalweg.loop.events import (
@@ -96,7 +96,9 @@ class _Run:
         self, setup: Setup, store: SqliteStore, labeller: Labeller, folder: Path, reporter: Reporter
     ) -> None:
         self.setup, self.store, self.folder = setup, store, folder
+        self.labeller = labeller
         self.oracle: Oracle = labeller.oracle
+        self.properties = results.recall(store)
         self.journal = Journal(store, folder, reporter)
         self.threads = os.cpu_count() or 1
         set_num_threads(1)
@@ -279,15 +281,28 @@ class _Run:
     def _finish(self) -> Summary:
         if self.learner is not None:
             self._save_model()
+            self._compute_properties(self.learner)
         verdict = self.state.policy.verdict
         if verdict is not None:
             self.journal.say(self.state.policy.iteration, EventKind.STOP, verdict.message, verdict.to_json())
         self._checkpoint()
         return self._summary()
 
+    def _compute_properties(self, learner: Learner) -> None:
+        with self.stopwatch("oracle"):
+            self.properties = results.compute(self.setup, self.asker.potential(learner), self.labeller)
+        self.store.set_meta(results.META_KEY, self.properties)
+        for line in results.describe(self.properties):
+            self.journal.say(self.state.policy.iteration, EventKind.INFO, line, self.properties)
+
     def _summary(self) -> Summary:
         return make_summary(
-            self.setup, self.state, self.stopwatch, self.oracle.display_name, self.folder / MODEL_FOLDER
+            self.setup,
+            self.state,
+            self.stopwatch,
+            oracle=self.oracle.display_name,
+            model=self.folder / MODEL_FOLDER,
+            properties=self.properties,
         )
 
     def _metrics(self, walk: exploration.Walk) -> dict[str, Any]:

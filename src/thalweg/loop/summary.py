@@ -55,7 +55,7 @@ class Summary:
     md_steps: int
     timing: Timing
     model_path: str
-    visited: dict[str, Any]
+    properties: dict[str, Any]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the documented keys."""
@@ -78,7 +78,7 @@ class Summary:
             "md_steps": self.md_steps,
             "timing": self.timing.to_json(),
             "model_path": self.model_path,
-            "visited": self.visited,
+            "properties": self.properties,
         }
 
 
