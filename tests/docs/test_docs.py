@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -182,3 +183,13 @@ def test_the_readme_has_the_two_commands():
         ("test", "pip install '.[test]' && pytest"),
     ):
         assert f"<!-- {mark}-command -->\n```\n{command}\n```\n" in text
+
+
+def test_ci_finds_the_test_command():
+    line = next(
+        line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("test_command=")
+    )
+    found = subprocess.run(
+        ["bash", "-c", f'{line}; echo "$test_command"'], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "pip install '.[test]' && pytest\n"

@@ -105,7 +105,7 @@ def _tiles(data: ReportData) -> str:
         ("Labels learned", str(s.n_labels), f"{s.failed_calls} calls failed"),
         ("Wall time", duration(wall) if wall is not None else "–", f"{s.iterations} iterations"),
         ("Dynamics", _explored(data), f"{s.md_steps:,} steps".replace(",", " ")),
-        ("Features", "–" if s.n_features is None else str(s.n_features), "weights per element"),
+        ("Features", "–" if s.n_features is None else str(s.n_features), "weights, all elements"),
     ]
     if s.audit is not None and s.audit.force_rmse is not None:
         quantile = s.audit.force_error_quantile
