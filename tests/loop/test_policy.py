@@ -141,6 +141,16 @@ def test_resuming_with_a_stricter_target_voids_the_certificate():
     assert same.certification.certificate is not None
 
 
+def test_audits_of_other_trajectories_certify_nothing():
+    states, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    again = retarget(states[-1], RULES, target_changed=True, explore_changed=True)
+    assert again.certification.certificate is None
+    more, done = play(RULES, lambda n: 0.999, questions=lambda n: 0, state=again)
+    assert done[-1].verdict.reason is StopReason.TARGET
+    assert len(more[-1].audits) >= len(states[-1].audits) + 15
+    assert more[-1].slowest_fs >= RULES.time_fs
+
+
 def test_a_larger_budget_lets_a_stopped_run_go_on():
     small = dataclasses.replace(RULES, oracle_calls=30)
     states, done = play(small, lambda n: 0.5, questions=lambda n: 1)

@@ -173,16 +173,23 @@ def decide(state: PolicyState, event: Event, rules: Rules) -> Decision:
             return _stop(state, Verdict(True, stopping.StopReason.BUDGET, message, {}))
 
 
-def retarget(state: PolicyState, rules: Rules, *, target_changed: bool) -> PolicyState:
-    """A run resumed with other settings: audits are judged anew against a changed target, and it goes on.
+def retarget(
+    state: PolicyState, rules: Rules, *, target_changed: bool, explore_changed: bool = False
+) -> PolicyState:
+    """A run resumed with other settings: it goes on, and what the settings touch is judged anew.
 
-    The errors of the audits do not depend on the target, but a certificate does.
+    The errors of the audits do not depend on the target, but a certificate does. Audits of other trajectories than
+    those now walked certify nothing about these: after a change of exploration certification begins at zero.
     """
     walked = (state.walked_fs + (0.0,) * rules.walkers)[: rules.walkers]
     state = dataclasses.replace(state, verdict=None, walked_fs=walked if state.n_labels else ())
     if target_changed:
         certification = stopping.advance(Certification(), state.audits, rules.target)
         state = dataclasses.replace(state, certification=certification, limit_ratio=LIMIT_RATIO)
+    if explore_changed:
+        fresh = Certification(n_seen=len(state.audits), window_start=len(state.audits))
+        walked = (0.0,) * rules.walkers if state.n_labels else ()
+        state = dataclasses.replace(state, certification=fresh, walked_fs=walked, quiet=0)
     if state.phase is not Phase.SEED:
         state = dataclasses.replace(state, phase=_phase(state, rules))
     return state

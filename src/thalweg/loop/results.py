@@ -1,7 +1,7 @@
 """What is asked of the finished potential, beside the oracle's own answer: for now the equation of state.
 
-The oracle's energies for it are calls of their own, outside the budget: they check, they do not teach. They are counted
-in the result and kept in the store, so that asking again costs nothing.
+The oracle's energies for it are calls of their own, outside the budget: they check, they do not teach. They are
+counted in the result.
 """
 
 from __future__ import annotations

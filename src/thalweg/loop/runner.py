@@ -64,6 +64,8 @@ from thalweg.oracles.base import Oracle
 from thalweg.store import SqliteStore
 
 MODEL_FOLDER = "model"
+COMPLETE = "complete"
+"""Name under which the store keeps the iteration of a verdict whose model and summary are written."""
 SAVE_EVERY = 20.0
 """Seconds between two writings of the current model while a run goes on; it is always written at the end."""
 
@@ -158,8 +160,15 @@ class _Run:
 
     def _adopt_changes(self, changes: list[str]) -> None:
         target_changed = any(line.startswith("target.") for line in changes)
-        self.state.policy = retarget(self.state.policy, self.setup.rules, target_changed=target_changed)
-        if any(line.startswith("explore.") for line in changes) and self.state.walkers:
+        explored = ("temperature", "walkers", "strain", "ensemble")
+        explore_changed = any(line.startswith(f"explore.{key}") for line in changes for key in explored)
+        self.state.policy = retarget(
+            self.state.policy,
+            self.setup.rules,
+            target_changed=target_changed,
+            explore_changed=explore_changed,
+        )
+        if explore_changed and self.state.walkers:
             fresh = self.setup.walkers()
             kept = zip(self.state.walkers, fresh, strict=False)
             warmed = [exploration.rethermalise(old, new.temperature, self.state.rng) for old, new in kept]
@@ -174,11 +183,13 @@ class _Run:
 
     def go(self) -> Summary:
         """Decide, perform, until the policy says stop."""
-        if self.state.policy.verdict is not None:
+        if self.state.policy.verdict is not None and self._is_complete():
             return self._summary()
         if self.state.policy.n_labels:
             with self.stopwatch("fit"):
                 self.learner = relearn(self.setup, self.state, self.store, self.asker.energies)
+        if self.state.policy.verdict is not None:
+            return self._finish()  # killed between the verdict and the writing of the model
         events: deque[Event] = deque([Started()])
         while events:
             event = OutOfTime() if self._out_of_time() else events.popleft()
@@ -190,6 +201,11 @@ class _Run:
                 if happened is not None:
                     events.append(happened)
         raise AssertionError("the policy left nothing to do and did not stop")
+
+    def _is_complete(self) -> bool:
+        """Whether everything that follows the verdict has been written."""
+        written = self.store.meta(COMPLETE) == self.state.policy.iteration
+        return written and (self.folder / MODEL_FOLDER).exists()
 
     def _out_of_time(self) -> bool:
         limit = self.setup.config.budget.wall_time
@@ -286,6 +302,7 @@ class _Run:
         if verdict is not None:
             self.journal.say(self.state.policy.iteration, EventKind.STOP, verdict.message, verdict.to_json())
         self._checkpoint()
+        self.store.set_meta(COMPLETE, self.state.policy.iteration)
         return self._summary()
 
     def _compute_properties(self, learner: Learner) -> None:
