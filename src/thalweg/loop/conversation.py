@@ -15,6 +15,11 @@ def picoseconds(fs: float) -> str:
     return f"{fs:.0f} fs" if fs < 1000 else f"{fs / 1000:.1f} ps"
 
 
+def size(value: float) -> str:
+    """A force error for reading: two decimals, or two digits where those would be zeros."""
+    return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
+
+
 def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
     """Who speaks: walker, its time, its thermostat."""
     return f"walker {walker}, {picoseconds(time_fs)}, {temperature:.0f} K"
@@ -22,7 +27,7 @@ def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
 
 def answered_query(where: str, why: str, oracle: str, call: int, error: float, seconds: float) -> str:
     """A question, its answer and what it took to learn it; `error` is the largest force error, eV/Å."""
-    off = f"was off by {error:.2f}"
+    off = f"was off by {size(error)}"
     return f"{where}: {why} -> asked {oracle} (call {call}): {off}; learned in {seconds:.2f} s"
 
 
@@ -30,7 +35,7 @@ def answered_audit(where: str, call: int, within: int, n_atoms: int, error: floa
     """An audit: drawn by the clock; how many atoms met the target; largest error against largest bound."""
     return (
         f"{where}: audit (call {call}): {within} of {n_atoms} atoms within the target, "
-        f"largest error {error:.2f}, bound {bound:.2f} eV/Å"
+        f"largest error {size(error)}, bound {size(bound)} eV/Å"
     )
 
 

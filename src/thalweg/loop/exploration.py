@@ -87,11 +87,14 @@ def walk(
 
 
 def at_random(walk: Walk, rng: np.random.Generator) -> Walk:
-    """The control arm: each walker asks about a moment drawn at random, whatever the uncertainty says."""
+    """The control arm: where a walker has a question, it is about a moment of its block drawn at random.
+
+    When to ask is left as it is, so that two arms differ in nothing but what they ask.
+    """
     judgements = []
     for judgement, result in zip(walk.judgements, walk.results, strict=True):
         moments = list(result.samples)
-        if not moments:
+        if not moments or judgement.answer is Answer.TRUST:
             judgements.append(judgement)
             continue
         moment = moments[int(rng.integers(len(moments)))]

@@ -231,7 +231,10 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
     due = min(due, left)
     if due or event.questions:
         draw: tuple[Action, ...] = (DrawAudits(due),) if due else ()
-        return state, (*draw, Ask(min(rules.batch, left - due)))
+        spare = left - due
+        if state.phase is Phase.CERTIFY:
+            spare = max(0, spare - _reserve(state, rules))
+        return state, (*draw, Ask(min(rules.batch, spare)))
     return _go_on(state, rules)
 
 
@@ -284,16 +287,21 @@ def _phase(state: PolicyState, rules: Rules) -> Phase:
     walked = state.slowest_fs >= rules.time_fs
     if state.certification.certificate is not None:
         return Phase.PATROL
-    n_atoms = state.audits[-1].n_atoms if state.audits else 1
-    window = state.audits[state.certification.window_start :]
     if walked and (state.n_labels >= state.learn_until or state.quiet >= QUIET):
         return Phase.CERTIFY
-    # Keep back what a clean certificate costs: labels that cannot be certified are worth less to the user.
-    needed = stopping.audits_needed(
-        Certification(looks=state.certification.looks), (), rules.target, n_atoms=n_atoms
-    )
-    reserve = (needed or 0) - len(window)
-    return Phase.CERTIFY if state.audits and rules.oracle_calls - state.calls <= reserve else Phase.EXPLORE
+    left = rules.oracle_calls - state.calls
+    return Phase.CERTIFY if state.audits and left <= _reserve(state, rules) else Phase.EXPLORE
+
+
+def _reserve(state: PolicyState, rules: Rules) -> int:
+    """Calls to keep back for a certificate: labels that cannot be certified are worth less to the user."""
+    if not state.audits:
+        return 0
+    n_atoms = state.audits[-1].n_atoms
+    clean = Certification(looks=state.certification.looks)
+    in_fresh_window = stopping.audits_needed(clean, (), rules.target, n_atoms=n_atoms) or 0
+    in_this_window = stopping.audits_needed(state.certification, state.audits, rules.target, n_atoms=n_atoms)
+    return in_fresh_window if in_this_window is None else min(in_fresh_window, in_this_window)
 
 
 def _enter(state: PolicyState, phase: Phase, rules: Rules) -> PolicyState:
