@@ -57,13 +57,13 @@ class Grams:
 
     def add(self, block: Block, rows: FloatArray) -> None:
         """Take in a block; `rows` are its rows in scaled features."""
-        self._class_of(_key(block)).add(rows, block.targets)
+        self._class_of(key_of(block)).add(rows, block.targets)
 
     def add_many(self, blocks: Sequence[Block], scale: FloatArray) -> None:
         """Take in many blocks whose rows are to be divided by `scale`: one pass over G for many rows."""
         by_key: dict[Key, list[Block]] = {}
         for block in blocks:
-            by_key.setdefault(_key(block), []).append(block)
+            by_key.setdefault(key_of(block), []).append(block)
         for key, alike in by_key.items():
             n_before = np.cumsum([0] + [len(block.targets) for block in alike[:-1]])
             for number in np.unique(n_before // _CHUNK_ROWS):
@@ -103,7 +103,8 @@ class Grams:
         return sum(gram.m for gram in self._classes.values())
 
 
-def _key(block: Block) -> Key:
+def key_of(block: Block) -> Key:
+    """The class of a block."""
     return block.kind, noise_class(block.label_noise)
 
 

@@ -25,9 +25,10 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import minimize
 
 from thalweg.errors import InputError, ModelError, check
+from thalweg.models.dual import KeptRows
 from thalweg.models.evidence import factorise, log_evidence, unpack
 from thalweg.models.factor import Factor
-from thalweg.models.gram import Grams
+from thalweg.models.gram import Grams, key_of
 from thalweg.models.observation import Kind, Observation, noise_class
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
@@ -75,6 +76,7 @@ class BayesianLinear:
         self.n_labels = 0
         self.n_labels_tuned = 0
         self.grams = Grams(prior.n_columns)
+        self.kept = KeptRows(prior.n_columns)
         self.state: FittedState | None = None
 
     @property
@@ -99,6 +101,7 @@ class BayesianLinear:
         for block in observation:
             scaled = block.rows / state.scale
             self.grams.add(block, scaled)
+            self.kept.add(key_of(block), scaled, block.targets)
             inverse_sd = 1.0 / np.hypot(noise[block.kind], noise_class(block.label_noise))
             rows.append(scaled * inverse_sd)
             targets.append(block.targets * inverse_sd)
@@ -110,7 +113,10 @@ class BayesianLinear:
         if not observations:
             return
         state = self._begin(observations)
-        self.grams.add_many([block for observation in observations for block in observation], state.scale)
+        blocks = [block for observation in observations for block in observation]
+        self.grams.add_many(blocks, state.scale)
+        for block in blocks:
+            self.kept.add(key_of(block), block.rows / state.scale, block.targets)
         self.n_labels += len(observations)
         self._rebuild()
 
@@ -152,15 +158,16 @@ class BayesianLinear:
     def tune(self, max_evaluations: int = 20) -> float:
         """Maximise log evidence + log hyperprior from the present point, then rebuild the posterior.
 
-        Each evaluation costs a Cholesky factorisation and an inverse of size n. Returns the log evidence plus
-        the log hyperprior (up to its constant), which never falls.
+        Each evaluation costs a Cholesky factorisation and an inverse of size n, or less while rows are few.
+        Returns the log evidence plus the log hyperprior (up to its constant), which never falls.
         """
         state, widths = self.fitted, self.prior.widths()
         best_cost, best_x = np.inf, state.x
 
         def objective(x: FloatArray) -> tuple[float, FloatArray]:
             nonlocal best_cost, best_x
-            value, gradient = log_evidence(self.prior, self.grams, x)
+            few = self.kept.log_evidence(self.prior, x)
+            value, gradient = few or log_evidence(self.prior, self.grams, x)
             deviation = (x - state.centre) / widths
             cost = 0.5 * float(deviation @ deviation) - value
             if cost < best_cost:
@@ -194,6 +201,7 @@ class BayesianLinear:
         state = self.fitted
         other.state = FittedState(state.scale, state.centre, state.x.copy(), state.factor)
         other.grams, other.n_labels = grams, n_labels
+        other.kept = KeptRows(self.prior.n_columns, overflown=True)
         other._rebuild()
         return other
 

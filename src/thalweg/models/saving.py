@@ -9,6 +9,7 @@ import numpy as np
 
 from thalweg.errors import InputError, ModelError
 from thalweg.models.archive import Arrays, read_archive, take, write_archive
+from thalweg.models.dual import KeptRows
 from thalweg.models.factor import Factor
 from thalweg.models.gram import Gram
 from thalweg.models.linear import BayesianLinear, FittedState
@@ -66,6 +67,7 @@ def _restore(arrays: Arrays, facts: dict[str, Any]) -> BayesianLinear:
     factor = Factor(_unpacked(take(arrays, "factor", (_packed_size(n + 1),)), n + 1))
     if (np.diag(factor.R) <= 0).any() or (scale <= 0).any():
         raise ValueError("the posterior factor or the scale is not positive")
+    model.kept = KeptRows(n, overflown=True)
     model.state = FittedState(scale, centre, x, factor)
     model.n_labels, model.n_labels_tuned = int(facts["n_labels"]), int(facts["n_labels_tuned"])
     for number, entry in enumerate(facts["classes"]):
