@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -71,6 +71,11 @@ class Asker:
         self._limits = Limits(np.inf, np.inf, np.inf, np.inf)
 
     @property
+    def width(self) -> int:
+        """Calls that run side by side."""
+        return max(1, self.setup.config.executor.workers)
+
+    @property
     def n_questions(self) -> int:
         """Queries in the queue."""
         return len(self._queries)
@@ -80,28 +85,34 @@ class Asker:
     def take_questions(self, walk: Walk, limits: Limits) -> None:
         """Queue what the gate wants labelled."""
         self._limits = limits
-        self._queries = [
+        self._queries = self._worth_asking(
             _Waiting(j.walker, j.moment, j.reason, walk.results[j.walker].state.temperature)
             for j in walk.judgements
-            if j.moment is not None
-            and j.reason is not None
-            and not self.desk.is_quarantined(j.moment.structure)
-        ]
+            if j.moment is not None and j.reason is not None
+        )
 
     def draw_audits(self, walk: Walk, n: int) -> None:
         """Queue `n` moments of the block, drawn by chance alone."""
         drawn = draw_audits(walk, n, self.state.rng)
         reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn by the clock")
-        self._audits = [
+        self._audits = self._worth_asking(
             _Waiting(walker, moment, reason, walk.results[walker].state.temperature)
             for walker, moment in drawn
-        ]
+        )
+
+    def _worth_asking(self, moments: Iterable[_Waiting]) -> list[_Waiting]:
+        """Each structure once, and none that asking again would teach nothing of."""
+        by_hash: dict[str, _Waiting] = {}
+        for waiting in moments:
+            if not self.desk.is_settled(waiting.moment.structure):
+                by_hash.setdefault(waiting.moment.structure.content_hash, waiting)
+        return list(by_hash.values())
 
     def taught(self, learner: Learner) -> dict[int, float]:
-        """Walkers that stand at a structure that has been learned, with their largest bound there (eV/Å)."""
+        """Walkers that stand where asking again would teach nothing, with their largest bound there (eV/Å)."""
         bounds = {}
         for k, walker in enumerate(self.state.walkers):
-            if self.desk.has_label(walker.structure):
+            if self.desk.is_settled(walker.structure):
                 prediction = calibrated(
                     learner.predict(walker.structure), walker.structure, self.state.calibration
                 )
@@ -125,12 +136,13 @@ class Asker:
             for k, structure in enumerate(structures, start=1)
         ]
         replies: list[Reply] = []
-        width = max(1, self.setup.config.executor.workers)
-        for first in range(0, total, width):
+        calls = 0
+        for first in range(0, total, self.width):
             with self.stopwatch("oracle"):
-                replies += self.desk.ask(questions[first : first + width])
+                replies += self.desk.ask(questions[first : first + self.width], width=self.width)
             for number, reply in enumerate(replies[first:], start=first + 1):
-                self._tell_seed(number, total, reply)
+                self._tell_seed(number, total, reply, calls + 1)
+                calls += reply.calls
         labelled = [(reply.question.structure, reply.label) for reply in replies if reply.label is not None]
         if not labelled:
             raise OracleError(_no_seed(replies))
@@ -143,15 +155,15 @@ class Asker:
         self.state.n_first = len(labelled)
         self.state.tunings = learner.tunings
         event = SeedsAnswered(
-            calls=sum(reply.calls for reply in replies),
+            calls=calls,
             failed=sum(len(reply.failures) for reply in replies),
             labels=len(labelled),
             force_scale=learner.force_scale,
         )
         return event, learner
 
-    def _tell_seed(self, number: int, total: int, reply: Reply) -> None:
-        self._tell_failures(reply, number)
+    def _tell_seed(self, number: int, total: int, reply: Reply, call: int) -> None:
+        self._tell_failures(reply, call)
         if reply.label is not None:
             text = conversation.answered_seed(number, total, self.desk.name, reply.label.wall_time)
             self.journal.say(0, EventKind.SEED, text, {"energy": reply.label.energy})
@@ -159,23 +171,25 @@ class Asker:
     # --- questions --------------------------------------------------------------------------------------
 
     def ask(self, learner: Learner, n: int) -> Answered:
-        """Ask all audits, then up to `n` queries, scored anew after every answer; the rest is withdrawn."""
+        """Ask all audits, then queries for up to `n` calls, scored anew after every answer; the rest is withdrawn.
+
+        Attempts that fail count as calls; a question that was begun is brought to its end.
+        """
         audits, queries, self._audits, self._queries = self._audits, self._queries, [], []
         records: list[AuditRecord] = []
         calls = failed = learned = 0
-        width = max(1, self.setup.config.executor.workers)
-        batches = [[self._question(learner, one, QuestionKind.AUDIT) for one in audits]] if audits else []
-        while batches or (n > 0 and queries):
-            if not batches:
-                chosen, queries = self._choose(learner, queries, min(n, width))
-                n -= len(chosen)
-                batches = [[self._question(learner, one, QuestionKind.QUERY) for one in chosen]]
-            batch = batches.pop()
+        batch = [self._question(learner, one, QuestionKind.AUDIT) for one in audits]
+        while batch or (n > 0 and queries):
+            if not batch:
+                chosen, queries = self._choose(learner, queries, min(n, self.width))
+                batch = [self._question(learner, one, QuestionKind.QUERY) for one in chosen]
             with self.stopwatch("oracle"):
-                replies = self.desk.ask(batch)
+                replies = self.desk.ask(batch, width=self.width)
+            batch = []
             for reply in replies:
                 call = self.state.policy.calls + calls + 1
                 calls += reply.calls
+                n -= reply.calls if reply.question.kind is QuestionKind.QUERY else 0
                 failed += len(reply.failures)
                 self._tell_failures(reply, call)
                 if reply.label is None:
@@ -197,8 +211,6 @@ class Asker:
             "time": waiting.moment.time_fs / 1000.0,
             "temperature": waiting.temperature,
         }
-        if reason["limit"] == np.inf:
-            reason["limit"] = None
         iteration = self.state.policy.iteration
         return Question(kind, structure, iteration, waiting.where, waiting.walker, reason, prediction)
 
@@ -206,6 +218,7 @@ class Asker:
         self, learner: Learner, queries: Sequence[_Waiting], n: int
     ) -> tuple[list[_Waiting], list[_Waiting]]:
         """The `n` best queries by the present model, and those left that are still above a limit."""
+        queries = self._worth_asking(queries)  # an audit may have been of the same moment
         strategy = Strategy(self.setup.config.acquisition.strategy)
         if strategy is not Strategy.RANDOM:
             queries = [fresh for waiting in queries if (fresh := self._rescore(learner, waiting)) is not None]

@@ -6,6 +6,7 @@ what it had asked before it was killed therefore counts the same calls, and make
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -46,6 +47,17 @@ class Reply:
     calls: int
 
 
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A question on its way: failed attempts made before, and the label already known or the future of one."""
+
+    question: Question
+    id: int
+    before: tuple[Failure, ...]
+    known: Label | None
+    future: Future[Attempts] | None
+
+
 class Desk:
     """Puts questions to the oracle and records what comes back."""
 
@@ -69,14 +81,24 @@ class Desk:
         """Whether the oracle's label of this structure is in the store and in its place in the order of learning."""
         return self._store.is_learned(structure.content_hash, self.fingerprint)
 
-    def ask(self, questions: Sequence[Question]) -> list[Reply]:
-        """Put all questions to the oracle, side by side where there are workers; replies in the order of asking."""
-        asked = [(question, *self._submit(question)) for question in questions]
-        return [self._receive(*one) for one in asked]
+    def is_settled(self, structure: Structure) -> bool:
+        """Whether asking about this structure would teach nothing: it is learned, or the oracle cannot answer it."""
+        return self.is_quarantined(structure) or self.has_label(structure)
 
-    def _submit(
-        self, question: Question
-    ) -> tuple[int, tuple[Failure, ...], Label | None, Future[Attempts] | None]:
+    def ask(self, questions: Sequence[Question], *, width: int = 1) -> list[Reply]:
+        """Put all questions to the oracle, `width` of them side by side; replies in the order of asking.
+
+        No answer waits for a question that has not been put yet before it becomes durable.
+        """
+        replies: list[Reply] = []
+        asked: deque[_Asked] = deque()
+        for question in questions:
+            if len(asked) == width:
+                replies.append(self._receive(asked.popleft()))
+            asked.append(self._submit(question))
+        return replies + [self._receive(one) for one in asked]
+
+    def _submit(self, question: Question) -> _Asked:
         question_id = self._store.add_question(
             question.structure,
             question.kind.value,
@@ -87,25 +109,18 @@ class Desk:
         before = tuple(attempt.failure for attempt in self._store.attempts(question_id))
         known = self._store.find_label(question.structure.content_hash, self.fingerprint)
         if known is not None or len(before) >= self._labeller.attempts:
-            return question_id, before, known, None
+            return _Asked(question, question_id, before, known, None)
         self._store.set_state(question_id, TaskState.RUNNING)
         future = self._labeller.submit(question.structure, first_attempt=len(before))
-        return question_id, before, None, future
+        return _Asked(question, question_id, before, None, future)
 
-    def _receive(
-        self,
-        question: Question,
-        question_id: int,
-        before: tuple[Failure, ...],
-        label: Label | None,
-        future: Future[Attempts] | None,
-    ) -> Reply:
-        failures = before
-        if future is not None:
-            attempts = future.result()
-            for number, failure in enumerate(attempts.failures, start=len(before)):
+    def _receive(self, asked: _Asked) -> Reply:
+        question, question_id, label, failures = asked.question, asked.id, asked.known, asked.before
+        if asked.future is not None:
+            attempts = asked.future.result()
+            for number, failure in enumerate(attempts.failures, start=len(asked.before)):
                 self._store.record_failure(question_id, number, failure)
-            failures, label = before + attempts.failures, attempts.label
+            failures, label = asked.before + attempts.failures, attempts.label
         if label is None:
             self._store.set_state(question_id, TaskState.QUARANTINED)
             self._quarantined.add(question.structure.content_hash)

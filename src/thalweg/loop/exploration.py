@@ -58,9 +58,9 @@ def walk(
 ) -> Walk:
     """Advance every walker by one block, each until its own break, and judge what was met.
 
-    `taught` names walkers that stand at a structure just learned, with their bound there (eV/Å). Where that is still
-    above the break limit, asking again would teach nothing: such a walker may go on until it is SLACK times as
-    uncertain.
+    `taught` names walkers that stand where asking again would teach nothing, since the structure is learned or the
+    oracle cannot answer it, with their bound there (eV/Å). Where that is still above the break limit, such a walker
+    may go on until it is SLACK times as uncertain; if it cannot make a single step even so, it is rejected.
     """
     numbers = _numbers(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
@@ -82,8 +82,19 @@ def walk(
     stride = max(1, min(settings.record_stride, n_steps // 4))
     settings = dataclasses.replace(settings, record_stride=stride)
     results = advance(field, walkers, n_steps, settings, core, n_threads=n_threads)
-    judgements = tuple(judge(k, result, limits) for k, result in enumerate(results))
+    judgements = tuple(
+        _judge(k, result, limits, stands_still=k in taught and not result.n_steps)
+        for k, result in enumerate(results)
+    )
     return Walk(tuple(results), judgements)
+
+
+def _judge(walker: int, result: BlockResult, limits: Limits, *, stands_still: bool) -> Judgement:
+    """The gate's answer; stepping back to where a walker cannot get away from would repeat itself forever."""
+    judgement = judge(walker, result, limits)
+    if stands_still and judgement.answer is Answer.BACKTRACK:
+        return Judgement(walker, Answer.REJECT, judgement.reason)
+    return judgement
 
 
 def at_random(walk: Walk, rng: np.random.Generator) -> Walk:
@@ -120,6 +131,8 @@ def next_walkers(
             case Answer.BACKTRACK if judgement.moment is not None:
                 state = step_back(state, judgement.moment)
             case Answer.REJECT:
+                if not result.n_steps:  # its first energy may stem from a model that knew little
+                    state = dataclasses.replace(state, reference_energy=None)
                 state = restart(state, home.structure, rng)
         walkers.append(state)
         trusted.append(home)

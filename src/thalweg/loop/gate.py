@@ -13,6 +13,7 @@ found in a block into one answer per walker. Pure: no model, no store.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -65,8 +66,9 @@ class Reason:
     text: str
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {k: getattr(self, k) for k in ("cause", "atom", "element", "value", "limit", "text")}
+        """Plain data; an absent (infinite) limit is None."""
+        data = {k: getattr(self, k) for k in ("cause", "atom", "element", "value", "limit", "text")}
+        return data | {"limit": self.limit if math.isfinite(self.limit) else None}
 
 
 @dataclass(frozen=True)

@@ -48,13 +48,15 @@ class Setup:
         return min(wanted, self.config.budget.oracle_calls)
 
     def seeds(self, rng: np.random.Generator) -> list[Structure]:
-        """The first structures to label, chosen without any call of the oracle."""
+        """The first structures to label, each once, chosen without any call of the oracle."""
         heat = sorted({SEED_HEAT * t for t in self.temperatures})
-        return seed_structures(self.structures, self.n_seeds, heat, rng, self.config.explore.strain)
+        seeds = seed_structures(self.structures, self.n_seeds, heat, rng, self.config.explore.strain)
+        return list({seed.content_hash: seed for seed in seeds}.values())
 
     def walkers(self) -> list[WalkerState]:
         """Walkers at their start: start structures in turn, crystals strained over the configured range."""
-        strains = np.linspace(-1, 1, len(self.temperatures)) * self.config.explore.strain
+        n = len(self.temperatures)
+        strains = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) * self.config.explore.strain
         return [
             WalkerState.start(
                 _strained(self.structures[k % len(self.structures)], strains[k]),

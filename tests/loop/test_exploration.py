@@ -1,0 +1,182 @@
+"""A block of every walker: limits and slack, where to go on from, audits by the clock, the control arm."""
+
+import dataclasses
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from blocks import LIMITS, block, dimer, frames, moment, walk_of, walker_at
+
+from thalweg.explorers.limits import Event
+from thalweg.explorers.md import MdSettings
+from thalweg.explorers.walker import WalkerState
+from thalweg.loop import exploration
+from thalweg.loop.events import Explore
+from thalweg.loop.exploration import (
+    NOVELTY_BREAK,
+    SLACK,
+    Walk,
+    at_random,
+    draw_audits,
+    next_walkers,
+    restart,
+    rethermalise,
+    step_back,
+)
+from thalweg.loop.gate import Answer
+
+ACTION = Explore(block_fs=100.0, limit=0.2, break_limit=0.6)
+
+
+def walk_over(monkeypatch, results, taught, action=ACTION):
+    """`walk` with the core's part replaced by finished blocks; also what the core was given."""
+    given = SimpleNamespace()
+
+    def advance(field, walkers, n_steps, settings, limits, n_threads):
+        given.n_steps, given.settings, given.limits = n_steps, settings, limits
+        return results
+
+    monkeypatch.setattr(exploration, "advance", advance)
+    walk = exploration.walk(
+        SimpleNamespace(elements=("Cu",)),
+        [walker_at(moment(0), k) for k in range(len(results))],
+        action,
+        SimpleNamespace(bounds=SimpleNamespace(lines=lambda numbers: (np.array([2.0]), np.array([0.01])))),
+        MdSettings(timestep_fs=2.0, record_stride=100),
+        taught=taught,
+        n_threads=1,
+    )
+    return walk, given
+
+
+def standing(event=Event.ENERGY_SPIKE):
+    """A block that ended before its first step."""
+    return dataclasses.replace(block([moment(0, 0.1)], event=event), n_steps=0)
+
+
+def test_a_taught_walker_has_slack_and_no_other_has(monkeypatch):
+    results = [block([moment(1)]), block([moment(1)]), block([moment(1)])]
+    _, given = walk_over(monkeypatch, results, taught={1: 0.5, 2: 0.1})
+    assert [one.bound_break for one in given.limits] == [0.6, pytest.approx(SLACK * 0.5), 0.6]
+    assert [one.novelty_break for one in given.limits] == [NOVELTY_BREAK, math.inf, math.inf]
+    assert all(one.bound_label == 0.2 for one in given.limits)
+    assert given.limits[0].species_factor == (2.0,)
+    assert given.limits[0].species_floor == (0.01,)
+
+
+def test_short_blocks_give_samples_too(monkeypatch):
+    _, given = walk_over(monkeypatch, [block([moment(1)])], taught={})
+    assert (given.n_steps, given.settings.record_stride) == (50, 12)
+    _, given = walk_over(monkeypatch, [block([moment(1)])], {}, Explore(2.0, 0.2, 0.6))
+    assert (given.n_steps, given.settings.record_stride) == (1, 1)
+
+
+def test_a_taught_walker_that_cannot_make_a_step_is_rejected_instead_of_asked_about_again(monkeypatch):
+    walk, _ = walk_over(monkeypatch, [standing(), standing()], taught={1: 0.1})
+    assert [j.answer for j in walk.judgements] == [Answer.BACKTRACK, Answer.REJECT]
+    assert walk.judgements[1].moment is None
+    assert walk.judgements[1].reason == walk.judgements[0].reason
+
+
+def test_steps_of_all_walkers_add_up():
+    assert walk_of(block([moment(1), moment(2)]), block([moment(1)])).steps == 3
+
+
+def test_stepping_back_takes_place_speed_and_time_of_the_moment_but_new_random_numbers():
+    state, back = walker_at(moment(9)), moment(4)
+    after = step_back(state, back)
+    assert after.structure is back.structure
+    assert np.array_equal(after.velocities, back.velocities)
+    assert after.time_fs == back.time_fs
+    assert after.step == 10  # not 4: those random numbers led astray
+    assert after.list_positions is None
+    assert (after.reference_energy, after.temperature) == (state.reference_energy, state.temperature)
+
+
+def test_a_restart_draws_velocities_at_the_walkers_temperature():
+    state = walker_at(moment(9), temperature=500.0)
+    after = restart(state, dimer(), np.random.default_rng(0))
+    assert after.structure.content_hash == dimer().content_hash
+    assert (after.step, after.time_fs) == (10, state.time_fs)
+    assert not np.array_equal(after.velocities, state.velocities)
+    draws = [restart(state, dimer(), np.random.default_rng(k)).velocities for k in range(300)]
+    kinetic = 0.5 * (state.masses[:, None] * np.square(draws)).sum(axis=(1, 2)).mean()
+    assert kinetic == pytest.approx(3 * exploration.kB * 500.0, rel=0.1)  # 3/2 kT for each of two atoms
+
+
+def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
+    results = [
+        block([moment(1), moment(2)]),
+        block([moment(1), moment(2, 0.4)]),
+        block([moment(1), moment(2, 0.55)], event=Event.BREAK_UNCERTAIN),
+        block([moment(2, 0.55)], event=Event.TOO_HOT),
+    ]
+    homes = [walker_at(moment(0), k) for k in range(4)]
+    walkers, trusted = next_walkers(walk_of(*results), homes, np.random.default_rng(0))
+    assert walkers[0] is trusted[0] is results[0].state
+    assert walkers[1] is results[1].state
+    assert walkers[2].structure.content_hash == moment(1).structure.content_hash
+    assert walkers[3].structure is homes[3].structure
+    assert trusted[1:] == homes[1:]
+    assert walkers[3].reference_energy == homes[3].reference_energy
+
+
+def test_a_walker_that_could_not_leave_its_home_measures_its_energy_anew():
+    walk = walk_of(standing())
+    rejected = Walk(walk.results, (exploration.Judgement(0, Answer.REJECT, walk.judgements[0].reason),))
+    walkers, _ = next_walkers(rejected, [walker_at(moment(0))], np.random.default_rng(0))
+    assert walkers[0].reference_energy is None
+
+
+def test_audits_are_spread_over_walkers_and_even_over_time():
+    trajectory = [moment(k, bound=0.1 if k < 9 else 0.19) for k in range(10)]
+    walk = walk_of(*(block(trajectory, walker_id=k) for k in range(3)))
+    rng = np.random.default_rng(2)
+    steps = np.zeros(10)
+    for _ in range(2000):
+        drawn = draw_audits(walk, 3, rng)
+        assert sorted(walker for walker, _ in drawn) == [0, 1, 2]
+        for _, one in drawn:
+            steps[one.step] += 1
+    # 6000 draws over ten moments, the uncertain one among them: five standard deviations of a binomial
+    assert np.abs(steps - 600).max() < 5 * math.sqrt(6000 * 0.1 * 0.9)
+
+
+def test_audits_beyond_the_number_of_walkers_go_round_and_walkers_without_samples_give_none():
+    full = block([moment(1), moment(2)])
+    empty = dataclasses.replace(full, samples=frames([]))
+    drawn = draw_audits(Walk((full, empty), ()), 4, np.random.default_rng(0))
+    assert [walker for walker, _ in drawn] == [0, 0]
+    assert draw_audits(walk_of(full), 0, np.random.default_rng(0)) == []
+
+
+def test_the_control_arm_changes_what_is_asked_and_not_who_asks():
+    trusted = block([moment(1), moment(2)])
+    uncertain = block([moment(1), moment(2, 0.4), moment(3)])
+    broken = block([moment(1), moment(2, 0.4)], event=Event.BREAK_UNCERTAIN)
+    rejected = block([moment(1, 0.55)], event=Event.TOO_HOT)
+    walk = walk_of(trusted, uncertain, broken, rejected)
+    rng = np.random.default_rng(1)
+    asked = [at_random(walk, rng).judgements for _ in range(60)]
+    assert all(judgements[0] == walk.judgements[0] for judgements in asked)
+    expected = [Answer.TRUST, Answer.LABEL, Answer.BACKTRACK, Answer.BACKTRACK]
+    assert all([j.answer for j in judgements] == expected for judgements in asked)
+    assert {judgements[1].moment.step for judgements in asked} == {1, 2, 3}
+    assert asked[0][1].reason.cause == "random"
+    assert walk.judgements[1].moment.step == 2
+
+
+def test_only_walkers_whose_temperature_changed_get_new_velocities():
+    state = WalkerState.start(dimer(), temperature=300.0, seed=1, walker_id=0)
+    rng = np.random.default_rng(0)
+    assert rethermalise(state, 300.0, rng) is state
+    hotter = rethermalise(state, 600.0, rng)
+    assert hotter.temperature == 600.0
+    assert hotter.structure is state.structure
+    assert not np.array_equal(hotter.velocities, state.velocities)
+
+
+def test_the_limits_of_a_block_are_those_decided():
+    limits = exploration.gate_limits(Explore(100.0, LIMITS.label, LIMITS.break_))
+    assert (limits.label, limits.break_) == (LIMITS.label, LIMITS.break_)
