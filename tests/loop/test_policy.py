@@ -160,9 +160,40 @@ def test_a_larger_budget_lets_a_stopped_run_go_on():
     assert more[-1].calls > 30
 
 
+def test_walkers_that_cannot_move_are_asked_about_before_anything_is_kept_back():
+    states, _ = play(RULES, lambda n: 0.6, questions=lambda n: 1)
+    certifying = next(s for s in states if s.phase is Phase.CERTIFY)
+    _, actions = decide(certifying, BlockEnded((0.0,) * 4, 2), RULES)
+    assert any(isinstance(action, Ask) and action.n > 0 for action in actions)
+
+
+def test_walkers_that_cannot_move_and_about_which_nobody_answers_end_the_run():
+    states, _ = play(RULES, lambda n: 0.97, questions=lambda n: 1)
+    state, event = states[4], BlockEnded((0.0,) * 4, 0)
+    for _ in range(1000):
+        state, actions = decide(state, event, RULES)
+        if isinstance(actions[-1], Stop):
+            assert "cannot move" in actions[-1].verdict.message
+            return
+        event = Answered(0, 0, 0, (), 1.0) if isinstance(actions[-1], Ask) else BlockEnded((0.0,) * 4, 0)
+    raise AssertionError("the run did not end")
+
+
 def test_out_of_wall_time_stops_with_a_word_on_how_to_go_on():
     states, _ = play(RULES, lambda n: 0.97, questions=lambda n: 1)
     state, actions = decide(states[3], OutOfTime(), RULES)
     assert isinstance(actions[-1], Stop)
     assert "same command" in actions[-1].verdict.message
     assert state.phase is Phase.STOPPED
+
+
+def test_calls_kept_back_for_a_certificate_do_not_hold_a_walker_that_cannot_move():
+    rules = dataclasses.replace(RULES, oracle_calls=60, walkers=2, batch=3)
+    audits = tuple(AuditRecord(30, (0.05,) * 9, (0.2,) * 9) for _ in range(3))
+    state = PolicyState(
+        phase=Phase.CERTIFY, calls=50, n_labels=50, walked_fs=(6000.0,) * 2, block_fs=100.0, audits=audits
+    )
+    moving = decide(state, BlockEnded((100.0, 100.0), 2), rules)[1]
+    stuck = decide(state, BlockEnded((0.0, 100.0), 2), rules)[1]
+    assert moving == (DrawAudits(2), Ask(0))
+    assert stuck == (DrawAudits(2), Ask(1))

@@ -32,8 +32,8 @@ NOVELTY_GROWTH = 1.1
 """The novelty model is fitted anew when the labels have grown by this factor."""
 TUNE_GROWTH = 1.6
 """The evidence is maximised again when the labels have grown by this factor."""
-TUNE_EVALUATIONS = 10
-"""Evaluations of the evidence in the first two searches; later ones start near their goal and take half as many."""
+TUNE_EVALUATIONS = (20, 6)
+"""Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Learner:
 
     def _tune(self) -> float:
         start = time.perf_counter()
-        self.model.tune(TUNE_EVALUATIONS if len(self.tunings) < 2 else TUNE_EVALUATIONS // 2)
+        self.model.tune(TUNE_EVALUATIONS[bool(self.tunings)])
         hold_noise(self.model)
         self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
         return time.perf_counter() - start

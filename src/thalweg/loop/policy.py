@@ -62,6 +62,8 @@ LEARN_FIRST = 1.15
 """After audits that showed the target missed, labels grow by this factor before the next window of audits."""
 QUIET = 5
 """Blocks without a question after which there is nothing left to learn at the present limit."""
+STALLED = 100
+"""Blocks in a row without a step and without a call after which a run ends."""
 PATIENCE = 20.0
 """Walkers go on for at most this many times the asked-for time in search of a certificate."""
 
@@ -96,7 +98,7 @@ class PolicyState:
     `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale`
     (eV/Å) the rms force on an atom in the labels: a bound as large as that says that nothing is known of the
     force. No window of audits begins before `learn_until` labels, unless `quiet` blocks in a row have raised no
-    question.
+    question. `stalled` counts blocks in a row in which no walker moved and no call was made.
     """
 
     phase: Phase = Phase.SEED
@@ -111,6 +113,7 @@ class PolicyState:
     force_scale: float = 0.0
     learn_until: int = 0
     quiet: int = 0
+    stalled: int = 0
     audits: tuple[AuditRecord, ...] = ()
     certification: Certification = field(default_factory=Certification)
     verdict: Verdict | None = None
@@ -226,6 +229,7 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
         audited_fs=remainder,
         block_fs=_next_block(state, event.questions > 0, rules),
         quiet=0 if event.questions else state.quiet + 1,
+        stalled=state.stalled + 1 if sum(event.advanced_fs) == 0 else 0,
     )
     left = rules.oracle_calls - state.calls
     due = min(due, left)
@@ -233,7 +237,9 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
         draw: tuple[Action, ...] = (DrawAudits(due),) if due else ()
         spare = left - due
         if state.phase is Phase.CERTIFY:
-            spare = max(0, spare - _reserve(state, rules))
+            # A walker that cannot move must be answered, or neither it nor the run would ever come to an end.
+            stuck = sum(advanced <= 0.0 for advanced in event.advanced_fs)
+            spare = min(spare, max(stuck, spare - _reserve(state, rules)))
         return state, (*draw, Ask(min(rules.batch, spare)))
     return _go_on(state, rules)
 
@@ -274,6 +280,7 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
         calls=state.calls + event.calls,
         failed=state.failed + event.failed,
         n_labels=n_labels,
+        stalled=0 if event.calls else state.stalled,
         quiet=0 if learn_until > state.learn_until else state.quiet,
         force_scale=event.force_scale,
         audits=audits,
@@ -327,6 +334,9 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
     verdict = stopping.decide_stop(state.certification, state.audits, rules.target, budget, forecast)
     if verdict.stop and (walked or verdict.reason is not stopping.StopReason.TARGET):
         return _stop(state, verdict)
+    if state.stalled > STALLED:
+        message = "walkers cannot move: all stand where the model breaks down and the oracle gives no answer"
+        return _stop(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
     if state.slowest_fs > PATIENCE * rules.time_fs:
         message = f"time spent: walkers went {PATIENCE:g} times as far as asked without a certificate"
         return _stop(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
