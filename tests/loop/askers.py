@@ -1,0 +1,81 @@
+"""An asker at its desk with everything it needs, on six copper atoms and EMT."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import numpy as np
+from ase.cluster import Octahedron
+from blocks import LIMITS
+from runs import EMT, cluster, make_config
+
+from thalweg.calibration import Calibration, CalibrationSpec
+from thalweg.explorers.base import Snapshot
+from thalweg.loop.asking import Asker
+from thalweg.loop.desk import Desk
+from thalweg.loop.executor import Labeller
+from thalweg.loop.exploration import Walk
+from thalweg.loop.gate import Answer, Judgement, Reason
+from thalweg.loop.journal import Journal
+from thalweg.loop.policy import PolicyState
+from thalweg.loop.reporter import NullReporter
+from thalweg.loop.setup import prepare
+from thalweg.loop.state import LoopState
+from thalweg.loop.stopwatch import Stopwatch
+from thalweg.loop.training import make_learner
+from thalweg.store import SqliteStore
+from thalweg.structure import Structure
+
+
+class Ear(NullReporter):
+    """Keeps the lines it hears."""
+
+    def __init__(self):
+        self.lines = []
+
+    def event(self, kind, text, data):
+        self.lines.append((kind, text, dict(data)))
+
+
+@contextmanager
+def make_asker(folder, oracle=EMT, *, energies=None, seeded=True, **changes):
+    """Asker, learner, store and ear; unless told otherwise the seeds are already learned."""
+    folder.mkdir(exist_ok=True)
+    config = make_config(cluster(folder), oracle=oracle, **changes)
+    labeller = Labeller(config.oracle.model_dump())
+    setup = prepare(config, labeller.oracle)
+    state = LoopState(PolicyState(), np.random.default_rng(1), Calibration(CalibrationSpec(confidence=0.9)))
+    with SqliteStore.open(folder / "run") as store:
+        ear = Ear()
+        journal = Journal(store, folder / "run", ear)
+        asker = Asker(setup, state, Desk(store, labeller), journal, Stopwatch(state.timing), energies)
+        learner = make_learner(setup, energies)
+        if seeded:
+            answered, learner = asker.label_seeds(learner)
+            state.policy = PolicyState(calls=answered.calls, n_labels=answered.labels, iteration=1)
+            state.walkers = setup.walkers()
+            ear.lines.clear()
+        yield SimpleNamespace(asker=asker, learner=learner, store=store, ear=ear, setup=setup, state=state)
+
+
+def copper(seed: int = 0, size: float = 0.1) -> Structure:
+    atoms = Octahedron("Cu", 2)
+    atoms.rattle(size, seed=seed)
+    return Structure.from_atoms(atoms)
+
+
+def moment_of(structure: Structure, bound: float = 0.3, novelty: float = 1.0) -> Snapshot:
+    n = len(structure)
+    return Snapshot(structure, np.zeros((n, 3)), 5, 10.0, 300.0, -1.0, np.full(n, bound), np.full(n, novelty))
+
+
+def walk_asking(*structures: Structure, cause: str = "uncertain", samples: tuple = ()) -> Walk:
+    """A block in which each walker, one for each structure, has a question about it."""
+    reason = Reason(cause, 1, "Cu", 0.3, LIMITS.label, "Cu1 uncertain")
+    judgements = tuple(
+        Judgement(k, Answer.LABEL, reason, moment_of(structure)) for k, structure in enumerate(structures)
+    )
+    moments = tuple(moment_of(structure) for structure in samples or structures)
+    result = SimpleNamespace(state=SimpleNamespace(temperature=300.0), samples=moments)
+    return Walk((result,) * max(1, len(structures)), judgements)

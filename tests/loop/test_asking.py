@@ -1,0 +1,219 @@
+"""From moments to learned labels: the queue, the order of predicting and learning, and what is said."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from ase.calculators import emt
+from askers import copper, make_asker, walk_asking
+from blocks import LIMITS
+from runs import EMT
+
+from thalweg.calibration import Stream
+from thalweg.errors import OracleError
+from thalweg.loop.gate import Limits
+from thalweg.loop.learner import calibrated
+
+EAGER = Limits(1e-6, np.inf, np.inf, np.inf)
+"""Whatever is not learned is worth a question."""
+CONTENT = Limits(1e6, np.inf, np.inf, np.inf)
+
+
+def true_forces(structure):
+    atoms = structure.to_atoms()
+    atoms.calc = emt.EMT()
+    return atoms.get_forces()
+
+
+def faulty(**rates):
+    return {"name": "faulty", "inner": EMT, "rates": rates}
+
+
+def test_seeds_are_labelled_learned_together_and_counted(tmp_path):
+    with make_asker(tmp_path, seeded=False) as here:
+        event, learner = here.asker.label_seeds(here.learner)
+        assert (event.calls, event.failed, event.labels) == (4, 0, 4)
+        assert learner.n_labels == here.state.n_first == 4
+        assert event.force_scale == learner.force_scale > 0
+        assert [t.n_labels for t in here.state.tunings] == [4]
+        assert [kind for kind, *_ in here.ear.lines] == ["seed"] * 4 + ["calibrate"]
+        # No isolated atoms were given: the reference energy was fitted to the seeds.
+        assert learner.baseline.reference_energies[0] != 0.0
+
+
+def test_with_isolated_atoms_nothing_is_fitted_in_their_place(tmp_path):
+    with make_asker(tmp_path, energies={29: -3.25}) as here:
+        assert list(here.learner.baseline.reference_energies) == [-3.25]
+
+
+def test_an_oracle_that_answers_no_seed_ends_the_run_with_its_reason(tmp_path):
+    with (
+        make_asker(tmp_path, faulty(unconverged=1.0), seeded=False) as here,
+        pytest.raises(OracleError, match=r"none of the 4 first structures \(unconverged: SCF not converged"),
+    ):
+        here.asker.label_seeds(here.learner)
+
+
+def test_failed_seeds_are_counted_in_the_calls_they_name(tmp_path):
+    with make_asker(tmp_path, faulty(unconverged=1.0) | {"heals": True}, seeded=False) as here:
+        event, _ = here.asker.label_seeds(here.learner)
+        assert (event.calls, event.failed, event.labels) == (8, 4, 4)
+        failures = [text for kind, text, _ in here.ear.lines if kind == "failure"]
+        assert [f"(call {n})" in text for n, text in zip((1, 3, 5, 7), failures, strict=True)] == [True] * 4
+        assert "unconverged: SCF not converged (on purpose); trying again more cautiously" in failures[0]
+
+
+def test_what_is_compared_was_predicted_before_it_was_learned(tmp_path):
+    with make_asker(tmp_path) as here:
+        structure = copper(7)
+        before = calibrated(here.learner.predict(structure), structure, here.state.calibration)
+        here.asker.take_questions(walk_asking(structure), EAGER)
+        assert here.asker.n_questions == 1
+        answered = here.asker.ask(here.learner, 1)
+        assert (answered.calls, answered.failed, answered.queries, answered.audits) == (1, 0, 1, ())
+        (question,) = here.store.questions(kind="query")
+        assert np.array_equal(question.prediction["forces"], before.forces)
+        assert np.array_equal(question.prediction["forces_bound"], before.forces_bound)
+        errors = np.linalg.norm(before.forces - true_forces(structure), axis=1)
+        (entry,) = here.state.calibration.window
+        assert entry.stream is Stream.QUERY
+        assert np.allclose(entry.error, errors, rtol=0, atol=1e-12)
+        after = np.linalg.norm(here.learner.predict(structure).forces - true_forces(structure), axis=1)
+        assert errors.max() > 2 * after.max()
+        assert here.learner.n_labels == 5
+        (line,) = [text for kind, text, _ in here.ear.lines if kind == "query"]
+        assert "(call 5)" in line
+        assert f"was off by {errors.max():.2f}" in line or f"was off by {errors.max():.2g}" in line
+
+
+def test_an_audit_is_scored_by_the_model_before_it_and_learned_after(tmp_path):
+    with make_asker(tmp_path) as here:
+        structures = [copper(k) for k in range(40, 44)]
+        before = [here.learner.predict(structure).forces for structure in structures]
+        here.asker.draw_audits(walk_asking(samples=tuple(structures)), 3)
+        answered = here.asker.ask(here.learner, 0)
+        assert answered.queries == 0
+        assert len(answered.audits) == answered.calls == here.learner.n_labels - 4 >= 2
+        # All by one and the same model, although the first was learned before the last was compared.
+        expected = [
+            np.linalg.norm(forces - true_forces(structure), axis=1)
+            for forces, structure in zip(before, structures, strict=True)
+        ]
+        for record in answered.audits:
+            assert record.n_labels >= 4
+            assert any(np.allclose(record.force_errors, errors, atol=1e-12) for errors in expected)
+        assert {entry.stream for entry in here.state.calibration.window} == {Stream.AUDIT}
+
+
+def test_a_question_that_another_answer_has_answered_is_withdrawn(tmp_path):
+    with make_asker(tmp_path) as here:
+        here.asker.take_questions(walk_asking(copper(7), copper(8)), EAGER)
+        here.asker._limits = CONTENT  # as if learning had brought every bound below its limit
+        assert here.asker.ask(here.learner, 2).calls == 0
+        assert here.asker.n_questions == 0
+        here.asker.take_questions(walk_asking(copper(7), copper(8)), EAGER)
+        assert here.asker.ask(here.learner, 2).calls == 2
+
+
+def test_a_twin_of_a_learned_structure_is_withdrawn_by_its_new_bound(tmp_path):
+    with make_asker(tmp_path) as here:
+        twin = copper(7).with_positions(copper(7).positions + 1e-6)
+        bound = calibrated(here.learner.predict(twin), twin, here.state.calibration).forces_bound.max()
+        here.asker.take_questions(
+            walk_asking(copper(7), twin), dataclasses.replace(EAGER, label=0.5 * float(bound))
+        )
+        assert here.asker.n_questions == 2
+        assert here.asker.ask(here.learner, 2).queries == 1
+
+
+def test_what_is_learned_is_not_asked_again_whoever_asks(tmp_path):
+    with make_asker(tmp_path) as here:
+        seed = here.setup.structures[0]
+        here.asker.take_questions(walk_asking(seed, copper(7), copper(7)), EAGER)
+        assert here.asker.n_questions == 1
+        here.asker.draw_audits(walk_asking(samples=(seed,)), 2)
+        answered = here.asker.ask(here.learner, 3)
+        assert (answered.calls, answered.audits) == (1, ())
+        assert here.learner.n_labels == len(here.store.labels_in_order()) == 5
+
+
+@pytest.mark.parametrize("strategy", ["information", "random"])
+def test_a_moment_drawn_as_an_audit_is_not_asked_a_second_time_as_a_query(tmp_path, strategy):
+    with make_asker(tmp_path, acquisition={"strategy": strategy}) as here:
+        walk = walk_asking(copper(7))
+        here.asker.take_questions(walk, EAGER)
+        here.asker.draw_audits(walk, 2)
+        answered = here.asker.ask(here.learner, 1)
+        assert (answered.calls, answered.queries, len(answered.audits)) == (1, 0, 1)
+        # What learned it once in memory learns it once from the store.
+        assert here.learner.n_labels == len(here.store.labels_in_order()) == 5
+
+
+def test_a_structure_that_the_oracle_cannot_answer_is_set_aside_and_its_walker_given_slack(tmp_path):
+    with make_asker(tmp_path) as here:
+        here.asker.desk._labeller = type(here.asker.desk._labeller)(faulty(unconverged=1.0))
+        here.asker.take_questions(walk_asking(copper(7)), EAGER)
+        answered = here.asker.ask(here.learner, 1)
+        assert (answered.calls, answered.failed, answered.queries) == (3, 3, 0)
+        assert here.learner.n_labels == 4
+        failures = [text for kind, text, _ in here.ear.lines if kind == "failure"]
+        assert [text.split("; ", 1)[1] for text in failures] == [
+            "trying again more cautiously",
+            "trying again more cautiously",
+            "set aside; it will not be asked again",
+        ]
+        here.asker.take_questions(walk_asking(copper(7)), EAGER)
+        assert here.asker.n_questions == 0
+        standing = [dataclasses.replace(w, structure=copper(7)) for w in here.state.walkers[:1]]
+        elsewhere = [dataclasses.replace(w, structure=copper(8)) for w in here.state.walkers[1:]]
+        here.state.walkers = standing + elsewhere
+        bounds = here.asker.taught(here.learner)
+        predicted = calibrated(here.learner.predict(copper(7)), copper(7), here.state.calibration)
+        assert bounds == {0: predicted.forces_bound.max()}
+
+
+def test_walkers_at_learned_structures_are_known_with_their_bounds(tmp_path):
+    with make_asker(tmp_path) as here:
+        # Both walkers begin at the start structure, which is the first seed.
+        assert set(here.asker.taught(here.learner)) == {0, 1}
+
+
+def test_failed_attempts_use_up_the_calls_granted(tmp_path):
+    with make_asker(tmp_path) as here:
+        here.asker.desk._labeller = type(here.asker.desk._labeller)(faulty(unconverged=1.0))
+        here.asker.take_questions(walk_asking(copper(7), copper(8), copper(9)), EAGER)
+        answered = here.asker.ask(here.learner, 3)
+        assert answered.calls == 3  # one question climbed its ladder; without failures three would fit
+
+
+def test_the_best_are_asked_within_the_calls_granted_and_the_rest_is_withdrawn(tmp_path):
+    with make_asker(tmp_path, acquisition={"strategy": "uncertainty"}) as here:
+        structures = [copper(20, 0.02), copper(21, 0.35), copper(22, 0.02)]
+        here.asker.take_questions(walk_asking(*structures), EAGER)
+        answered = here.asker.ask(here.learner, 1)
+        assert answered.calls == 1
+        assert here.asker.n_questions == 0
+        (question,) = here.store.questions(kind="query")
+        assert question.structure_hash == structures[1].content_hash
+
+
+def test_the_reason_stored_is_of_the_moment_by_the_model_that_asked(tmp_path):
+    with make_asker(tmp_path) as here:
+        structure = copper(7)
+        predicted = calibrated(here.learner.predict(structure), structure, here.state.calibration)
+        here.asker.take_questions(walk_asking(structure), EAGER)
+        here.asker.ask(here.learner, 1)
+        (question,) = here.store.questions(kind="query")
+        assert question.reason["value"] == predicted.forces_bound.max()
+        assert question.reason["atom"] == predicted.forces_bound.argmax()
+        assert question.reason["walker"] == 0
+        assert question.reason["time"] == 0.01
+        assert question.reason["value"] != LIMITS.label
+
+
+def test_the_potential_carries_where_it_comes_from(tmp_path):
+    with make_asker(tmp_path) as here:
+        provenance = here.asker.potential(here.learner).provenance
+        assert provenance["n_labels"] == 4
+        assert provenance["oracle"] == here.asker.desk.fingerprint
+        assert provenance["system"] == [here.setup.structures[0].content_hash]
