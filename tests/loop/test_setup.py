@@ -1,0 +1,121 @@
+"""From a configuration to what a run needs."""
+
+import ase.io
+import numpy as np
+import pytest
+from ase.build import bulk, molecule
+from ase.cluster import Octahedron
+from runs import EMT, cluster, crystal, make_config
+
+from thalweg.errors import InputError, OracleError
+from thalweg.loop.setup import SAMPLE_FS, SEEDS, prepare
+from thalweg.oracles.registry import make_oracle
+from thalweg.structure import Structure
+
+
+def setup_of(path, **changes):
+    config = make_config(path, **changes)
+    return prepare(config, make_oracle(config.oracle.model_dump()))
+
+
+def test_the_rules_are_the_users_words_in_the_policys_units(tmp_path):
+    setup = setup_of(cluster(tmp_path), acquisition={"batch": 3}, target={"force_error": 0.07})
+    assert setup.rules.target.force_error == 0.07
+    assert setup.rules.target.confidence == 0.9
+    assert (setup.rules.time_fs, setup.rules.block_fs) == (3000.0, 100.0)
+    assert (setup.rules.walkers, setup.rules.oracle_calls, setup.rules.batch) == (2, 90, 3)
+    assert setup.temperatures == (200.0, 400.0)
+    assert setup.md.timestep_fs == 2.0
+    assert setup.md.record_stride * setup.md.timestep_fs == SAMPLE_FS
+
+
+def test_a_batch_fills_the_workers(tmp_path):
+    setup = setup_of(cluster(tmp_path), executor={"kind": "process", "workers": 4})
+    assert setup.rules.batch == 4
+
+
+def test_the_basis_holds_every_element_of_every_structure_once(tmp_path):
+    path = tmp_path / "two.xyz"
+    ase.io.write(path, [Octahedron("Cu", 2), Octahedron("Ag", 2)])
+    setup = setup_of(path)
+    assert setup.basis.elements == ("Cu", "Ag")
+    assert setup.basis.r_cut == 4.5
+    assert len(setup.structures) == 2
+
+
+def test_the_automatic_timestep_is_shorter_with_hydrogen(tmp_path):
+    path = tmp_path / "water.xyz"
+    ase.io.write(path, molecule("H2O"))
+    light = setup_of(path, explore={"timestep": None})
+    heavy = setup_of(cluster(tmp_path), explore={"timestep": None})
+    assert 0.2 <= light.md.timestep_fs <= 1.0 < heavy.md.timestep_fs
+
+
+def test_seeds_begin_with_the_start_structure_and_follow_from_the_generator(tmp_path):
+    setup = setup_of(cluster(tmp_path), seeds={"count": None})
+    seeds = setup.seeds(np.random.default_rng(1))
+    hashes = [seed.content_hash for seed in seeds]
+    assert len(seeds) == setup.n_seeds == SEEDS == len(set(hashes))
+    assert hashes[0] == setup.structures[0].content_hash
+    assert hashes == [seed.content_hash for seed in setup.seeds(np.random.default_rng(1))]
+    assert hashes != [seed.content_hash for seed in setup.seeds(np.random.default_rng(2))]
+
+
+def test_seeds_neither_exceed_the_budget_nor_what_was_asked_for(tmp_path):
+    assert setup_of(cluster(tmp_path), seeds={"count": None}, budget={"oracle_calls": 5}).n_seeds == 5
+    assert setup_of(cluster(tmp_path), seeds={"count": 3}).n_seeds == 3
+
+
+def test_a_start_structure_given_twice_is_one_seed(tmp_path):
+    path = tmp_path / "twice.xyz"
+    ase.io.write(path, [Octahedron("Cu", 2)] * 2 + [Octahedron("Cu", 2, latticeconstant=3.7)])
+    seeds = setup_of(path, seeds={"count": 6}).seeds(np.random.default_rng(0))
+    assert len(seeds) == len({seed.content_hash for seed in seeds}) == 5
+
+
+def test_walkers_take_the_start_structures_in_turn_up_the_ladder(tmp_path):
+    path = tmp_path / "two.xyz"
+    ase.io.write(path, [Octahedron("Cu", 2), Octahedron("Cu", 2, latticeconstant=3.7)])
+    setup = setup_of(path, explore={"walkers": 3, "temperature": [200, 400]})
+    walkers = setup.walkers()
+    assert [walker.temperature for walker in walkers] == pytest.approx([200.0, 200.0 * 2**0.5, 400.0])
+    assert [walker.walker_id for walker in walkers] == [0, 1, 2]
+    starts = [structure.content_hash for structure in setup.structures]
+    assert [walker.structure.content_hash for walker in walkers] == [starts[0], starts[1], starts[0]]
+    assert not np.array_equal(walkers[0].velocities, walkers[2].velocities)
+
+
+def test_walkers_of_a_crystal_are_strained_from_end_to_end(tmp_path):
+    setup = setup_of(crystal(tmp_path), explore={"strain": 0.03, "walkers": 3})
+    factors = [walker.structure.cell[0, 0] / 3.6 for walker in setup.walkers()]
+    assert factors == pytest.approx([0.97, 1.0, 1.03])
+    fractional = [w.structure.positions / w.structure.cell[0, 0] for w in setup.walkers()]
+    assert np.allclose(fractional[0], fractional[2])
+
+
+def test_a_single_walker_is_not_strained(tmp_path):
+    setup = setup_of(crystal(tmp_path), explore={"strain": 0.03, "walkers": 1, "temperature": 300})
+    assert (
+        setup.walkers()[0].structure.content_hash
+        == Structure.from_atoms(bulk("Cu", "fcc", a=3.6, cubic=True)).content_hash
+    )
+
+
+def test_seeds_of_a_strained_crystal_have_many_volumes(tmp_path):
+    strained = setup_of(crystal(tmp_path), explore={"strain": 0.03}, seeds={"count": 8})
+    plain = setup_of(crystal(tmp_path), seeds={"count": 8})
+    rng = np.random.default_rng
+    assert len({round(seed.volume, 6) for seed in strained.seeds(rng(0))}) > 2
+    assert len({round(seed.volume, 6) for seed in plain.seeds(rng(0))}) == 1
+
+
+def test_what_cannot_be_strained_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"explore\.strain: only structures that are periodic"):
+        setup_of(cluster(tmp_path), explore={"strain": 0.03})
+
+
+def test_a_structure_that_the_oracle_cannot_treat_is_named_by_its_number(tmp_path):
+    path = tmp_path / "mixed.xyz"
+    ase.io.write(path, [Octahedron("Cu", 2), Octahedron("Fe", 2, latticeconstant=3.6)])
+    with pytest.raises(OracleError, match="start structure 2 of 2"):
+        setup_of(path, oracle=EMT)
