@@ -4,6 +4,7 @@ import pytest
 from runs import cluster, make_config, same_model
 
 from thalweg.errors import InputError, StoreError
+from thalweg.explorers.md import Limits
 from thalweg.loop.audit import audit
 from thalweg.loop.runner import run
 from thalweg.store import SqliteStore
@@ -41,6 +42,18 @@ def test_an_audit_leaves_the_run_as_it_was(learned, tmp_path):
     assert again.oracle_calls == summary.oracle_calls
     run(config, tmp_path / "untouched")
     assert same_model(folder / "model", tmp_path / "untouched" / "model")
+
+
+def test_walks_that_end_unphysically_are_counted_and_certify_nothing(learned, monkeypatch):
+    _, folder, _ = learned
+    calm = audit(folder, 4)
+    assert calm.broken_walks == 0
+    # So cold a limit that every walk meets it at once stands in for a potential with a hole.
+    monkeypatch.setattr("thalweg.loop.audit.Limits", lambda: Limits(temperature_max=1.0))
+    broken = audit(folder, 4)
+    assert broken.broken_walks == 4
+    assert not broken.certified
+    assert broken.to_json()["broken_walks"] == 4
 
 
 def test_nothing_to_audit_and_nothing_asked_are_said_so(tmp_path, learned):

@@ -45,5 +45,7 @@ def _print(document: dict[str, Any]) -> None:
     typer.echo(f"{share} of atoms are below      {summary['force_error_quantile']:.4f} eV/Å")
     typer.echo(f"within {target['force_error']:g} eV/Å             {low:.1%} to {high:.1%} of atoms")
     typer.echo(f"within their predicted bound {summary['coverage']:.1%} of atoms")
+    if document.get("broken_walks"):
+        typer.echo(f"{document['broken_walks']} fresh walks met something unphysical: learn further there")
     typer.echo(f"target: {share} within {target['force_error']:g} eV/Å: ", nl=False)
     typer.echo("certified" if document["certified"] else "not certified")

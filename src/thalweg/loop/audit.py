@@ -42,11 +42,15 @@ APART_FS = 500.0
 
 @dataclass(frozen=True)
 class AuditResult:
-    """What the audit found, and whether it certifies the target by itself."""
+    """What the audit found, and whether it certifies the target by itself.
+
+    `broken_walks` counts fresh walkers that met something unphysical on the potential: with any, nothing is certified.
+    """
 
     target: Target
     audit: AuditSummary
     certified: bool
+    broken_walks: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -54,6 +58,7 @@ class AuditResult:
             "target": {"force_error": self.target.force_error, "confidence": self.target.confidence},
             "audit": self.audit.to_json(),
             "certified": self.certified,
+            "broken_walks": self.broken_walks,
         }
 
 
@@ -88,19 +93,24 @@ def audit(folder: Path, n: int) -> AuditResult:
         ):
             setup = prepare(config, labeller.oracle)
             potential = Potential.load(folder / "model")
-            drawn = _draw(setup, state, potential, n, config.seed + SEED_OFFSET * number)
-            return _judge(setup, state, potential, Desk(store, labeller), drawn)
+            drawn, broken = _draw(setup, state, potential, n, config.seed + SEED_OFFSET * number)
+            summary = _judge(setup, state, potential, Desk(store, labeller), drawn)
+            certified = not broken and summary.lower_bound >= setup.rules.target.confidence
+            return AuditResult(setup.rules.target, summary, certified, broken)
 
 
 def _draw(
     setup: Setup, state: LoopState, potential: Potential, n: int, seed: int
-) -> list[tuple[WalkerState, Snapshot]]:
-    """`n` moments of fresh walkers, by the clock."""
+) -> tuple[list[tuple[WalkerState, Snapshot]], int]:
+    """`n` moments of fresh walkers, by the clock; and how many walks ended at something unphysical.
+
+    A walk that ended is looked at where it was last sane, once, and begun anew.
+    """
     rng = np.random.default_rng(seed)
     field = CoreField(potential.elements, potential.force_field)
-    walkers = [
-        restart(dataclasses.replace(walker, seed=seed), walker.structure, rng) for walker in state.walkers
-    ]
+    fresh = [dataclasses.replace(walker, seed=seed) for walker in state.walkers]
+    walkers = [restart(walker, walker.structure, rng) for walker in fresh]
+    broken = 0
     settings: MdSettings = dataclasses.replace(setup.md, record_stride=0, history_stride=0)
     threads = os.cpu_count() or 1
     drawn: list[tuple[WalkerState, Snapshot]] = []
@@ -108,9 +118,14 @@ def _draw(
         time_fs = APART_FS if look else FORGET_FS
         steps = round(time_fs / settings.timestep_fs)
         results = advance(field, walkers, steps, settings, Limits(), n_threads=threads)
-        walkers = [result.state for result in results]
         drawn += [(result.state, result.last) for result in results]
-    return drawn[:n]
+        insane = [result.event.is_insane for result in results]
+        broken += sum(insane)
+        walkers = [
+            restart(result.state, start.structure, rng) if gone else result.state
+            for result, start, gone in zip(results, fresh, insane, strict=True)
+        ]
+    return drawn[:n], broken
 
 
 def _judge(
@@ -119,7 +134,7 @@ def _judge(
     potential: Potential,
     desk: Desk,
     drawn: list[tuple[WalkerState, Snapshot]],
-) -> AuditResult:
+) -> AuditSummary:
     questions = [
         Question(
             QuestionKind.AUDIT,
@@ -144,5 +159,4 @@ def _judge(
     summary = summarise_audits(records, setup.rules.target)
     if summary is None:
         raise StoreError("the oracle failed on every structure of this audit; `thalweg doctor` may say why")
-    certified = summary.lower_bound >= setup.rules.target.confidence
-    return AuditResult(setup.rules.target, summary, certified)
+    return summary
