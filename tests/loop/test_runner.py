@@ -136,6 +136,23 @@ def test_a_larger_budget_and_another_temperature_take_effect(tmp_path):
     assert {round(w.temperature) for w in listener.standings[-1].walkers} == {250, 500}
 
 
+def test_another_strain_takes_effect_on_walkers_that_were_under_way(tmp_path):
+    def config(strain, calls):
+        return make_config(
+            crystal(tmp_path),
+            explore={"strain": strain},
+            budget={"oracle_calls": calls},
+            target={"force_error": 0.001},
+        )
+
+    run(config(0.01, 7), tmp_path / "run")
+    run(config(0.04, 10), tmp_path / "run")
+    with SqliteStore.read(tmp_path / "run") as store:
+        asked = [r.structure.cell[0, 0] / 3.6 for r in store.labels_in_order()[7:]]
+    assert asked
+    assert all(min(abs(cell - 0.96), abs(cell - 1.04)) < 1e-9 for cell in asked)
+
+
 def test_the_random_arm_asks_without_regard_to_uncertainty(tmp_path):
     listener = Listener()
     config = make_config(cluster(tmp_path), acquisition={"strategy": "random"}, budget={"oracle_calls": 20})

@@ -171,7 +171,12 @@ class _Run:
         if explore_changed and self.state.walkers:
             fresh = self.setup.walkers()
             kept = zip(self.state.walkers, fresh, strict=False)
-            warmed = [exploration.rethermalise(old, new.temperature, self.state.rng) for old, new in kept]
+            warmed = [
+                exploration.rethermalise(old, new.temperature, self.state.rng)
+                if np.array_equal(old.structure.cell, new.structure.cell)
+                else new
+                for old, new in kept
+            ]
             self.state.walkers = warmed + fresh[len(warmed) :]
             self.state.homes = list(self.state.walkers)
 
