@@ -92,7 +92,7 @@ def killed_run(folder: Path, seed: int, rng: np.random.Generator, kills: int) ->
     done = 0
     for _ in range(kills):
         durable, before = known(folder), asked(folder)
-        finished = attempt(config, folder, float(rng.uniform(0.02, 0.5)))
+        finished = attempt(config, folder, float(rng.uniform(0.02, 0.3)))
         done += not finished
         again = {structure for structure in durable if asked(folder)[structure] > before[structure]}
         # Each invocation makes one call on the start structure, to see what the calculator can do.
@@ -127,7 +127,7 @@ def labels_in_order(folder: Path) -> list[tuple[str, float]]:
 def torture(tmp_path: Path, at_least: int) -> None:
     rng = np.random.default_rng(11)
     total = 0
-    for seed in range(1, 50):
+    for seed in range(1, 400):
         calm, killed = tmp_path / f"calm{seed}", tmp_path / f"killed{seed}"
         for folder in (calm, killed):
             folder.mkdir()
@@ -150,5 +150,5 @@ def test_fifty_kills_lose_nothing_compute_nothing_twice_and_change_nothing(tmp_p
 
 
 @pytest.mark.endurance
-def test_five_hundred_kills(tmp_path):
-    torture(tmp_path, 500)
+def test_three_hundred_kills(tmp_path):
+    torture(tmp_path, 300)
