@@ -29,6 +29,7 @@ from thalweg.fitting import Fit, FitSettings, fit_labels
 from thalweg.label import Label
 from thalweg.loop.reporter import NullReporter, Reporter
 from thalweg.loop.summary import Summary
+from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.structure import Structure
 from thalweg.trajectory import Dynamics, Trajectory, explore
@@ -200,12 +201,11 @@ def _all_processors() -> Iterator[None]:
 
     Sums in linear algebra depend on the number of threads in their last bits; the core's do not.
     """
-    import os
 
     from threadpoolctl import threadpool_limits
 
     before = num_threads()
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    available = available_cores()
     set_num_threads(max(before, available))
     try:
         with threadpool_limits(limits=1, user_api="blas"):

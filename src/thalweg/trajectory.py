@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,6 +10,7 @@ from thalweg.config import automatic_timestep
 from thalweg.errors import check
 from thalweg.explorers import CoreField, Event, Limits, MdSettings, Snapshot, Verdict, WalkerState, advance
 from thalweg.explorers.block import BlockResult
+from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.structure import Structure
 
@@ -158,7 +158,7 @@ def _walk(
     going, done = list(range(len(states))), 0
     while going and done < n_steps:
         block = min(_BLOCK_STEPS, n_steps - done)
-        n_threads = min(len(going), os.cpu_count() or 1)
+        n_threads = min(len(going), available_cores())
         found = advance(field, [states[k] for k in going], block, settings, limits, n_threads=n_threads)
         for k, result in zip(going, found, strict=True):
             states[k], results[k] = result.state, result

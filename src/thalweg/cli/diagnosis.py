@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from thalweg.errors import ThalwegError
+from thalweg.machine import available_cores
 
 if TYPE_CHECKING:
     from thalweg.structure import Structure
@@ -170,7 +171,7 @@ def _program(*names: str) -> Callable[[], str]:
 
 
 def _cores() -> str:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    cores = available_cores()
     names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     settings = ", ".join(f"{name}={os.environ[name]}" for name in names if name in os.environ)
     return f"{cores} cores; {settings or 'no thread limits are set in the environment'}"

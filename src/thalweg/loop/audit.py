@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from thalweg.loop.exploration import restart
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
 from thalweg.loop.stopping import AuditSummary, Target, summarise_audits
+from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore
 
@@ -112,7 +112,7 @@ def _draw(
     walkers = [restart(walker, walker.structure, rng) for walker in fresh]
     broken = 0
     settings: MdSettings = dataclasses.replace(setup.md, record_stride=0, history_stride=0)
-    threads = os.cpu_count() or 1
+    threads = available_cores()
     drawn: list[tuple[WalkerState, Snapshot]] = []
     for look in range(math.ceil(n / len(walkers))):
         time_fs = APART_FS if look else FORGET_FS

@@ -17,7 +17,6 @@ the labels made since in the store, and takes the same way as if it had never be
 
 from __future__ import annotations
 
-import os
 import time
 from collections import deque
 from pathlib import Path
@@ -60,6 +59,7 @@ from thalweg.loop.stopping import StopReason
 from thalweg.loop.stopwatch import Stopwatch
 from thalweg.loop.summary import Summary, write_summary
 from thalweg.loop.training import make_learner, relearn
+from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.store import SqliteStore
 
@@ -102,7 +102,7 @@ class _Run:
         self.oracle: Oracle = labeller.oracle
         self.properties = results.recall(store)
         self.journal = Journal(store, folder, reporter)
-        self.threads = os.cpu_count() or 1
+        self.threads = available_cores()
         set_num_threads(1)
         numbers = sorted({int(z) for s in setup.structures for z in s.numbers})
         energies = reference_energies(store, labeller, numbers)
