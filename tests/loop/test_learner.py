@@ -13,13 +13,13 @@ from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
 from thalweg.loop.learner import (
     NOVELTY_GROWTH,
-    TUNE_GROWTH,
     Learner,
     calibrated,
     error_bounds,
     force_errors,
     prequential,
 )
+from thalweg.models.linear import TUNE_GROWTH
 from thalweg.models.training import Baseline
 from thalweg.structure import Structure
 

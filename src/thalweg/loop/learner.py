@@ -30,8 +30,6 @@ from thalweg.uncertainty.novelty import NoveltyFit
 
 NOVELTY_GROWTH = 1.1
 """The novelty model is fitted anew when the labels have grown by this factor."""
-TUNE_GROWTH = 1.6
-"""The evidence is maximised again when the labels have grown by this factor."""
 TUNE_EVALUATIONS = (20, 6)
 """Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
 
@@ -90,7 +88,7 @@ class Learner:
     def learn(self, structure: Structure, label: Label, *, tune: bool = True) -> float | None:
         """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""
         self._add(structure, label)
-        seconds = self._tune() if tune and self._tuning_due() else None
+        seconds = self._tune() if tune and self.model.should_tune() else None
         self._refresh_novelty()
         return seconds
 
@@ -137,9 +135,6 @@ class Learner:
         self._n_atoms += len(structure)
         species = species_of(structure, self.basis.elements)
         self._novelty_fit.add(self.features.phi([structure]), species)
-
-    def _tuning_due(self) -> bool:
-        return self.n_labels >= TUNE_GROWTH * self.tunings[-1].n_labels if self.tunings else True
 
     def _tune(self) -> float:
         start = time.perf_counter()

@@ -33,7 +33,7 @@ from thalweg.models.observation import Kind, Observation, noise_class
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
-_TUNE_GROWTH = 1.25
+TUNE_GROWTH = 1.6
 _LEAST_SCALE = 0.01
 
 
@@ -152,8 +152,8 @@ class BayesianLinear:
         return log_evidence(self.prior, self.grams, self.fitted.x)[0]
 
     def should_tune(self) -> bool:
-        """Whether labels have grown by a quarter since the last tuning: few tunings, however long the run."""
-        return self.n_labels > 0 and self.n_labels >= _TUNE_GROWTH * self.n_labels_tuned
+        """Whether labels have grown by TUNE_GROWTH since the last tuning: few tunings, however long the run."""
+        return self.n_labels > 0 and self.n_labels >= TUNE_GROWTH * self.n_labels_tuned
 
     def tune(self, max_evaluations: int = 20) -> float:
         """Maximise log evidence + log hyperprior from the present point, then rebuild the posterior.
