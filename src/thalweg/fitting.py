@@ -27,7 +27,7 @@ from thalweg.calibration import Answer, BoundMap, Calibration, CalibrationSpec, 
 from thalweg.calibration.fit import fit_bounds
 from thalweg.errors import check
 from thalweg.features import AceBasis, Features
-from thalweg.features.batch import species_of
+from thalweg.features.batch import numbers_of, species_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
 from thalweg.models import BayesianLinear, SmoothnessPrior
@@ -182,14 +182,7 @@ def _bounds(answers: Sequence[Answer], basis: AceBasis, confidence: float) -> Er
         if answers
         else Calibration(spec).bounds
     )
-    return ErrorBounds(confidence, *chosen.lines(atomic_numbers_of(basis)))
-
-
-def atomic_numbers_of(basis: AceBasis) -> tuple[int, ...]:
-    """Atomic numbers in the order of the species indices."""
-    from ase.data import atomic_numbers
-
-    return tuple(int(atomic_numbers[element]) for element in basis.elements)
+    return ErrorBounds(confidence, *chosen.lines(numbers_of(basis.elements)))
 
 
 def _novelty(labelled: Labelled, basis: AceBasis) -> NoveltyFit:

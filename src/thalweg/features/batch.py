@@ -12,6 +12,13 @@ from thalweg.errors import InputError
 from thalweg.structure import FloatArray, Structure
 
 
+def numbers_of(elements: Sequence[str]) -> tuple[int, ...]:
+    """Atomic numbers of chemical symbols, in their order."""
+    from ase.data import atomic_numbers
+
+    return tuple(int(atomic_numbers[element]) for element in elements)
+
+
 def species_of(structure: Structure, elements: Sequence[str]) -> NDArray[np.int32]:
     """Index of each atom's element in `elements`, int32 (n_atoms,); InputError names a missing one."""
     from ase.data import atomic_numbers, chemical_symbols

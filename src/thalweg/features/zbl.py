@@ -20,7 +20,7 @@ import numpy as np
 
 from thalweg import _native
 from thalweg.errors import InputError
-from thalweg.features.batch import pack
+from thalweg.features.batch import numbers_of, pack
 from thalweg.features.neighbors import connect
 from thalweg.structure import FloatArray, Structure
 
@@ -73,15 +73,13 @@ class ZblBaseline:
     """
 
     def __init__(self, elements: Sequence[str], cutoffs: ZblCutoffs | None = None) -> None:
-        from ase.data import atomic_numbers
-
         self.elements = tuple(elements)
         self.cutoffs = ZblCutoffs.from_covalent_radii(elements) if cutoffs is None else cutoffs
         if self.cutoffs.elements != self.elements:
             raise InputError(f"ZBL cutoffs are for {self.cutoffs.elements}, the elements are {self.elements}")
         connect()
         self.native = _native.ZblTable(
-            [int(atomic_numbers[element]) for element in self.elements],
+            list(numbers_of(self.elements)),
             self.cutoffs.inner,
             self.cutoffs.outer,
         )

@@ -18,6 +18,7 @@ from thalweg.calibration import Stream
 from thalweg.diversity import distance_fingerprint
 from thalweg.errors import OracleError
 from thalweg.explorers.base import Snapshot
+from thalweg.features.batch import numbers_of
 from thalweg.loop import conversation, gate
 from thalweg.loop.desk import Desk, Question, Reply
 from thalweg.loop.events import Answered, QuestionKind, SeedsAnswered
@@ -316,9 +317,7 @@ class Asker:
 
     def potential(self, learner: Learner) -> Potential:
         """The calibrated potential as learned so far, with its provenance."""
-        from ase.data import atomic_numbers
-
-        numbers = [int(atomic_numbers[element]) for element in learner.basis.elements]
+        numbers = numbers_of(learner.basis.elements)
         provenance = {
             "oracle": self.desk.fingerprint,
             "n_labels": learner.n_labels,

@@ -15,6 +15,7 @@ from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import Limits as CoreLimits
 from thalweg.explorers.md import MdSettings, advance, initial_velocities
 from thalweg.explorers.walker import WalkerState
+from thalweg.features.batch import numbers_of
 from thalweg.loop.events import Explore
 from thalweg.loop.gate import Answer, Judgement, Limits, Reason, judge
 from thalweg.structure import Structure
@@ -62,7 +63,7 @@ def walk(
     oracle cannot answer it, with their bound there (eV/Å). Where that is still above the break limit, such a walker
     may go on until it is SLACK times as uncertain; if it cannot make a single step even so, it is rejected.
     """
-    numbers = _numbers(field.elements)
+    numbers = numbers_of(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
     limits = gate_limits(action)
     core = [
@@ -169,12 +170,6 @@ def draw_audits(walk: Walk, n: int, rng: np.random.Generator) -> list[tuple[int,
         if len(samples):
             drawn.append((walker, samples[int(rng.integers(len(samples)))]))
     return drawn
-
-
-def _numbers(elements: Sequence[str]) -> tuple[int, ...]:
-    from ase.data import atomic_numbers
-
-    return tuple(int(atomic_numbers[element]) for element in elements)
 
 
 def rethermalise(state: WalkerState, temperature: float, rng: np.random.Generator) -> WalkerState:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.calibration import Stream
+from thalweg.features.batch import numbers_of
 from thalweg.loop import stopping
 from thalweg.loop.exploration import Walk
 from thalweg.loop.policy import Phase, audits_in_sight
@@ -110,8 +111,6 @@ def make_summary(
     coverage = state.calibration.coverage(Stream.AUDIT)
     bounds = state.calibration.bounds
     symbols = setup.basis.elements
-    from ase.data import atomic_numbers
-
     return Summary(
         system=", ".join(Path(path).name for path in setup.config.system.paths),
         oracle=oracle,
@@ -123,7 +122,7 @@ def make_summary(
         n_features=setup.basis.n_columns,
         target=setup.rules.target,
         audit=stopping.summarise_audits(policy.audits, setup.rules.target),
-        calibration_factor={symbol: bounds.line(atomic_numbers[symbol])[0] for symbol in symbols},
+        calibration_factor={s: bounds.line(z)[0] for s, z in zip(symbols, numbers_of(symbols), strict=True)},
         calibration_coverage=coverage.fraction if coverage.n_atoms else None,
         verdict=policy.verdict,
         md_steps=state.md_steps,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
 from thalweg.loop.learner import Learner
@@ -53,6 +54,4 @@ def relearn(setup: Setup, state: LoopState, store: SqliteStore, energies: Refere
 def _in_order(
     energies: dict[int, float], elements: Sequence[str]
 ) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    from ase.data import atomic_numbers
-
-    return np.array([energies[int(atomic_numbers[element])] for element in elements])
+    return np.array([energies[number] for number in numbers_of(elements)])
