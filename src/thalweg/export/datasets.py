@@ -1,14 +1,7 @@
-"""The labels of a run in formats that people have tools for: extended XYZ and ASE's database.
-
-Files are written beside their final name and moved into place, so that nobody meets half a file.
-"""
+"""The labels of a run in formats that people have tools for: extended XYZ and ASE's database."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +9,7 @@ import ase.db
 import ase.io
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from thalweg.errors import SetupError
+from thalweg.export.files import moved_into_place
 from thalweg.store import LabelRecord, SqliteStore
 
 
@@ -52,23 +45,6 @@ def provenance(record: LabelRecord) -> dict[str, str | int | float]:
     }
 
 
-@contextmanager
-def _moved_into_place(path: Path) -> Iterator[Path]:
-    """A name in a fresh folder beside `path`; what is there at the end of the block replaces `path`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".thalweg-", dir=path.parent) as folder:
-            draft = Path(folder) / path.name
-            yield draft
-            with draft.open("rb") as file:
-                os.fsync(file.fileno())
-            draft.replace(path)
-    except OSError as error:
-        raise SetupError(
-            f"cannot write {path}: {error.strerror or error}. Free some space or choose another --output"
-        ) from error
-
-
 def export_extxyz(store: SqliteStore, path: str | Path) -> int:
     """Write every label to an extended XYZ file, learned ones first and in order; returns how many.
 
@@ -77,7 +53,7 @@ def export_extxyz(store: SqliteStore, path: str | Path) -> int:
     """
     path = Path(path)
     frames = [labelled_atoms(record) for record in store.all_labels()]
-    with _moved_into_place(path) as draft, draft.open("w") as file:
+    with moved_into_place(path) as draft, draft.open("w") as file:
         ase.io.write(file, frames, format="extxyz")
     return len(frames)
 
@@ -90,7 +66,7 @@ def export_ase_db(store: SqliteStore, path: str | Path) -> int:
     """
     path = Path(path)
     records = store.all_labels()
-    with _moved_into_place(path) as draft, ase.db.connect(str(draft), type="db", append=False) as database:
+    with moved_into_place(path) as draft, ase.db.connect(str(draft), type="db", append=False) as database:
         for record in records:
             pairs = provenance(record)
             data = {"oracle": pairs.pop("oracle"), "structure_hash": record.structure.content_hash}

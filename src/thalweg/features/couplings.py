@@ -52,8 +52,8 @@ def _clebsch_gordan(l1: int, m1: int, l2: int, m2: int, L: int, M: int) -> float
 
 
 @cache
-def _complex_from_real(l: int) -> ComplexArray:
-    """Unitary U with Y^complex_m = sum_k U[m, k] Y^real_k, Condon-Shortley phase on the complex side."""
+def complex_from_real(l: int) -> ComplexArray:
+    """Unitary U (2 l + 1, 2 l + 1): Y^complex_m = sum_k U[m, k] Y^real_k, Condon-Shortley phase on the complex side."""
     U = np.zeros((2 * l + 1, 2 * l + 1), dtype=np.complex128)
     U[l, l] = 1.0
     for m in range(1, l + 1):
@@ -72,7 +72,7 @@ def coupling_tensor(l1: int, l2: int, L: int) -> FloatArray:
     for m1 in range(-l1, l1 + 1):
         for m2 in range(max(-l2, -L - m1), min(l2, L - m1) + 1):
             C[m1 + l1, m2 + l2, m1 + m2 + L] = _clebsch_gordan(l1, m1, l2, m2, L, m1 + m2)
-    U1, U2, U3 = (_complex_from_real(l) for l in (l1, l2, L))
+    U1, U2, U3 = (complex_from_real(l) for l in (l1, l2, L))
     T = np.einsum("abc,ai,bj,ck->ijk", C, U1, U2, U3.conj(), optimize=True)
     real = np.ascontiguousarray(T.imag if (l1 + l2 + L) % 2 else T.real)
     real[np.abs(real) < 1e-14] = 0.0

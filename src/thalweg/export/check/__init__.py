@@ -1,0 +1,4 @@
+"""Whether an exported potential says what ours says: the files read anew, and LAMMPS where it is found.
+
+Nothing here shares code with the writer, nor with our evaluator.
+"""
