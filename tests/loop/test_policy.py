@@ -9,6 +9,7 @@ import pytest
 from thalweg.loop.events import (
     Answered,
     Ask,
+    AskHanded,
     BlockEnded,
     Checkpoint,
     DrawAudits,
@@ -197,3 +198,56 @@ def test_calls_kept_back_for_a_certificate_do_not_hold_a_walker_that_cannot_move
     stuck = decide(state, BlockEnded((0.0, 100.0), 2), rules)[1]
     assert moving == (DrawAudits(2), Ask(0))
     assert stuck == (DrawAudits(2), Ask(1))
+
+
+def answered_handed(calls, waiting):
+    return Answered(calls, 0, calls, (), force_scale=1.2, waiting=waiting)
+
+
+def test_what_was_handed_in_comes_before_walking_and_once():
+    states, _ = play(RULES, lambda n: 0.97, questions=lambda n: 1, state=FRESH)
+    state, actions = decide(states[5], Started(handed=3), RULES)
+    assert actions == (Checkpoint(), AskHanded(RULES.oracle_calls - state.calls))
+    after, actions = decide(state, answered_handed(3, 0), RULES)
+    assert (after.calls, after.n_labels, after.handed) == (state.calls + 3, state.n_labels + 3, 0)
+    assert after.iteration == state.iteration + 1
+    assert isinstance(actions[-1], Explore)
+    assert isinstance(decide(states[5], Started(), RULES)[1][-1], Explore)
+
+
+def test_what_was_handed_in_waits_for_the_seeds():
+    state, actions = decide(FRESH, Started(handed=2), RULES)
+    assert actions == (LabelSeeds(),)
+    _, actions = decide(state, SeedsAnswered(calls=8, failed=0, labels=8, force_scale=1.0), RULES)
+    assert actions == (Checkpoint(), AskHanded(RULES.oracle_calls - 8))
+
+
+def test_a_certified_run_that_is_reopened_answers_and_stops_with_its_certificate():
+    states, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    again = retarget(states[-1], RULES, target_changed=False)
+    state, actions = decide(again, Started(handed=1), RULES)
+    assert isinstance(actions[-1], AskHanded)
+    state, actions = decide(state, answered_handed(1, 0), RULES)
+    assert isinstance(actions[-1], Stop)
+    assert state.verdict == states[-1].verdict
+    assert state.iteration == states[-1].iteration + 1
+
+
+def test_without_a_call_left_nothing_handed_in_is_asked():
+    states, _ = play(dataclasses.replace(RULES, oracle_calls=30), lambda n: 0.5, questions=lambda n: 1)
+    spent = dataclasses.replace(RULES, oracle_calls=30)
+    again = retarget(states[-1], spent, target_changed=False)
+    _, actions = decide(again, Started(handed=5), spent)
+    assert isinstance(actions[-1], Stop)
+    some = dataclasses.replace(RULES, oracle_calls=32)
+    state, actions = decide(again, Started(handed=5), some)
+    assert actions[-1] == AskHanded(2)
+    state, actions = decide(state, answered_handed(2, 3), some)
+    assert isinstance(actions[-1], Stop)
+    assert state.handed == 3
+
+
+def test_a_checkpoint_of_before_there_was_a_queue_is_read():
+    data = FRESH.to_json()
+    del data["handed"]
+    assert PolicyState.from_json(data) == FRESH

@@ -10,7 +10,7 @@ from report_synthetic import NUMBERS, POSITIONS
 from thalweg.errors import StoreError
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.report import ReportData, collect, write_report
-from thalweg.store import SqliteStore, TaskState
+from thalweg.store import HANDED, SqliteStore, TaskState
 from thalweg.structure import Structure
 
 CONFIG = {
@@ -148,3 +148,26 @@ def test_a_damaged_summary_is_named(tmp_path: Path, text: str) -> None:
     with pytest.raises(StoreError, match=r"summary\.json"):
         write_report(tmp_path)
     assert not (tmp_path / "report.html").exists()
+
+
+def test_what_was_handed_in_is_shown_waiting_and_then_among_the_calls(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    assert "Waiting to be labelled" not in write_report(tmp_path).read_text()
+    words = "handed in from halted.extxyz: O4 uncertain, 0.41 eV/Å"
+    odd = structure(1.5)
+    with SqliteStore.open(tmp_path) as store:
+        number = store.add_question(odd, HANDED, iteration=3, reason={"text": words, "atom": 4})
+    assert read(tmp_path).handed_waiting == (words,)
+    page = write_report(tmp_path).read_text()
+    assert "Waiting to be labelled (1)" in page
+    assert words in page
+    with SqliteStore.open(tmp_path) as store:
+        said = {"forces": np.zeros((9, 3)), "forces_bound": np.full(9, 0.3)}
+        store.add_question(odd, HANDED, iteration=3, prediction=said)
+        store.commit_label(odd, label(0.3), kind=HANDED, iteration=3, question_id=number)
+    last = read(tmp_path).questions[-1]
+    assert (last.kind, last.reason, last.bound) == (HANDED, words, 0.3)
+    page = write_report(tmp_path).read_text()
+    assert "Waiting to be labelled" not in page
+    assert 'data-kind="handed"' in page
+    assert "1 handed in" in page

@@ -3,7 +3,7 @@ import pytest
 from store_toys import label, structure
 
 from thalweg.errors import StoreError
-from thalweg.store import SqliteStore, TaskState
+from thalweg.store import HANDED, SqliteStore, TaskState
 from thalweg.store.journal import CHECKPOINTS_KEPT
 
 
@@ -69,6 +69,32 @@ def test_rewind_before_the_first_checkpoint_goes_back_to_the_beginning(store):
     store.rewind()
     assert (store.questions(), store.events(), store.labels_in_order()) == ([], [], [])
     assert len(store.all_labels()) == 1
+
+
+def test_rewind_keeps_what_was_handed_in_and_lets_it_wait_again(store):
+    store.commit_label(structure(0), label(0), kind="seed", iteration=0)
+    learned = store.add_question(structure(0), HANDED, iteration=0)
+    store.set_state(learned, TaskState.DONE)
+    store.save_checkpoint(0, {}, {})
+    taken_back = store.add_question(structure(1), HANDED, iteration=0, reason={"text": "odd"})
+    store.commit_label(structure(1), label(1), kind=HANDED, iteration=0, question_id=taken_back)
+    running = store.add_question(structure(2), HANDED, iteration=0)
+    store.set_state(running, TaskState.RUNNING)
+    lost = store.add_question(structure(3), HANDED, iteration=0)
+    store.set_state(lost, TaskState.QUARANTINED)
+    store.add_question(structure(4), "query", iteration=0)
+    assert [question.id for question in store.handed_in()] == [running]
+
+    store.rewind()
+
+    states = {question.id: question.state for question in store.questions()}
+    assert states == {
+        learned: TaskState.DONE,
+        taken_back: TaskState.WAITING,
+        running: TaskState.WAITING,
+        lost: TaskState.QUARANTINED,
+    }
+    assert [question.id for question in store.handed_in()] == [taken_back, running]
 
 
 def test_events_metrics_runs_and_meta(store):

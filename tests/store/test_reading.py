@@ -7,7 +7,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from thalweg.errors import InputError
-from thalweg.store import read_labelled, read_structures
+from thalweg.store import read_labelled, read_scored, read_structures
 
 XYZ = """2
 Lattice="5 0 0 0 6 0 0 0 7" Properties=species:S:1:pos:R:3:forces:R:3 energy=-3.5 {extra} pbc="T T T"
@@ -127,3 +127,21 @@ def test_incomplete_labels_say_what_is_missing(tmp_path, old, new, words):
     assert len(read_structures(path)) == 1
     with pytest.raises(InputError, match=f"structure 1: .*{words}"):
         read_labelled(path)
+
+
+def test_scores_of_atoms_are_read_where_a_file_has_them(tmp_path):
+    atoms = molecule("H2O")
+    ase.io.write(tmp_path / "plain.xyz", atoms)
+    (plain,) = read_scored(tmp_path / "plain.xyz")
+    assert (plain.bound, plain.novelty) == (None, None)
+    atoms.arrays["bound"], atoms.arrays["novelty"] = np.array([0.4, 0.1, 0.2]), np.array([3.0, 1.0, 1.0])
+    atoms.info["why"] = "O0 uncertain, 0.40 eV/Å"
+    ase.io.write(tmp_path / "scored.xyz", atoms, format="extxyz")
+    (scored,) = read_scored(tmp_path / "scored.xyz")
+    assert scored.bound.tolist() == [0.4, 0.1, 0.2]
+    assert scored.novelty.tolist() == [3.0, 1.0, 1.0]
+    assert scored.info["why"] == "O0 uncertain, 0.40 eV/Å"
+    atoms.arrays["bound"] = np.array([0.4, np.nan, 0.2])
+    ase.io.write(tmp_path / "bad.xyz", atoms, format="extxyz")
+    with pytest.raises(InputError, match=r"bad\.xyz, structure 1: its column 'bound'"):
+        read_scored(tmp_path / "bad.xyz")

@@ -121,3 +121,13 @@ def test_a_transaction_happens_whole_or_not_at_all(store):
 def test_an_unknown_structure_is_a_clear_error(store):
     with pytest.raises(StoreError, match="no structure abc"):
         store.structure("abc")
+
+
+def test_a_question_takes_a_prediction_that_it_lacks_and_keeps_the_one_it_has(store):
+    number = store.add_question(structure(0), "handed", iteration=0, reason={"text": "odd"})
+    assert store.question(number).prediction == {}
+    for energy in (1.0, 2.0):
+        said = {"energy": np.array(energy)}
+        assert store.add_question(structure(0), "handed", iteration=0, prediction=said) == number
+        assert store.question(number).prediction["energy"] == 1.0
+    assert store.question(number).reason == {"text": "odd"}

@@ -17,6 +17,7 @@ from rich.text import Text
 from thalweg.cli.summary import summary_panel
 from thalweg.errors import StoreError
 from thalweg.loop.summary import FILE_NAME
+from thalweg.store.database import DATABASE_NAME
 from thalweg.store.lock import LOCK_NAME
 
 
@@ -30,12 +31,16 @@ class Activity(StrEnum):
 
 @dataclass(frozen=True)
 class RunState:
-    """A run folder's state; `holder` names the process that writes, `summary` is summary.json or empty."""
+    """A run folder's state; `holder` names the process that writes, `summary` is summary.json or empty.
+
+    `handed` says of each structure that was handed in and has no label yet why it is asked.
+    """
 
     folder: Path
     activity: Activity
     holder: dict[str, Any]
     summary: Mapping[str, Any]
+    handed: tuple[str, ...] = ()
 
     @property
     def is_running(self) -> bool:
@@ -48,6 +53,7 @@ class RunState:
             "folder": str(self.folder),
             "state": str(self.activity),
             "holder": self.holder or None,
+            "handed_in": list(self.handed),
             "summary": dict(self.summary) or None,
         }
 
@@ -56,10 +62,11 @@ def read_state(folder: Path) -> RunState:
     """The state of the run in `folder`; raises StoreError when its summary.json is damaged."""
     holder = _holder(folder / LOCK_NAME)
     summary = _summary(folder / FILE_NAME)
+    handed = _handed(folder)
     if holder is not None:
-        return RunState(folder, Activity.RUNNING, holder, summary)
+        return RunState(folder, Activity.RUNNING, holder, summary, handed)
     activity = Activity.FINISHED if summary.get("stop") else Activity.INTERRUPTED
-    return RunState(folder, activity, {}, summary)
+    return RunState(folder, activity, {}, summary, handed)
 
 
 def state_panel(state: RunState) -> RenderableType:
@@ -70,9 +77,10 @@ def state_panel(state: RunState) -> RenderableType:
         line.append(f" (process {state.holder.get('pid')} on {state.holder.get('host')})", style="dim")
     if state.activity is Activity.INTERRUPTED:
         line.append(" (the same `thalweg run` command goes on with it)", style="dim")
+    parts: list[RenderableType] = [line, *(Text(f"waiting: {text}") for text in state.handed)]
     if not state.summary:
-        return Group(line, Text("no summary yet", style="dim"))
-    return Group(line, summary_panel(state.summary, state.folder))
+        return Group(*parts, Text("no summary yet", style="dim"))
+    return Group(*parts, summary_panel(state.summary, state.folder))
 
 
 def _holder(lock: Path) -> dict[str, Any] | None:
@@ -92,6 +100,19 @@ def _holder(lock: Path) -> dict[str, Any] | None:
     finally:
         os.close(descriptor)
     return None
+
+
+def _handed(folder: Path) -> tuple[str, ...]:
+    """What waits in the queue; nothing where the store says nothing yet."""
+    if not (folder / DATABASE_NAME).is_file():
+        return ()
+    from thalweg.store import SqliteStore
+
+    try:
+        with SqliteStore.read(folder) as store:
+            return tuple(str(question.reason.get("text", "")) for question in store.handed_in())
+    except StoreError:  # only just begun, or damaged: what writes to it says so
+        return ()
 
 
 def _summary(path: Path) -> dict[str, Any]:

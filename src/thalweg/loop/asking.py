@@ -33,9 +33,15 @@ from thalweg.loop.stopping import AuditRecord
 from thalweg.loop.stopwatch import Stopwatch
 from thalweg.loop.training import ReferenceEnergies, with_fitted_energies
 from thalweg.potential import Potential, Prediction
+from thalweg.store import Question as StoredQuestion
 from thalweg.structure import Structure
 
-STREAMS = {QuestionKind.QUERY: Stream.QUERY, QuestionKind.AUDIT: Stream.AUDIT, QuestionKind.SEED: Stream.SEED}
+STREAMS = {
+    QuestionKind.SEED: Stream.SEED,
+    QuestionKind.QUERY: Stream.QUERY,
+    QuestionKind.AUDIT: Stream.AUDIT,
+    QuestionKind.HANDED: Stream.QUERY,  # chosen for their uncertainty, like queries
+}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -50,6 +56,16 @@ class _Waiting:
     @property
     def where(self) -> str:
         return conversation.whereabouts(self.walker, self.moment.time_fs, self.temperature)
+
+
+@dataclasses.dataclass
+class _Tally:
+    """What came of the questions put so far."""
+
+    calls: int = 0
+    failed: int = 0
+    learned: int = 0
+    records: list[AuditRecord] = dataclasses.field(default_factory=list)
 
 
 class Asker:
@@ -177,31 +193,56 @@ class Asker:
         Attempts that fail count as calls; a question that was begun is brought to its end.
         """
         audits, queries, self._audits, self._queries = self._audits, self._queries, [], []
-        records: list[AuditRecord] = []
-        calls = failed = learned = 0
+        tally = _Tally()
         batch = [self._question(learner, one, QuestionKind.AUDIT) for one in audits]
         while batch or (n > 0 and queries):
             if not batch:
                 chosen, queries = self._choose(learner, queries, min(n, self.width))
                 batch = [self._question(learner, one, QuestionKind.QUERY) for one in chosen]
-            with self.stopwatch("oracle"):
-                replies = self.desk.ask(batch, width=self.width)
+            replies = self._put(learner, batch, tally)
+            n -= sum(reply.calls for reply in replies if reply.question.kind is QuestionKind.QUERY)
             batch = []
-            for reply in replies:
-                call = self.state.policy.calls + calls + 1
-                calls += reply.calls
-                n -= reply.calls if reply.question.kind is QuestionKind.QUERY else 0
-                failed += len(reply.failures)
-                self._tell_failures(reply, call)
-                if reply.label is None:
-                    continue
-                record = self._learn(learner, reply, call + reply.calls - 1)
-                if reply.question.kind is QuestionKind.AUDIT:
-                    records.append(record)
-                else:
-                    learned += 1
+        return self._answered(learner, tally)
+
+    def ask_handed(self, learner: Learner, n: int) -> Answered:
+        """Put the structures handed in from outside to the oracle, in their order, for up to `n` calls."""
+        waiting, tally = self.desk.handed(), _Tally()
+        while waiting and tally.calls < n:
+            width = min(self.width, n - tally.calls)
+            batch, waiting = [self._handed(learner, one) for one in waiting[:width]], waiting[width:]
+            self._put(learner, batch, tally)
+        return dataclasses.replace(self._answered(learner, tally), waiting=len(waiting))
+
+    def _put(self, learner: Learner, batch: Sequence[Question], tally: _Tally) -> list[Reply]:
+        """Put questions side by side, learn what comes back in their order, and add it up."""
+        with self.stopwatch("oracle"):
+            replies = self.desk.ask(batch, width=self.width)
+        for reply in replies:
+            call = self.state.policy.calls + tally.calls + 1
+            tally.calls += reply.calls
+            tally.failed += len(reply.failures)
+            self._tell_failures(reply, call)
+            if reply.label is None:
+                continue
+            record = self._learn(learner, reply, call + reply.calls - 1)
+            if reply.question.kind is QuestionKind.AUDIT:
+                tally.records.append(record)
+            else:
+                tally.learned += 1
+        return replies
+
+    def _answered(self, learner: Learner, tally: _Tally) -> Answered:
         self.state.tunings = learner.tunings
-        return Answered(calls, failed, learned, tuple(records), learner.force_scale)
+        return Answered(tally.calls, tally.failed, tally.learned, tuple(tally.records), learner.force_scale)
+
+    def _handed(self, learner: Learner, stored: StoredQuestion) -> Question:
+        """The question as it was handed in, with what the present model says of it."""
+        structure = self.desk.structure_of(stored)
+        prediction = calibrated(learner.predict(structure), structure, self.state.calibration)
+        where = f"handed in from {stored.reason.get('source', 'outside')}"
+        return Question(
+            QuestionKind.HANDED, structure, stored.iteration, where, None, stored.reason, prediction
+        )
 
     def _question(self, learner: Learner, waiting: _Waiting, kind: QuestionKind) -> Question:
         structure = waiting.moment.structure
@@ -295,9 +336,10 @@ class Asker:
             text = conversation.answered_audit(question.where, call, within, record.n_atoms, error, bound)
             self.journal.say(question.iteration, EventKind.AUDIT, text, data)
         else:
-            why = str((question.reason or {}).get("text", ""))
+            reason = question.reason or {}
+            why = str(reason.get("why") or reason.get("text", ""))
             text = conversation.answered_query(question.where, why, self.desk.name, call, error, seconds)
-            self.journal.say(question.iteration, EventKind.QUERY, text, data)
+            self.journal.say(self.state.policy.iteration, EventKind.QUERY, text, data)
 
     def _tell_failures(self, reply: Reply, call: int) -> None:
         for number, failure in enumerate(reply.failures):

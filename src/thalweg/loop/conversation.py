@@ -31,6 +31,17 @@ def answered_query(where: str, why: str, oracle: str, call: int, error: float, s
     return f"{where}: {why} -> asked {oracle} (call {call}): {off}; learned in {seconds:.2f} s"
 
 
+def handed_in(count: int, calls: int, budget: int) -> str:
+    """What was handed in since the run last went on, and whether the budget has room for it."""
+    what = "1 structure was" if count == 1 else f"{count} structures were"
+    if calls < budget:
+        return f"{what} handed in: to be labelled and learned before walkers go on"
+    return (
+        f"{what} handed in and cannot be labelled: all {budget} oracle calls are used; "
+        "raise budget.oracle_calls and run again"
+    )
+
+
 def answered_audit(where: str, call: int, within: int, n_atoms: int, error: float, bound: float) -> str:
     """An audit: drawn by the clock; how many atoms met the target; largest error against largest bound."""
     return (

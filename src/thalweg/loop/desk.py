@@ -19,7 +19,8 @@ from thalweg.label import Failure, Label
 from thalweg.loop.events import QuestionKind
 from thalweg.loop.executor import Attempts, Labeller
 from thalweg.potential import Prediction
-from thalweg.store import SqliteStore, TaskState
+from thalweg.store import HANDED, SqliteStore, TaskState
+from thalweg.store import Question as StoredQuestion
 from thalweg.structure import Structure
 
 
@@ -84,6 +85,22 @@ class Desk:
     def is_settled(self, structure: Structure) -> bool:
         """Whether asking about this structure would teach nothing: it is learned, or the oracle cannot answer it."""
         return self.is_quarantined(structure) or self.has_label(structure)
+
+    def handed(self) -> list[StoredQuestion]:
+        """Questions handed in from outside that wait, in their order; one that was answered meanwhile is closed."""
+        waiting = []
+        for question in self._store.questions(kind=HANDED, state=TaskState.WAITING):
+            if question.structure_hash in self._quarantined:
+                self._store.set_state(question.id, TaskState.QUARANTINED)
+            elif self._store.is_learned(question.structure_hash, self.fingerprint):
+                self._store.set_state(question.id, TaskState.DONE)
+            else:
+                waiting.append(question)
+        return waiting
+
+    def structure_of(self, question: StoredQuestion) -> Structure:
+        """The structure that a stored question is about."""
+        return self._store.structure(question.structure_hash)
 
     def ask(self, questions: Sequence[Question], *, width: int = 1) -> list[Reply]:
         """Put all questions to the oracle, `width` of them side by side; replies in the order of asking.

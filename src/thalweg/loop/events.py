@@ -14,6 +14,7 @@ class QuestionKind(StrEnum):
     SEED = "seed"
     QUERY = "query"
     AUDIT = "audit"
+    HANDED = "handed"
 
 
 # ---- events -------------------------------------------------------------------------------------------
@@ -21,7 +22,9 @@ class QuestionKind(StrEnum):
 
 @dataclass(frozen=True)
 class Started:
-    """The run begins, or goes on after an interruption."""
+    """The run begins, or goes on after an interruption; `handed` structures from outside wait for their label."""
+
+    handed: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Answered:
     """Answers of the oracle have arrived and, where they are labels, have been learned.
 
     `calls` counts every call, audits and failures included; `audits` are the audits among them, scored;
-    `force_scale` is the rms atomic force of all labels by now, eV/Å.
+    `force_scale` is the rms atomic force of all labels by now, eV/Å; `waiting` the structures handed in that still
+    wait, None where this was about others.
     """
 
     calls: int
@@ -55,6 +59,7 @@ class Answered:
     queries: int
     audits: tuple[AuditRecord, ...]
     force_scale: float
+    waiting: int | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +105,13 @@ class Ask:
 
 
 @dataclass(frozen=True)
+class AskHanded:
+    """Put the structures handed in from outside to the oracle, in their order, for up to `n` calls."""
+
+    n: int
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """Make the state durable: from here a killed run goes on."""
 
@@ -111,4 +123,4 @@ class Stop:
     verdict: Verdict
 
 
-Action = LabelSeeds | Explore | DrawAudits | Ask | Checkpoint | Stop
+Action = LabelSeeds | Explore | DrawAudits | Ask | AskHanded | Checkpoint | Stop

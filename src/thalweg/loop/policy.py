@@ -7,6 +7,7 @@
     BlockEnded       audits due by walked time                 DrawAudits, Ask
                      questions in the queue                    Ask
                      neither                                   as after Answered
+    any of these     structures handed in, calls left          Checkpoint, AskHanded
     Answered         target certified and the time walked      Checkpoint, Stop
                      budget spent, or no gain in sight         Checkpoint, Stop
                      otherwise                                 Checkpoint, Explore
@@ -33,6 +34,7 @@ from thalweg.loop.events import (
     Action,
     Answered,
     Ask,
+    AskHanded,
     BlockEnded,
     Checkpoint,
     DrawAudits,
@@ -98,7 +100,8 @@ class PolicyState:
     `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale`
     (eV/Å) the rms force on an atom in the labels: a bound as large as that says that nothing is known of the
     force. No window of audits begins before `learn_until` labels, unless `quiet` blocks in a row have raised no
-    question. `stalled` counts blocks in a row in which no walker moved and no call was made.
+    question. `stalled` counts blocks in a row in which no walker moved and no call was made. `handed` structures
+    from outside wait for their label; they come before any other question, whatever they leave of the budget.
     """
 
     phase: Phase = Phase.SEED
@@ -114,6 +117,7 @@ class PolicyState:
     learn_until: int = 0
     quiet: int = 0
     stalled: int = 0
+    handed: int = 0
     audits: tuple[AuditRecord, ...] = ()
     certification: Certification = field(default_factory=Certification)
     verdict: Verdict | None = None
@@ -153,8 +157,8 @@ Decision = tuple[PolicyState, tuple[Action, ...]]
 def decide(state: PolicyState, event: Event, rules: Rules) -> Decision:
     """The next state and what is to be done, in order."""
     match event:
-        case Started():
-            return _start(state, rules)
+        case Started(handed=handed):
+            return _start(dataclasses.replace(state, handed=handed), rules)
         case SeedsAnswered():
             seeded = dataclasses.replace(
                 state,
@@ -282,6 +286,8 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
         n_labels=n_labels,
         stalled=0 if event.calls else state.stalled,
         quiet=0 if learn_until > state.learn_until else state.quiet,
+        handed=state.handed if event.waiting is None else event.waiting,
+        iteration=state.iteration + (event.waiting is not None),
         force_scale=event.force_scale,
         audits=audits,
         certification=certification,
@@ -325,6 +331,8 @@ def _enter(state: PolicyState, phase: Phase, rules: Rules) -> PolicyState:
 def _go_on(state: PolicyState, rules: Rules) -> Decision:
     """Stop, or walk another block."""
     state = _enter(state, _phase(state, rules), rules)
+    if state.handed and state.calls < rules.oracle_calls:
+        return state, (Checkpoint(), AskHanded(rules.oracle_calls - state.calls))
     walked = state.slowest_fs >= rules.time_fs
     # A flat learning curve says nothing while the label limit can still be tightened.
     exhausted = walked and state.limit_ratio <= 1.0

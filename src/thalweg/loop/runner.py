@@ -8,6 +8,7 @@
     Explore      advance every walker by a block, judge it at every step                exploration.py, gate.py
     DrawAudits   pick random moments of that block
     Ask          score questions, put them to the oracle, learn the answers             asking.py
+    AskHanded    the same for structures that were handed in from outside               asking.py, handing.py
     Checkpoint   state, conversation and numbers become durable in one transaction
     Stop         write the final model and summary
 
@@ -34,8 +35,8 @@ from thalweg.loop.asking import Asker
 from thalweg.loop.desk import Desk, reference_energies
 from thalweg.loop.events import (
     Action,
-    Answered,
     Ask,
+    AskHanded,
     BlockEnded,
     Checkpoint,
     DrawAudits,
@@ -112,6 +113,7 @@ class _Run:
         self.asker = Asker(setup, self.state, Desk(store, labeller), self.journal, self.stopwatch, energies)
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
+        self.n_handed = len(self.asker.desk.handed())
         self._greet(resumed)
 
     # --- beginning --------------------------------------------------------------------------------------
@@ -136,18 +138,29 @@ class _Run:
             self._refuse_other_system(before)
             changes = describe_changes(before, config)
         self.store.start_run(config.model_dump(mode="json"), {"settings": changes} if changes else {})
-        policy = self.state.policy
+        policy, rules = self.state.policy, self.setup.rules
         if not resumed:
             text = f"{self._system()} with {self.oracle.display_name}: {self.setup.basis.n_columns} features"
             self.journal.say(0, EventKind.START, text, {"n_features": self.setup.basis.n_columns})
+            self._tell_handed()
             return
         text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
         self.journal.say(policy.iteration, EventKind.RESUME, text)
         if changes:
             self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
             self._adopt_changes(changes)
-        elif _stopped_by_the_clock(policy, self.setup.rules):
-            self.state.policy = retarget(policy, self.setup.rules, target_changed=False)
+        elif _stopped_by_the_clock(policy, rules) or (self.n_handed and policy.calls < rules.oracle_calls):
+            self.state.policy = retarget(policy, rules, target_changed=False)
+        self._tell_handed()
+
+    def _tell_handed(self) -> None:
+        """Say what was handed in; it comes first where the budget has room, and reopens a run that has stopped."""
+        if not self.n_handed:
+            return
+        policy, budget = self.state.policy, self.setup.rules.oracle_calls
+        text = conversation.handed_in(self.n_handed, policy.calls, budget)
+        kind = EventKind.INFO if policy.calls < budget else EventKind.WARNING
+        self.journal.say(policy.iteration, kind, text, {"handed": self.n_handed})
 
     def _refuse_other_system(self, before: RunConfig) -> None:
         """Labels of another system or oracle do not belong into this run."""
@@ -195,7 +208,7 @@ class _Run:
                 self.learner = relearn(self.setup, self.state, self.store, self.asker.energies)
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
-        events: deque[Event] = deque([Started()])
+        events: deque[Event] = deque([Started(self.n_handed)])
         while events:
             event = OutOfTime() if self._out_of_time() else events.popleft()
             self.state.policy, actions = decide(self.state.policy, event, self.setup.rules)
@@ -222,16 +235,15 @@ class _Run:
                 return self._label_seeds()
             case Explore():
                 return self._explore(action)
+            case Ask(n=n):
+                return self.asker.ask(self._learned(), n)
+            case AskHanded(n=n):
+                return self.asker.ask_handed(self._learned(), n)
             case DrawAudits(n=n):
                 self.asker.draw_audits(self._walked(), n)
-                return None
-            case Ask(n=n):
-                return self._ask(n)
             case Checkpoint():
                 self._checkpoint()
-                return None
-            case Stop():
-                return None
+        return None
 
     def _label_seeds(self) -> Event:
         learner = make_learner(self.setup, self.asker.energies)
@@ -277,10 +289,6 @@ class _Run:
                 back = result.state.time_fs - judgement.moment.time_fs
                 text = conversation.stepped_back(where, judgement.reason, back)
                 self.journal.say(iteration, EventKind.BACKTRACK, text, judgement.reason.to_json())
-
-    def _ask(self, n: int) -> Event:
-        answers: Answered = self.asker.ask(self._learned(), n)
-        return answers
 
     # --- keeping and showing ----------------------------------------------------------------------------
 

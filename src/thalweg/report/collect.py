@@ -25,7 +25,7 @@ from thalweg.report.series import audit_series, cost_series, walker_series
 from thalweg.report.summary_file import read_summary
 from thalweg.store import AttemptRecord, LabelRecord, Question, RunRecord, SqliteStore
 
-CALLS = (d.SEED, d.QUERY, d.AUDIT)
+CALLS = (d.SEED, d.QUERY, d.AUDIT, d.HANDED)
 """Kinds of question that cost a call; imported labels and reference energies do not count as calls."""
 
 PORTRAITS = 6
@@ -61,6 +61,7 @@ def collect(store: SqliteStore, folder: Path) -> d.ReportData:
         time_explored=float(sum(w.time[-1] for w in walkers)) if walkers else None,
         questions=questions,
         pending=sum(not q.state.is_finished() for q in store.questions()),
+        handed_waiting=tuple(str(q.reason.get("text", "")) for q in store.handed_in()),
         walkers=walkers,
         audit_series=audit_series(questions, summary.force_error, summary.confidence),
         cost=cost_series(metrics),

@@ -16,7 +16,7 @@ import numpy as np
 
 from thalweg.structure import FloatArray, Structure
 
-SEED, QUERY, AUDIT = "seed", "query", "audit"
+SEED, QUERY, AUDIT, HANDED = "seed", "query", "audit", "handed"
 CONVERGED = "converged"
 
 
@@ -29,7 +29,7 @@ class Question:
     call : int
         Running number of the answer, from 1.
     kind : str
-        seed, query or audit.
+        seed, query, audit or handed (in from outside).
     walker : int or None
     time, temperature : float or None
         Where on the walker's way it was met: ps, and the walker's set temperature in K.
@@ -197,6 +197,7 @@ class ReportData:
     time_explored: float | None = None
     questions: tuple[Question, ...] = ()
     pending: int = 0
+    handed_waiting: tuple[str, ...] = ()
     walkers: tuple[WalkerSeries, ...] = ()
     audit_series: AuditSeries | None = None
     cost: CostSeries | None = None

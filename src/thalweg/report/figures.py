@@ -12,6 +12,7 @@ import numpy as np
 
 from thalweg.report.data import (
     AUDIT,
+    HANDED,
     QUERY,
     SEED,
     Question,
@@ -26,7 +27,7 @@ WIDE, NORMAL = (1140, 380), (560, 340)
 MAX_DOTS = 3000
 """Points drawn in one scatter; more are thinned evenly, and the caption says so."""
 
-KINDS = ((SEED, "seeds"), (QUERY, "queries"), (AUDIT, "audits"))
+KINDS = ((SEED, "seeds"), (QUERY, "queries"), (AUDIT, "audits"), (HANDED, "handed in"))
 FORCE = "eV/Å"
 
 

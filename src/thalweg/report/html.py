@@ -7,9 +7,9 @@ from importlib.resources import files
 from shlex import quote
 
 from thalweg.report import figures, figures_run
-from thalweg.report.data import AUDIT, QUERY, SEED, ReportData
+from thalweg.report.data import AUDIT, HANDED, QUERY, SEED, ReportData
 from thalweg.report.structure3d import gallery
-from thalweg.report.tables import failure_table, plain_table, query_table
+from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table
 from thalweg.report.verdict import verdict
 
 SECTIONS = (
@@ -33,7 +33,7 @@ def page(data: ReportData) -> str:
         "learning": figures.learning_curve(data),
         "calibration": _grid(figures.calibration_scatter(data), figures.reliability_curve(data)),
         "audit": _grid(figures.audit_curve(data), figures.audit_errors(data)),
-        "queries": query_table(data),
+        "queries": waiting_table(data) + query_table(data),
         "failures": failure_table(data),
         "cost": _grid(figures_run.cost_curve(data), figures_run.oracle_times(data)),
         "walkers": figures_run.walker_uncertainty(data)
@@ -96,7 +96,9 @@ def _header(data: ReportData, links: str) -> str:
 
 def _tiles(data: ReportData) -> str:
     s = data.summary
-    kinds = (("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT))
+    kinds = [("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT)]
+    if data.of_kind(HANDED):
+        kinds.append(("handed in", "handed in", HANDED))
     counts = [(len(data.of_kind(kind)), one, many) for one, many, kind in kinds]
     calls = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
     wall = s.timing.get("wall")

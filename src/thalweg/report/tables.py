@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from thalweg.report.data import Question, ReportData
+from thalweg.report.data import HANDED, Question, ReportData
 
 MAX_ROWS = 4000
 """Questions listed in the page, the last ones; a browser still sorts that many at once."""
@@ -80,7 +80,8 @@ def query_table(data: ReportData) -> str:
     rows = data.questions[-MAX_ROWS:]
     if not rows:
         return '<p class="none">No question has been answered yet.</p>'
-    kinds = ("all", "seed", "query", "audit", "failed")
+    handed = (HANDED,) if data.of_kind(HANDED) else ()
+    kinds = ("all", "seed", "query", "audit", *handed, "failed")
     buttons = "".join(
         f'<button type="button" data-kind="{k}" aria-pressed="{str(k == "all").lower()}">{k}</button>'
         for k in kinds
@@ -95,6 +96,17 @@ def query_table(data: ReportData) -> str:
         f'<div class="scroll" tabindex="0" role="region" aria-label="Questions put to the oracle">'
         f'<table id="queries-table">{_header(COLUMNS)}<tbody>{"".join(map(_row, rows))}</tbody></table></div>'
         f'<p class="count">{len(data.questions)} answers.{note}</p>'
+    )
+
+
+def waiting_table(data: ReportData) -> str:
+    """What was handed in and has no answer yet; empty without any."""
+    if not data.handed_waiting:
+        return ""
+    rows = [(text,) for text in data.handed_waiting]
+    return (
+        f"<h3>Waiting to be labelled ({len(rows)})</h3>{plain_table(('why it is asked',), rows)}"
+        '<p class="count">The next <code>thalweg run</code> puts these to the oracle before its walkers go on.</p>'
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from thalweg.store.base import (
+    HANDED,
     AttemptRecord,
     Checkpoint,
     Event,
@@ -13,10 +14,11 @@ from thalweg.store.base import (
     Store,
     TaskState,
 )
-from thalweg.store.reading import read_labelled, read_structures
+from thalweg.store.reading import Scored, read_labelled, read_scored, read_structures
 from thalweg.store.sqlite import SqliteStore
 
 __all__ = [
+    "HANDED",
     "AttemptRecord",
     "Checkpoint",
     "Event",
@@ -24,9 +26,11 @@ __all__ = [
     "Metrics",
     "Question",
     "RunRecord",
+    "Scored",
     "SqliteStore",
     "Store",
     "TaskState",
     "read_labelled",
+    "read_scored",
     "read_structures",
 ]

@@ -10,7 +10,8 @@ Laws
     5.  The order of learning is 1, 2, 3, ... without gaps. `rewind` takes back the places given after the
         last checkpoint, never the labels.
     6.  After `rewind`, questions, events and metrics are those of the last checkpoint, and besides them only
-        questions that already cost a call of the oracle.
+        questions that already cost a call of the oracle, and those that were handed in: they come from
+        outside, so nothing that the run does again would ask them again.
     7.  Asking the same question again (same structure, kind and iteration) gives the same id.
     8.  Numbers come back to the last bit.
 """
@@ -29,6 +30,9 @@ from thalweg.label import Failure, Label
 from thalweg.structure import Structure
 
 Arrays = Mapping[str, NDArray[Any]]
+
+HANDED = "handed"
+"""Kind of the questions that were handed in from outside: they wait until the run takes them up."""
 
 
 class TaskState(StrEnum):
@@ -50,7 +54,7 @@ class TaskState(StrEnum):
 class Question:
     """A structure put to the oracle and why.
 
-    `kind` is seed, query, audit, import or reference; `reason` is plain data (walker, time, atom, bound,
+    `kind` is seed, query, audit, handed, import or reference; `reason` is plain data (walker, time, atom, bound,
     text, ...); `prediction` holds what the model said before it learned the answer, as named arrays.
     """
 
@@ -152,7 +156,7 @@ class Store(Protocol):
         reason: Mapping[str, Any] | None = None,
         prediction: Arrays | None = None,
     ) -> int:
-        """Ask (or find the same question asked before); returns its id."""
+        """Ask (or find the same question asked before, and add a prediction that it lacks); returns its id."""
         ...
 
     def set_state(self, question_id: int, state: TaskState) -> None:

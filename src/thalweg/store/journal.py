@@ -7,15 +7,21 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from thalweg.store.base import Arrays, Checkpoint, Event, Metrics, RunRecord
+from thalweg.store.base import HANDED, Arrays, Checkpoint, Event, Metrics, RunRecord, TaskState
 from thalweg.store.database import Database
 from thalweg.store.encoding import arrays_from_blob, arrays_to_blob, to_json
 
 CHECKPOINTS_KEPT = 3
 
-_UNANSWERED = """
-    id > ? AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.question_id = questions.id)
+_UNANSWERED = f"""
+    id > ? AND kind <> '{HANDED}'
+    AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.question_id = questions.id)
     AND NOT EXISTS (SELECT 1 FROM attempts WHERE attempts.question_id = questions.id)
+"""
+_TAKEN_BACK = f"""
+    kind = '{HANDED}' AND state IN ('{TaskState.RUNNING}', '{TaskState.FAILED}', '{TaskState.DONE}')
+    AND NOT EXISTS (SELECT 1 FROM labels WHERE labels.structure_hash = questions.structure_hash
+                    AND labels.sequence IS NOT NULL)
 """
 
 
@@ -57,7 +63,8 @@ class JournalTables(Database):
         """Back to the last checkpoint (or the beginning), keeping every label and every failure.
 
         Labels committed since lose their place in the order of learning, so that a run that goes on from the
-        checkpoint learns them again, in its own order, without a call of the oracle.
+        checkpoint learns them again, in its own order, without a call of the oracle. Handed-in questions that
+        are not learned wait again.
         """
         with self.transaction():
             rows = self._rows(
@@ -67,6 +74,7 @@ class JournalTables(Database):
             question, sequence, event, metrics = rows[0] if rows else (0, 0, 0, 0)
             self._execute("UPDATE labels SET sequence = NULL WHERE sequence > ?", (sequence,))
             self._execute(f"DELETE FROM questions WHERE {_UNANSWERED}", (question,))
+            self._execute(f"UPDATE questions SET state = '{TaskState.WAITING}' WHERE {_TAKEN_BACK}")
             self._execute("DELETE FROM events WHERE id > ?", (event,))
             self._execute("DELETE FROM metrics WHERE id > ?", (metrics,))
 

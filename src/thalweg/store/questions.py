@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.errors import StoreError, check
 from thalweg.label import Failure, FailureKind, Label, LabelNoise
-from thalweg.store.base import Arrays, AttemptRecord, LabelRecord, Question, TaskState
+from thalweg.store.base import HANDED, Arrays, AttemptRecord, LabelRecord, Question, TaskState
 from thalweg.store.database import Database
 from thalweg.store.encoding import (
     arrays_from_blob,
@@ -61,7 +61,7 @@ class QuestionTables(Database):
         reason: Mapping[str, Any] | None = None,
         prediction: Arrays | None = None,
     ) -> int:
-        """Ask (or find the same question asked before); returns its id.
+        """Ask (or find the same question asked before, and add a prediction that it lacks); returns its id.
 
         `prediction` is what the model says now, before it learns the answer.
         """
@@ -71,7 +71,8 @@ class QuestionTables(Database):
             self._execute(
                 "INSERT INTO questions "
                 "(structure_hash, kind, iteration, reason, prediction, state, created_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (structure_hash, kind, iteration) DO NOTHING",
+                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (structure_hash, kind, iteration) "
+                "DO UPDATE SET prediction = coalesce(prediction, excluded.prediction)",
                 (name, kind, iteration, to_json(reason or {}), blob, TaskState.WAITING.value, time.time()),
             )
             sql = "SELECT id FROM questions WHERE structure_hash = ? AND kind = ? AND iteration = ?"
@@ -92,6 +93,10 @@ class QuestionTables(Database):
             (kind, None if state is None else state.value),
         )
         return [_question(row) for row in rows]
+
+    def handed_in(self) -> list[Question]:
+        """Questions handed in from outside that have no answer yet, in the order of their ids."""
+        return [question for question in self.questions(kind=HANDED) if not question.state.is_finished()]
 
     def question(self, question_id: int) -> Question:
         """One question; StoreError if there is none of this id."""

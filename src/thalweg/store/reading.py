@@ -8,6 +8,7 @@ import io
 import lzma
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from ase.io.formats import UnknownFileTypeError
 
 from thalweg.errors import InputError
 from thalweg.label import Label, LabelNoise
-from thalweg.structure import Structure
+from thalweg.structure import FloatArray, Structure
 
 _COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
     ".xz": lzma.decompress,
@@ -92,6 +93,49 @@ def read_structures(path: str | Path) -> list[Structure]:
         except InputError as error:
             raise InputError(f"{path}, structure {n}: {error}") from error
     return structures
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """A structure with what a file says of its atoms.
+
+    `bound` float64 (n_atoms,), eV/Å, and `novelty` float64 (n_atoms,) are None where the file has no such columns;
+    `info` is what stands in its comment line.
+    """
+
+    structure: Structure
+    bound: FloatArray | None
+    novelty: FloatArray | None
+    info: dict[str, Any]
+
+
+def read_scored(path: str | Path) -> list[Scored]:
+    """Every structure in a file, with its columns `bound` and `novelty` where there are such.
+
+    Raises
+    ------
+    InputError
+        As `read_structures`, and where such a column does not hold a number for each atom.
+    """
+    path = Path(path)
+    scored = []
+    for n, atoms in enumerate(_read_atoms(path), start=1):
+        try:
+            structure = Structure.from_atoms(atoms)
+            bound, novelty = (_column(atoms, name) for name in ("bound", "novelty"))
+        except InputError as error:
+            raise InputError(f"{path}, structure {n}: {error}") from error
+        scored.append(Scored(structure, bound, novelty, dict(atoms.info)))
+    return scored
+
+
+def _column(atoms: Any, name: str) -> FloatArray | None:
+    values = atoms.arrays.get(name)
+    if values is None:
+        return None
+    if values.ndim != 1 or values.dtype.kind not in "fiu" or np.isnan(values).any():
+        raise InputError(f"its column {name!r} must hold one number for each atom")
+    return np.asarray(values, dtype=np.float64)
 
 
 def read_labelled(path: str | Path) -> list[tuple[Structure, Label]]:

@@ -1,0 +1,184 @@
+"""`thalweg queue`: structures handed in from outside become questions that a run answers before it explores on.
+
+A question of this kind is durable when `hand_in` returns, stands once for each structure however often that is handed
+in, and survives the rewind to a checkpoint. The next `thalweg run` finds it, reopens a run that has stopped, and pays
+for its label from the run's budget (`loop/policy.py`: before anything else, while calls are left).
+
+The store has one writer: while a run goes on nothing can be handed in, and the error says who holds the folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols, covalent_radii
+from vesin import ase_neighbor_list
+
+from thalweg.config import RunConfig, start_structures
+from thalweg.errors import InputError, OracleError, StoreError
+from thalweg.loop.gate import Reason
+from thalweg.oracles import make_oracle
+from thalweg.oracles.ase import AseOracle
+from thalweg.oracles.base import Oracle
+from thalweg.store import HANDED, Scored, SqliteStore, TaskState, read_scored
+from thalweg.structure import Structure
+
+TOO_CLOSE = 0.5
+"""Atoms nearer to each other than this fraction of their covalent radii's sum are no question for an oracle."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of the structures of one hand-in.
+
+    Attributes
+    ----------
+    queued : tuple of str
+        Why each new question is asked, in words.
+    waiting, learned : int
+        Structures that wait already, or whose label the run has learned.
+    set_aside : int
+        Structures on which every attempt of the oracle has failed before.
+    calls, budget : int
+        Calls that the run has made, and may make.
+    n_waiting : int
+        All questions that wait now.
+    """
+
+    queued: tuple[str, ...]
+    waiting: int
+    learned: int
+    set_aside: int
+    calls: int
+    budget: int
+    n_waiting: int
+
+    @property
+    def left_over(self) -> int:
+        """Questions for which the budget has no call."""
+        return max(0, self.n_waiting - max(0, self.budget - self.calls))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        names = ("waiting", "learned", "set_aside", "calls", "budget", "n_waiting", "left_over")
+        return {"queued": list(self.queued), **{name: getattr(self, name) for name in names}}
+
+
+def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
+    """Put every structure in `files` into the queue of the run in `folder`.
+
+    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is.
+
+    Raises
+    ------
+    InputError
+        An unreadable file, an element that the run does not know, more than `max_atoms` atoms, or atoms that touch.
+    OracleError
+        A periodicity that the run's oracle cannot treat.
+    StoreError
+        No run, or one that another process is writing to.
+    """
+    offers = [(path, one) for path in files for one in read_scored(path)]
+    with SqliteStore.open(folder, create=False) as store:
+        config = _config(store, folder)
+        oracle = make_oracle(config.oracle.model_dump())
+        numbers = frozenset(int(z) for s in start_structures(config.system) for z in s.numbers)
+        for path, one in offers:
+            _check(one.structure, path, oracle, numbers, max_atoms)
+        with store.transaction():
+            return _queue(store, offers, oracle.fingerprint, config.budget.oracle_calls)
+
+
+def _config(store: SqliteStore, folder: Path) -> RunConfig:
+    runs = store.runs()
+    if not runs:
+        raise StoreError(
+            f"{folder}: no run has begun here; start it with `thalweg run CONFIG --run {folder}`"
+        )
+    return RunConfig.model_validate(runs[-1].config)
+
+
+def _queue(
+    store: SqliteStore, offers: Iterable[tuple[Path, Scored]], fingerprint: str, budget: int
+) -> Receipt:
+    checkpoint = store.last_checkpoint()
+    iteration = 0 if checkpoint is None else checkpoint.iteration
+    calls = 0 if checkpoint is None else int(checkpoint.state["policy"]["calls"])
+    handed = {question.structure_hash for question in store.questions(kind=HANDED)}
+    lost = {question.structure_hash for question in store.questions(state=TaskState.QUARANTINED)}
+    queued: list[str] = []
+    n_waiting = n_learned = n_lost = 0
+    for path, one in offers:
+        name = one.structure.content_hash
+        if store.is_learned(name, fingerprint):
+            n_learned += 1
+        elif name in lost:
+            n_lost += 1
+        elif name in handed:
+            n_waiting += 1
+        else:
+            reason = reason_of(one, path)
+            store.add_question(one.structure, HANDED, iteration=iteration, reason=reason)
+            handed.add(name)
+            queued.append(reason["text"])
+    return Receipt(tuple(queued), n_waiting, n_learned, n_lost, calls, budget, len(store.handed_in()))
+
+
+def reason_of(one: Scored, path: Path) -> dict[str, Any]:
+    """Why it is asked: in the words that the file holds, else by the largest bound that it holds.
+
+    Keys as those of `Reason`, and `source`, the file that it came from, `why`, the words without it.
+    """
+    source = str(one.info.get("source") or path.name)
+    why = str(one.info.get("why") or "")
+    atom, element, value = -1, "", 0.0
+    if one.bound is not None:
+        atom = int(one.info.get("target", np.argmax(one.bound)))
+        element = chemical_symbols[int(one.structure.numbers[atom])]
+        value = float(one.bound[atom])
+        why = why or f"{element}{atom} uncertain, {value:.2f} eV/Å"
+    why = why or "asked for by hand"
+    reason = Reason("handed", atom, element, value, np.inf, f"handed in from {source}: {why}")
+    return {**reason.to_json(), "source": source, "why": why}
+
+
+# ---- what may not join the queue ----------------------------------------------------------------------
+
+
+def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[int], max_atoms: int) -> None:
+    strange = sorted({int(z) for z in structure.numbers} - numbers)
+    if strange:
+        known = ", ".join(chemical_symbols[z] for z in sorted(numbers))
+        raise InputError(
+            f"{path}: it holds {', '.join(chemical_symbols[z] for z in strange)}, the run knows only {known}; "
+            "start a run whose system has all the elements"
+        )
+    if len(structure) > max_atoms:
+        raise InputError(
+            f"{path}: {len(structure)} atoms are more than the {max_atoms} that a question may have; cut out what is "
+            f"uncertain (`thalweg carve {path} --model MODEL`), or raise --max-atoms"
+        )
+    _check_distances(structure, path)
+    if isinstance(oracle, AseOracle):
+        return  # what a calculator can treat is known only by trying, which is the call that is to be made
+    try:
+        oracle.check_structure(structure)
+    except OracleError as error:
+        raise OracleError(f"{path}: {error}") from error
+
+
+def _check_distances(structure: Structure, path: Path) -> None:
+    radii = TOO_CLOSE * covalent_radii[structure.numbers]
+    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), max(0.1, 2.0 * float(radii.max())))
+    touching = np.flatnonzero(d < radii[i] + radii[j])
+    if len(touching):
+        pair = touching[np.argmin(d[touching])]
+        a, b = (f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in (i[pair], j[pair]))
+        raise InputError(
+            f"{path}: {a} and {b} are {d[pair]:.2f} Å apart; an oracle has no sensible answer to cores that touch. "
+            "Take a structure from before that happened"
+        )
