@@ -55,6 +55,8 @@ def lammps_lines(potential: Potential, file_name: str) -> list[str]:
     Atom types 1, 2, ... are the potential's elements in their order; `file_name` is how LAMMPS finds the file.
     """
     elements = potential.elements
+    if any(letter.isspace() or letter == "#" for letter in file_name):
+        file_name = f'"{file_name}"'
     masses = [
         f"mass {t} {_number(atomic_masses[atomic_numbers[element]])}  # {element}"
         for t, element in enumerate(elements, start=1)
@@ -78,11 +80,14 @@ def write_lammps(potential: Potential, path: str | Path, *, spline_bins: float =
 
     Raises
     ------
+    InputError
+        The path ends in `.in`.
     SetupError
         A file cannot be written.
     """
     path = Path(path)
     include = path.with_suffix(".in")
+    check(path != include, f"{path}: .in is the suffix of the commands beside the potential; use .yace")
     write_yace(potential, path, spline_bins=spline_bins)
     header = [
         "# Thalweg: commands for LAMMPS with the ML-PACE package, after `units metal` and the box.",
