@@ -5,8 +5,11 @@ import pytest
 from typer.testing import CliRunner
 
 from small_potentials import random_potential, silicon
+from thalweg import _native
 from thalweg.cli.app import app
+from thalweg.features.batch import pack
 from thalweg.label import Label
+from thalweg.potential import Potential
 from thalweg.store import SqliteStore
 
 
@@ -76,3 +79,18 @@ def test_outputs_that_cannot_be(run, tmp_path):
     assert (result.exit_code, "this is a folder" in result.stderr) == (2, True)
     result = export(run, "-f", "lammps", "-o", tmp_path / "si.in")
     assert (result.exit_code, "use .yace" in result.stderr) == (2, True)
+
+
+def test_the_file_of_the_plugin(run, tmp_path):
+    target = tmp_path / "si.thalweg"
+    result = export(run, "--format", "plugin", "-o", target)
+    assert result.exit_code == 0, result.output
+    assert "pair_coeff * * si.thalweg Si" in result.output
+    field, elements, *_ = _native.parse_potential(target.read_bytes())
+    assert elements == ["Si"]
+    potential = Potential.load(run / "model")
+    packed = pack([silicon(4)], potential.elements)
+    assert np.array_equal(field.compute(*packed.arrays)[1], potential.force_field.compute(*packed.arrays)[1])
+    assert "already there" in export(run, "--format", "plugin", "-o", target).stderr
+    assert export(run / "model", "-f", "plugin").exit_code == 0
+    assert (run / "model" / "potential.thalweg").read_bytes() == target.read_bytes()

@@ -21,9 +21,15 @@ class Format(StrEnum):
     EXTXYZ = "extxyz"
     ASE_DB = "ase-db"
     LAMMPS = "lammps"
+    PLUGIN = "plugin"
 
 
-_NAMES = {Format.EXTXYZ: "labels.extxyz", Format.ASE_DB: "labels.db", Format.LAMMPS: "potential.yace"}
+_NAMES = {
+    Format.EXTXYZ: "labels.extxyz",
+    Format.ASE_DB: "labels.db",
+    Format.LAMMPS: "potential.yace",
+    Format.PLUGIN: "potential.thalweg",
+}
 
 
 def export(
@@ -34,7 +40,7 @@ def export(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", help="File to write. [default: labels.* or potential.yace in the folder]"
+            "--output", "-o", help="File to write. [default: labels.* or potential.* in the folder]"
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
@@ -44,12 +50,13 @@ def export(
     Labels: extended XYZ or an ASE database; energies in eV, forces in eV/Å, stress in eV/Å³ with ASE's sign
     and Voigt order. Potential: `lammps` writes a .yace file for LAMMPS with ML-PACE and the commands to paste,
     checks what was written against the potential (in LAMMPS too where one is found: `lmp` or $THALWEG_LMP)
-    and prints the largest relative deviations.
+    and prints the largest relative deviations; `plugin` writes the one file that `pair_style thalweg` reads,
+    uncertainty included.
 
     Example: thalweg export runs/malonaldehyde --format lammps --output malonaldehyde.yace
     """
-    write = _export_lammps if format_ is Format.LAMMPS else _export_labels
-    write(folder, format_, output, force)
+    potentials = {Format.LAMMPS: _export_lammps, Format.PLUGIN: _export_plugin}
+    potentials.get(format_, _export_labels)(folder, format_, output, force)
 
 
 def _export_labels(folder: Path, format_: Format, output: Path | None, force: bool) -> None:
@@ -87,6 +94,20 @@ def _export_lammps(folder: Path, format_: Format, output: Path | None, force: bo
         typer.echo(f"  LAMMPS ({written.version}): {written.lammps}")
     typer.echo("commands for LAMMPS, after `units metal` and the box:")
     typer.echo(written.commands.read_text(encoding="utf-8"), nl=False)
+
+
+def _export_plugin(folder: Path, format_: Format, output: Path | None, force: bool) -> None:
+    from thalweg.export.plugin import export_plugin
+    from thalweg.potential import Potential
+
+    model, _ = _model_of(folder)
+    target = _target(folder, format_, output, force)
+    potential = Potential.load(model)
+    export_plugin(potential, target)
+    typer.echo(f"wrote {target}")
+    typer.echo("commands for LAMMPS, after `units metal` and the box, the plug-in loaded:")
+    typer.echo("pair_style thalweg")
+    typer.echo(f"pair_coeff * * {target.name} {' '.join(potential.elements)}")
 
 
 def _target(folder: Path, format_: Format, output: Path | None, force: bool) -> Path:

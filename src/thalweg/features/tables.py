@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -58,10 +59,8 @@ def _tensors(kinds: list[tuple[int, int, int]]) -> tuple[list[int], list[list[in
     return start, index, value
 
 
-@lru_cache(maxsize=16)
-def native_evaluator(basis: AceBasis, instructions: str = "") -> _native.Evaluator:
-    """The native evaluator of a basis; `instructions` names an instruction set, "" takes the best one."""
-    connect()
+def plan_tables(basis: AceBasis) -> dict[str, Any]:
+    """The arguments of `_native.Evaluator` that describe a basis: numbers and C-contiguous arrays."""
     n_elements, terms = len(basis.elements), basis.terms
     order = [(z, n, l) for z in range(n_elements) for l, c in enumerate(basis.radial_count) for n in range(c)]
     blocks = _Blocks({channel: k for k, channel in enumerate(order)})
@@ -71,20 +70,26 @@ def native_evaluator(basis: AceBasis, instructions: str = "") -> _native.Evaluat
         (blocks.channel[a], blocks.channel[b], L, kinds.index((a[2], b[2], L))) for a, b, L in blocks.node
     ]
     start, index, value = _tensors(kinds)
-    return _native.Evaluator(
-        n_elements=n_elements,
-        r_cut=basis.r_cut,
-        exponent=basis.radial_exponent,
-        recurrence=_per_pair(basis.radial_recurrence(), n_elements),
-        radial_count=_int32(basis.radial_count, (-1,)),
-        nodes=_int32(nodes, (-1, 4)),
-        tensor_start=_int32(start, (-1,)),
-        tensor_index=_int32(index, (-1, 3)),
-        tensor_value=np.array(value, dtype=np.float64),
-        features=_int32([blocks.of_feature(term) for term in terms], (-1, 2)),
-        scale=np.array([term.scale for term in terms], dtype=np.float64),
-        instructions=instructions,
-    )
+    return {
+        "n_elements": n_elements,
+        "r_cut": basis.r_cut,
+        "exponent": basis.radial_exponent,
+        "recurrence": _per_pair(basis.radial_recurrence(), n_elements),
+        "radial_count": _int32(basis.radial_count, (-1,)),
+        "nodes": _int32(nodes, (-1, 4)),
+        "tensor_start": _int32(start, (-1,)),
+        "tensor_index": _int32(index, (-1, 3)),
+        "tensor_value": np.array(value, dtype=np.float64),
+        "features": _int32([blocks.of_feature(term) for term in terms], (-1, 2)),
+        "scale": np.array([term.scale for term in terms], dtype=np.float64),
+    }
+
+
+@lru_cache(maxsize=16)
+def native_evaluator(basis: AceBasis, instructions: str = "") -> _native.Evaluator:
+    """The native evaluator of a basis; `instructions` names an instruction set, "" takes the best one."""
+    connect()
+    return _native.Evaluator(**plan_tables(basis), instructions=instructions)
 
 
 def _per_pair(recurrence: FloatArray, n_elements: int) -> FloatArray:
