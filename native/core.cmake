@@ -1,22 +1,16 @@
 # The core as a static library, thalweg_core: for the Python module and for the LAMMPS plug-in.
-# Expects Python_EXECUTABLE, whose environment holds vesin.
 find_package(Threads REQUIRED)
-
-# vesin's header only: the library itself is found in the installed wheel at run time (neighbors.cpp).
-execute_process(COMMAND "${Python_EXECUTABLE}" -c "import importlib.util, pathlib; print(pathlib.Path(importlib.util.find_spec('vesin').origin).parent / 'include')"
-                OUTPUT_STRIP_TRAILING_WHITESPACE OUTPUT_VARIABLE VESIN_INCLUDE)
 
 set(THALWEG_NATIVE "${CMAKE_CURRENT_LIST_DIR}")
 file(GLOB THALWEG_SOURCES CONFIGURE_DEPENDS "${THALWEG_NATIVE}/src/*.cpp")
 add_library(thalweg_core STATIC ${THALWEG_SOURCES})
 target_compile_features(thalweg_core PUBLIC cxx_std_20)
 target_include_directories(thalweg_core PUBLIC "${THALWEG_NATIVE}/include")
-target_include_directories(thalweg_core SYSTEM PUBLIC "${VESIN_INCLUDE}")
 target_compile_options(thalweg_core PRIVATE -O3 -Wall -Wextra -Wno-psabi -fno-math-errno -ffp-contract=off)
 target_link_libraries(thalweg_core PUBLIC Threads::Threads)
 
 # The kernel is compiled once per instruction set and chosen at run time; every other file stays at the baseline.
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
-  set_source_files_properties("${THALWEG_NATIVE}/src/kernel_avx2.cpp" PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-ffp-contract=fast")
-  set_source_files_properties("${THALWEG_NATIVE}/src/kernel_avx512.cpp" PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mprefer-vector-width=512;-ffp-contract=fast")
+  set_source_files_properties("${THALWEG_NATIVE}/src/kernel_avx2.cpp" "${THALWEG_NATIVE}/src/kernel_avx2_single.cpp" PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma;-ffp-contract=fast")
+  set_source_files_properties("${THALWEG_NATIVE}/src/kernel_avx512.cpp" "${THALWEG_NATIVE}/src/kernel_avx512_single.cpp" PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512dq;-mavx512vl;-mavx2;-mfma;-mprefer-vector-width=512;-ffp-contract=fast")
 endif()

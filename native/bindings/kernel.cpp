@@ -185,11 +185,13 @@ void bind_kernel(nb::module_& m) {
     nb::class_<LinearForceField, ForceField>(m, "LinearForceField")
         .def("__init__", [](LinearForceField* self, std::shared_ptr<Evaluator> evaluator, const Doubles& weights,
                             const Doubles& member_deltas, const Doubles& reference_energies,
-                            const NoveltyModel* novelty, const ZblTable* zbl) {
+                            const NoveltyModel* novelty, const ZblTable* zbl, bool mixed) {
             new (self) LinearForceField(std::move(evaluator),
-                                        make_model(weights, member_deltas, reference_energies, novelty, zbl));
+                                        make_model(weights, member_deltas, reference_energies, novelty, zbl),
+                                        mixed ? Precision::Mixed : Precision::Double);
         }, "evaluator"_a, "weights"_a, "member_deltas"_a, "reference_energies"_a, "novelty"_a.none() = nb::none(),
-           "zbl"_a.none() = nb::none())
+           "zbl"_a.none() = nb::none(), "mixed"_a = false)
+        .def_prop_ro("mixed", [](const LinearForceField& self) { return self.precision() == Precision::Mixed; })
         .def("compute", &compute, "first_atom"_a, "species"_a, "positions"_a, "cells"_a, "pbc"_a, nb::kw_only(),
              "deviation"_a = false, "novelty"_a = false,
              "energies, forces, virials, deviation or None, novelty or None.");

@@ -140,8 +140,6 @@ nb::list run_block(const ForceField& field, const std::vector<const Walker*>& wa
 }
 
 void bind_fields(nb::module_& m) {
-    m.def("use_vesin", [](std::uintptr_t neighbors, std::uintptr_t free) { use_vesin(neighbors, free); }, "neighbors"_a,
-          "free"_a, "Hand over the addresses of vesin_neighbors and vesin_free.");
     m.def("build_pairs", &pair_arrays, "first_atom"_a, "species"_a, "positions"_a, "cells"_a, "pbc"_a, "r_list"_a,
           "Full neighbour list: first (n_atoms + 1,), j (n_pairs,), offset (n_pairs, 3).");
     nb::class_<ZblTable>(m, "ZblTable")

@@ -56,7 +56,7 @@ void add_strain(const Batch& batch, const Neighborhood& nb, const double* rows, 
 }
 
 Evaluator::Evaluator(PlanSpec spec, const std::string& instructions)
-    : plan_(std::move(spec)), kernel_(select_kernel(instructions.c_str())) {}
+    : plan_(std::move(spec)), kernel_(select_kernel<double>(instructions.c_str())) {}
 
 void Evaluator::gather(const Batch& batch, const PairList& pairs, Neighborhood& out) const {
     const int n_atoms = batch.n_atoms();
@@ -86,13 +86,13 @@ void Evaluator::gather(const Batch& batch, const PairList& pairs, Neighborhood& 
     }
 }
 
-void Evaluator::run(const Batch& batch, const Neighborhood& nb, const BlockJob& common,
-                    const std::function<void(BlockJob&)>& configure) const {
+void Evaluator::run(const Batch& batch, const Neighborhood& nb, const BlockJob<double>& common,
+                    const std::function<void(BlockJob<double>&)>& configure) const {
     run_atoms(batch, nb, common, configure, 0, batch.n_atoms());
 }
 
-void Evaluator::run_atoms(const Batch& batch, const Neighborhood& nb, const BlockJob& common,
-                          const std::function<void(BlockJob&)>& configure, int first_atom, int last_atom) const {
+void Evaluator::run_atoms(const Batch& batch, const Neighborhood& nb, const BlockJob<double>& common,
+                          const std::function<void(BlockJob<double>&)>& configure, int first_atom, int last_atom) const {
     const int n_atoms = last_atom - first_atom;
     std::vector<int> order(n_atoms), begin;
     std::iota(order.begin(), order.end(), first_atom);
@@ -107,7 +107,7 @@ void Evaluator::run_atoms(const Batch& batch, const Neighborhood& nb, const Bloc
             begin.push_back(k);
     begin.push_back(n_atoms);
     parallel_for(int(begin.size()) - 1, [&](int block) {
-        BlockJob job = common;
+        BlockJob<double> job = common;
         job.atoms = order.data() + begin[block];
         job.n_lanes = begin[block + 1] - begin[block];
         job.element = batch.species[job.atoms[0]];
@@ -125,7 +125,7 @@ void Evaluator::run_atoms(const Batch& batch, const Neighborhood& nb, const Bloc
 void Evaluator::phi(const Batch& batch, double* phi) const {
     Neighborhood nb;
     gather(batch, build_pairs(batch, r_cut()), nb);
-    BlockJob job{};
+    BlockJob<double> job{};
     job.phi = phi;
     run(batch, nb, job, nullptr);
 }
@@ -138,12 +138,12 @@ void Evaluator::vjp(const Batch& batch, int n_cot, const double* g, double* grad
     for (int begin = 0; begin < n_cot; begin += kMostSets) {
         const int n_sets = std::min(n_cot - begin, kMostSets), width = 3 * n_sets;
         std::vector<double> rows(nb.j.size() * width), sums(std::size_t(n_atoms) * width, 0.0);
-        BlockJob job{};
+        BlockJob<double> job{};
         job.n_sets = n_sets;
         job.cotangents = g + std::size_t(begin) * n_atoms * n_features();
         job.pair_gradient = rows.data();
         run(batch, nb, job, nullptr);
-        kernel_.scatter(0, n_atoms, nb.first.data(), nb.count.data(), nb.j.data(), rows.data(), width, sums.data());
+        kernel_.scatter({0, n_atoms, width, nb.first.data(), nb.count.data(), nb.j.data(), rows.data(), sums.data(), 0});
         for (int set = 0; set < n_sets; ++set) {
             double* to = gradients + std::size_t(begin + set) * n_atoms * 3;
             for (int i = 0; i < n_atoms; ++i) std::copy_n(&sums[std::size_t(i) * width + 3 * set], 3, to + 3 * i);
@@ -159,7 +159,7 @@ void Evaluator::jvp(const Batch& batch, const double* v, double* tangent) const 
     for (int i = 0; i < batch.n_atoms(); ++i)
         for (int p = nb.first[i]; p < nb.first[i] + nb.count[i]; ++p)
             for (int axis = 0; axis < 3; ++axis) change[3 * p + axis] = v[3 * nb.j[p] + axis] - v[3 * i + axis];
-    BlockJob job{};
+    BlockJob<double> job{};
     job.pair_tangent = change.data();
     job.phi_tangent = tangent;
     run(batch, nb, job, nullptr);
@@ -170,7 +170,7 @@ void Evaluator::jacobian(const Batch& batch, std::vector<int>& i, std::vector<in
     gather(batch, build_pairs(batch, r_cut()), nb);
     pack(nb);
     rows.resize(nb.j.size() * 3 * n_features());
-    BlockJob job{};
+    BlockJob<double> job{};
     job.jacobian = rows.data();
     run(batch, nb, job, nullptr);
     i.clear();
@@ -207,7 +207,7 @@ void Evaluator::design_rows(const Batch& batch, double* energy, double* forces, 
         while (end < n_atoms && (end == begin || (n_pairs + nb.count[end]) * 3 * p <= kMostJacobian))
             n_pairs += nb.count[end++];
         jacobian.resize(n_pairs * 3 * p);
-        BlockJob job{};
+        BlockJob<double> job{};
         job.phi = phi.data();
         job.jacobian = jacobian.data();
         job.jacobian_base = nb.first[begin];

@@ -1,9 +1,10 @@
 #if defined(__x86_64__)
+#define THALWEG_REAL double
 #define THALWEG_LANES 4
 #include "kernel/table.hpp"
 
 namespace thalweg {
-extern const KernelTable kernel_avx2;
-const KernelTable kernel_avx2{"avx2", W, scratch_bytes, run_block, scatter};
+extern const KernelTable<double> kernel_avx2_double;
+const KernelTable<double> kernel_avx2_double = table("avx2");
 }  // namespace thalweg
 #endif

@@ -1,7 +1,8 @@
+#define THALWEG_REAL double
 #define THALWEG_LANES 2
 #include "kernel/table.hpp"
 
 namespace thalweg {
-extern const KernelTable kernel_baseline;
-const KernelTable kernel_baseline{"baseline", W, scratch_bytes, run_block, scatter};
+extern const KernelTable<double> kernel_baseline_double;
+const KernelTable<double> kernel_baseline_double = table("baseline");
 }  // namespace thalweg

@@ -36,8 +36,12 @@ void check_spec(const PlanSpec& spec) {
 
 }  // namespace
 
-TermTable Plan::Terms::table() const {
+TermTable<double> Plan::Terms::table() const {
     return {std::max(int(start.size()) - 1, 0), start.data(), p.data(), q.data(), c.data()};
+}
+
+TermTable<float> Plan::Terms::single_table() const {
+    return {std::max(int(start.size()) - 1, 0), start.data(), p.data(), q.data(), single.data()};
 }
 
 Plan::Plan(PlanSpec spec) : spec_(std::move(spec)) {
@@ -55,6 +59,7 @@ Plan::Plan(PlanSpec spec) : spec_(std::move(spec)) {
     index_rows();
     index_elements();
     build_legendre();
+    round_tables();
 }
 
 void Plan::place_channels() {
@@ -220,6 +225,39 @@ void Plan::build_legendre() {
     view_.alpha = alpha_.data();
     view_.beta = beta_.data();
     view_.delta = delta_.data();
+}
+
+// The tables once more in single precision; what is integer is shared.
+void Plan::round_tables() {
+    const auto rounded = [](const std::vector<double>& from) { return std::vector<float>(from.begin(), from.end()); };
+    const auto round_terms = [&](Terms& terms) {
+        terms.single = rounded(terms.c);
+        return terms.single_table();
+    };
+    for (CouplingData& data : coupling_data_)
+        single_couplings_.push_back({round_terms(data.forward), round_terms(data.to_a), round_terms(data.to_b)});
+    single_recurrence_ = rounded(spec_.recurrence);
+    single_scale_ = rounded(spec_.scale);
+    single_diagonal_ = rounded(diagonal_);
+    single_alpha_ = rounded(alpha_);
+    single_beta_ = rounded(beta_);
+    single_delta_ = rounded(delta_);
+    const PlanView& v = view_;
+    single_ = {v.n_elements, v.n_radial, v.l_max, v.exponent, float(v.r_cut), single_recurrence_.data(),
+               v.radial_count, v.channel_offset, v.n_a, v.n_v, v.n_nodes, v.nodes, single_couplings_.data(),
+               v.n_features, v.n_first, v.features, single_scale_.data(), v.n_rows, v.n_entries, v.rows, v.entry_offset,
+               single_diagonal_.data(), single_alpha_.data(), single_beta_.data(), single_delta_.data(),
+               v.element_node_start, v.element_nodes, v.element_feature_start, v.element_features};
+}
+
+template <>
+const PlanTables<double>& Plan::tables<double>() const {
+    return view_;
+}
+
+template <>
+const PlanTables<float>& Plan::tables<float>() const {
+    return single_;
 }
 
 void Plan::matrix_coefficients(const double* weights, double* entries, double* linear) const {

@@ -47,24 +47,6 @@ ZblPair make_pair(int z_i, int z_j, double inner, double outer) {
     return pair;
 }
 
-// Switched energy and dE/dr at r < outer.
-void evaluate(const ZblPair& pair, double r, double& energy, double& slope) {
-    double sum = 0.0, sum1 = 0.0;
-    for (int k = 0; k < 4; ++k) {
-        const double d = kDecay[k] * pair.inverse_a;
-        const double term = kAmplitude[k] * std::exp(-d * r);
-        sum += term;
-        sum1 += d * term;
-    }
-    energy = pair.scale / r * sum + pair.C;
-    slope = -pair.scale / r * (sum1 + sum / r);
-    const double t = r - pair.inner;
-    if (t > 0.0) {
-        energy += t * t * t * (pair.A / 3.0 + pair.B / 4.0 * t);
-        slope += t * t * (pair.A + pair.B * t);
-    }
-}
-
 }  // namespace
 
 ZblTable ZblTable::make(const std::vector<int>& numbers, const std::vector<double>& inner,
@@ -85,6 +67,23 @@ ZblTable ZblTable::make(const std::vector<int>& numbers, const std::vector<doubl
     return table;
 }
 
+ZblTerm zbl_term(const ZblPair& pair, double r) {
+    double sum = 0.0, sum1 = 0.0;
+    for (int k = 0; k < 4; ++k) {
+        const double d = kDecay[k] * pair.inverse_a;
+        const double term = kAmplitude[k] * std::exp(-d * r);
+        sum += term;
+        sum1 += d * term;
+    }
+    ZblTerm out{pair.scale / r * sum + pair.C, -pair.scale / r * (sum1 + sum / r)};
+    const double t = r - pair.inner;
+    if (t > 0.0) {
+        out.energy += t * t * t * (pair.A / 3.0 + pair.B / 4.0 * t);
+        out.slope += t * t * (pair.A + pair.B * t);
+    }
+    return out;
+}
+
 void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, double* energies, double* forces,
              double* virials) {
     check(pairs.r_list >= table.r_max, "zbl: the neighbour list is shorter than the repulsion's outer cutoff");
@@ -101,8 +100,7 @@ void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, d
                 const double r2 = D[0] * D[0] + D[1] * D[1] + D[2] * D[2];
                 if (r2 >= pair.outer * pair.outer) continue;
                 const double r = std::sqrt(r2);
-                double energy = 0.0, slope = 0.0;
-                evaluate(pair, r, energy, slope);
+                const auto [energy, slope] = zbl_term(pair, r);
                 // Each pair is met from both ends, hence half the energy; the force on i takes the whole slope.
                 if (energies) energies[s] += 0.5 * energy;
                 for (int c = 0; c < 3; ++c) {

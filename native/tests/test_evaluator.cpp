@@ -147,6 +147,101 @@ THALWEG_TEST(design_rows_give_the_force_field) {
     }
 }
 
+namespace {
+
+struct Scores {
+    double energy = 0.0;
+    std::vector<double> forces, virial, deviation;
+};
+
+LinearModel random_model(const Evaluator& evaluator, int n_members) {
+    const std::size_t columns = std::size_t(evaluator.n_elements()) * evaluator.n_features();
+    LinearModel model;
+    model.weights = normals(columns, 21);
+    model.n_members = n_members;
+    model.member_deltas = normals(columns * n_members, 22);
+    model.reference_energies = {0.3, -0.2};
+    return model;
+}
+
+Scores scores_of(const ForceField& field, const Batch& batch, const PairList& pairs) {
+    Scores s;
+    s.forces.resize(3 * batch.n_atoms());
+    s.virial.resize(9);
+    s.deviation.resize(batch.n_atoms());
+    field.compute(batch, pairs, {&s.energy, s.forces.data(), s.virial.data(), s.deviation.data(), nullptr});
+    return s;
+}
+
+// A gas large enough for several chunks and slabs.
+struct Gas {
+    static constexpr int n = 1500;
+    std::array<int, 2> first{0, n};
+    std::vector<int> species = std::vector<int>(n);
+    std::vector<double> positions = std::vector<double>(3 * n);
+    std::array<double, 9> cell{};
+    std::array<std::uint8_t, 3> pbc{};
+
+    Gas() {
+        std::mt19937 random(31);
+        std::uniform_real_distribution<double> uniform(0.0, 22.0);
+        for (double& x : positions) x = uniform(random);
+        for (int i = 0; i < n; ++i) species[i] = i % 3 == 0;
+    }
+    Batch batch() const { return {1, first.data(), species.data(), positions.data(), cell.data(), pbc.data()}; }
+};
+
+}  // namespace
+
+THALWEG_TEST(threads_change_no_bit) {
+    const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
+    const LinearForceField field(evaluator, random_model(*evaluator, 3));
+    const Gas gas;
+    const PairList pairs = build_pairs(gas.batch(), field.r_cut() + 0.3);
+    const Scores one = scores_of(field, gas.batch(), pairs);
+    set_num_threads(3);
+    const Scores three = scores_of(field, gas.batch(), pairs);
+    set_num_threads(1);
+    expect(one.energy == three.energy && one.forces == three.forces && one.virial == three.virial &&
+               one.deviation == three.deviation,
+           "one thread and three differ");
+    expect(std::abs(one.forces[0]) > 1e-6, "nothing was computed");
+}
+
+THALWEG_TEST(mixed_precision_follows_double) {
+    const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
+    const LinearForceField exact(evaluator, random_model(*evaluator, 3)),
+        mixed(evaluator, random_model(*evaluator, 3), Precision::Mixed);
+    const Gas gas;
+    const PairList pairs = build_pairs(gas.batch(), exact.r_cut());
+    const Scores a = scores_of(exact, gas.batch(), pairs), b = scores_of(mixed, gas.batch(), pairs);
+    double size = 0.0, error = 0.0;
+    for (std::size_t k = 0; k < a.forces.size(); ++k) {
+        size = std::max(size, std::abs(a.forces[k]));
+        error = std::max(error, std::abs(a.forces[k] - b.forces[k]));
+    }
+    expect(error < 1e-5 * size && error > 1e-12 * size, "largest relative error " + std::to_string(error / size));
+    expect_close(a.energy, b.energy, 1e-5, 1e-3, "energy");
+}
+
+THALWEG_TEST(ghost_atoms_only_feel_forces) {
+    const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
+    const LinearForceField field(evaluator, random_model(*evaluator, 2));
+    const Gas gas;
+    const PairList all = build_pairs(gas.batch(), field.r_cut());
+    const int n_centres = 700;
+    PairList front = all, back = all;
+    front.first.resize(n_centres + 1);  // the rest are ghosts
+    for (int i = 0; i <= n_centres; ++i) back.first[i] = all.first[n_centres];  // the centres of `front` see nobody
+    const Scores whole = scores_of(field, gas.batch(), all), a = scores_of(field, gas.batch(), front),
+                 b = scores_of(field, gas.batch(), back);
+    double lonely = 0.0;
+    for (int i = 0; i < n_centres; ++i) lonely += gas.species[i] ? -0.2 : 0.3;
+    expect_close(a.energy + b.energy - lonely, whole.energy, 1e-9, 1e-6, "energy");
+    for (std::size_t k = 0; k < whole.forces.size(); ++k)
+        expect_close(a.forces[k] + b.forces[k], whole.forces[k], 1e-9, 1e-6, "force " + std::to_string(k));
+}
+
 THALWEG_TEST(every_task_runs_once_on_the_pool) {
     set_num_threads(3);
     for (int round = 0; round < 200; ++round) {

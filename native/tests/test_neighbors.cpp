@@ -2,8 +2,6 @@
 
 #include "thalweg/neighbors.hpp"
 
-#include <dlfcn.h>
-
 #include <cmath>
 #include <string>
 
@@ -16,19 +14,10 @@ const int kSpecies[1] = {0};
 const double kOrigin[3] = {0.3, -0.2, 7.0};
 const double kSkewed[9] = {3.0, 0.0, 0.0, 1.0, 3.0, 0.0, 0.5, -0.5, 3.0};
 
-// The Python package hands vesin over; here its library is opened where the build found it.
-void connect_vesin() {
-    void* library = dlopen(VESIN_LIBRARY, RTLD_NOW);
-    testing::expect(library != nullptr, std::string("cannot open ") + VESIN_LIBRARY);
-    use_vesin(reinterpret_cast<std::uintptr_t>(dlsym(library, "vesin_neighbors")),
-              reinterpret_cast<std::uintptr_t>(dlsym(library, "vesin_free")));
-}
-
 }  // namespace
 
 // One atom in a skewed cell: its neighbours are the lattice vectors, counted here by brute force.
 THALWEG_TEST(neighbours_of_one_atom_are_lattice_vectors) {
-    connect_vesin();
     const std::uint8_t pbc[3] = {1, 1, 0};
     const Batch batch{1, kEnds, kSpecies, kOrigin, kSkewed, pbc};
     const PairList pairs = build_pairs(batch, 6.5);
@@ -45,7 +34,6 @@ THALWEG_TEST(neighbours_of_one_atom_are_lattice_vectors) {
 }
 
 THALWEG_TEST(concatenated_lists_equal_the_batch) {
-    connect_vesin();
     const int ends[3] = {0, 1, 3};
     const int species[3] = {0, 0, 0};
     const double positions[9] = {0.3, -0.2, 7.0, 0.0, 0.0, 0.0, 1.0, 0.5, 0.2};

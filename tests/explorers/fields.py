@@ -12,10 +12,7 @@ from ase.calculators.calculator import Calculator, all_changes
 from thalweg import _native
 from thalweg.explorers import CoreField, Limits, WalkerState
 from thalweg.features.batch import pack
-from thalweg.features.neighbors import connect
 from thalweg.structure import Structure
-
-connect()
 
 ELEMENTS = ("H", "C", "O")
 DISTANCES = np.array([[1.5, 1.09, 0.97], [1.09, 1.5, 1.4], [0.97, 1.4, 1.5]])

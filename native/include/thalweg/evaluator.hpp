@@ -26,13 +26,13 @@ public:
     int n_features() const { return plan_.view().n_features; }
     double r_cut() const { return plan_.view().r_cut; }
     const Plan& plan() const { return plan_; }
-    const KernelTable& kernel() const { return kernel_; }
+    const KernelTable<double>& kernel() const { return kernel_; }
 
     // Filters `pairs` into `out` (whose memory is reused).
     void gather(const Batch& batch, const PairList& pairs, Neighborhood& out) const;
     // Runs the kernel over blocks of atoms of one element; configure(job) sets what depends on job.element.
-    void run(const Batch& batch, const Neighborhood& neighbors, const BlockJob& common,
-             const std::function<void(BlockJob&)>& configure) const;
+    void run(const Batch& batch, const Neighborhood& neighbors, const BlockJob<double>& common,
+             const std::function<void(BlockJob<double>&)>& configure) const;
 
     // phi (n_atoms, p).
     void phi(const Batch& batch, double* phi) const;
@@ -48,14 +48,14 @@ public:
 
 private:
     // The same for atoms first_atom .. last_atom alone.
-    void run_atoms(const Batch& batch, const Neighborhood& neighbors, const BlockJob& common,
-                   const std::function<void(BlockJob&)>& configure, int first_atom, int last_atom) const;
+    void run_atoms(const Batch& batch, const Neighborhood& neighbors, const BlockJob<double>& common,
+                   const std::function<void(BlockJob<double>&)>& configure, int first_atom, int last_atom) const;
     // Adds what atom i's features contribute; `jacobian` starts at its first pair.
     void add_design_rows(const Batch& batch, const Neighborhood& neighbors, int i, const double* jacobian,
                          double* forces, double* strain) const;
 
     Plan plan_;
-    const KernelTable& kernel_;
+    const KernelTable<double>& kernel_;
 };
 
 // strain (n_structures, 3, 3) += sum over pairs of the row's three numbers at `column` times D.

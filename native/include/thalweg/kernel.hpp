@@ -17,13 +17,16 @@ struct NeighborView {
 
 // Low-rank Mahalanobis model of one element's features, see linear_force_field.hpp.
 // components are stored in groups of 8 directions: (n_groups, n_features, 8), zero padded.
-struct NoveltyView {
+template <class Real>
+struct NoveltyTables {
     int n_groups;
-    const double *mean, *scale, *components, *factors;
-    double rest;
+    const Real *mean, *scale, *components, *factors;
+    Real rest;
 };
 
-// Up to kernel-width atoms of one element. Null outputs are not computed.
+// Up to kernel-width atoms of one element. Null outputs are not computed. Kernels in single precision know what a force
+// field needs: energies, novelty, and pair gradients of linear models.
+template <class Real>
 struct BlockJob {
     int element;
     int n_lanes;
@@ -34,14 +37,14 @@ struct BlockJob {
     double* phi = nullptr;      // (n_atoms, n_features)
     double* energy = nullptr;   // (n_atoms)
     double* novelty = nullptr;  // (n_atoms)
-    const NoveltyView* novelty_model = nullptr;
+    const NoveltyTables<Real>* novelty_model = nullptr;
     // Adjoints: either coefficient sets of linear models (this element's), or cotangents of phi.
     int n_sets = 0;
-    const double* const* entries = nullptr;  // n_sets pointers to (n_entries)
-    const double* const* linear = nullptr;   // n_sets pointers to (n_first)
+    const Real* const* entries = nullptr;    // n_sets pointers to (n_entries)
+    const Real* const* linear = nullptr;     // n_sets pointers to (n_first)
     const double* cotangents = nullptr;      // (n_sets, n_atoms, n_features)
     int n_atoms = 0;
-    double* pair_gradient = nullptr;  // (n_pairs, n_sets, 3): d(sum)/dD
+    Real* pair_gradient = nullptr;  // (n_pairs, n_sets, 3): d(sum)/dD
     // Tangent: displacement of each pair, (n_pairs, 3), to d phi (n_atoms, n_features).
     const double* pair_tangent = nullptr;
     double* phi_tangent = nullptr;
@@ -50,18 +53,44 @@ struct BlockJob {
     std::size_t jacobian_base = 0;
 };
 
+// Atoms begin .. end of a neighbour list, to be filtered: pairs of atom i are first[i] .. first[i + 1] of it.
+struct FilterJob {
+    int begin, end;
+    double limit;  // r_cut^2
+    const int *first, *j, *species;
+    const double *offset, *positions;
+    // Outputs; entry k of atom i lies at own_first[i - begin] + k.
+    int *own_first, *count, *own_j, *element;
+    double* d;
+    double* nearest;  // (end - begin): shortest squared distance, infinity without neighbours
+};
+
+// Pair gradients of atoms begin .. end, summed into what each atom feels.
+template <class Real>
+struct ScatterJob {
+    int begin, end, width;  // width: numbers of a row, 3 for each model
+    const int *first, *count, *j;  // of the atoms, counted from begin
+    const Real* rows;
+    double* gradient;       // (hi - lo, width): of atoms lo .. hi of the batch
+    int lo;
+    const double* d = nullptr;   // with `strain` only
+    double* strain = nullptr;    // (3, 3) of the first model, added to
+};
+
+template <class Real>
 struct KernelTable {
     const char* name;
     int width;  // atoms per block
-    std::size_t (*scratch_bytes)(const PlanView& plan, int n_sets, int max_slots);
-    void (*run_block)(const PlanView& plan, const BlockJob& job, void* scratch);  // scratch 64-byte aligned
-    // gradient (n_atoms, width): adds each pair's row to its j and subtracts it from its i, in order.
-    void (*scatter)(int begin, int end, const int* first, const int* count, const int* j, const double* pair_rows,
-                    int width, double* gradient);
+    std::size_t (*scratch_bytes)(const PlanTables<Real>& plan, int n_sets, int max_slots);
+    void (*run_block)(const PlanTables<Real>& plan, const BlockJob<Real>& job, void* scratch);  // 64-byte aligned
+    void (*filter)(const FilterJob& job);
+    // Adds each pair's row to its j and subtracts it from its i, in order.
+    void (*scatter)(const ScatterJob<Real>& job);
 };
 
 // Best kernel that this processor runs, or the one called `name` ("baseline", "avx2", "avx512"); throws for an
 // unknown one or one the processor lacks. An empty name asks for the best.
-const KernelTable& select_kernel(const char* name);
+template <class Real>
+const KernelTable<Real>& select_kernel(const char* name);
 
 }  // namespace thalweg

@@ -30,10 +30,20 @@ struct LinearModel {
     std::optional<ZblTable> zbl;
 };
 
+// Mixed: displacements, sums over atoms and the core repulsion in double, everything between in single precision.
+enum class Precision { Double, Mixed };
+
+template <class Real>
+struct PackedModel;
+
 class LinearForceField final : public ForceField {
 public:
-    LinearForceField(std::shared_ptr<const Evaluator> evaluator, LinearModel model);
+    // `instructions` as in Evaluator.
+    LinearForceField(std::shared_ptr<const Evaluator> evaluator, LinearModel model,
+                     Precision precision = Precision::Double);
+    ~LinearForceField() override;
     const Evaluator& evaluator() const { return *evaluator_; }
+    Precision precision() const { return precision_; }
     double r_cut() const override;
     bool has_committee() const override { return model_.n_members > 0; }
     bool has_novelty() const override { return model_.novelty.has_value(); }
@@ -41,16 +51,12 @@ public:
 
 private:
     void check_model() const;
-    void pack_weights();
-    void pack_novelty();
-    void sum_structures(const Batch& batch, const double* atom_energies, double* energies) const;
 
     std::shared_ptr<const Evaluator> evaluator_;
     LinearModel model_;
-    std::vector<std::vector<double>> entries_, linear_;                   // [element * n_sets + set]
-    std::vector<const double*> entry_pointers_, linear_pointers_;
-    std::vector<std::vector<double>> packed_components_, packed_factors_;  // [element]
-    std::vector<NoveltyView> novelty_views_;
+    Precision precision_;
+    std::unique_ptr<const PackedModel<double>> double_;  // the one that the precision asks for
+    std::unique_ptr<const PackedModel<float>> single_;
 };
 
 }  // namespace thalweg

@@ -1,17 +1,12 @@
-// Neighbour lists: vesin's cell list behind two function pointers, all pairs for small molecules.
-//
-// vesin's library lives in the installed Python wheel, so its two functions are handed over at run time
-// instead of being linked (thalweg.features.neighbors does it on import).
+// Neighbour lists: a cell list of its own for periodic and for large structures, all pairs for small molecules.
 #pragma once
 
 #include "thalweg/system.hpp"
 
-#include <cstdint>
-
 namespace thalweg {
 
-// Addresses of vesin_neighbors and vesin_free (vesin.h, version 0.6). Thread safe.
-void use_vesin(std::uintptr_t vesin_neighbors, std::uintptr_t vesin_free);
+// Positions farther from the origin than this, in Å, are refused: nothing sane is there.
+inline constexpr double kFarthestPosition = 1e7;
 
 // Appends the pairs of `lists[k]`, each of one structure, into one list over structures laid end to end.
 // All must share one r_list. The result equals build_pairs on the whole batch, entry by entry.

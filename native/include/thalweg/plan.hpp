@@ -10,18 +10,20 @@
 namespace thalweg {
 
 // out[row] += sum over its terms of c * x[p] * y[q]; the terms of a row are start[row] .. start[row + 1].
+template <class Real>
 struct TermTable {
     int n_rows = 0;
     const int* start = nullptr;
     const int* p = nullptr;
     const int* q = nullptr;
-    const double* c = nullptr;
+    const Real* c = nullptr;
 };
 
 // Clebsch-Gordan coupling of one (l1, l2, L): u = forward(a, b), a_bar += to_a(u_bar, b), b_bar += to_b(u_bar, a).
 // With a == b the two adjoints are one and to_b is empty.
+template <class Real>
 struct Coupling {
-    TermTable forward, to_a, to_b;
+    TermTable<Real> forward, to_a, to_b;
 };
 
 struct Node {
@@ -40,28 +42,32 @@ struct Row {
     int offset, dim, begin, end;
 };
 
-struct PlanView {
+// The tables in the precision in which a kernel computes.
+template <class Real>
+struct PlanTables {
     int n_elements, n_radial, l_max, exponent;
-    double r_cut;
-    const double* recurrence;  // (n_elements, n_elements, n_radial, 3): R_n = (a x + b) R_(n-1) + c R_(n-2)
+    Real r_cut;
+    const Real* recurrence;  // (n_elements, n_elements, n_radial, 3): R_n = (a x + b) R_(n-1) + c R_(n-2)
     const int* radial_count;   // (l_max + 1): number of n for each l
     const int* channel_offset; // (n_elements, l_max + 1): component offset of n = 0, m = -l in v
     int n_a, n_v;              // components of A, of v
     int n_nodes;
     const Node* nodes;
-    const Coupling* couplings;
+    const Coupling<Real>* couplings;
     int n_features, n_first;
     const Feature* features;
-    const double* scale;
+    const Real* scale;
     int n_rows, n_entries;
     const Row* rows;
     const int* entry_offset;  // (n_entries): component offset of the other block
     // Normalised Legendre tables, index l (l + 1) / 2 + m: Q_lm = alpha z Q_(l-1)m + beta Q_(l-2)m,
     // dQ_lm/dz = delta Q_l(m+1); diagonal (l_max + 1): Q_mm.
-    const double *diagonal, *alpha, *beta, *delta;
+    const Real *diagonal, *alpha, *beta, *delta;
     // Nodes and features that a neighbour of element z can change: element_nodes[element_node_start[z] ...].
     const int *element_node_start, *element_nodes, *element_feature_start, *element_features;
 };
+
+using PlanView = PlanTables<double>;
 
 // One row of a coupling's tensor: C[m1, m2, M] = c, indices from 0.
 struct CouplingTerm {
@@ -89,6 +95,8 @@ public:
     Plan(const Plan&) = delete;
     Plan& operator=(const Plan&) = delete;
     const PlanView& view() const { return view_; }
+    template <class Real>
+    const PlanTables<Real>& tables() const;
     // Coefficients of the matrix entries and of the order-1 part for one element's weights (n_features).
     void matrix_coefficients(const double* weights, double* entries, double* linear) const;
 
@@ -96,7 +104,9 @@ private:
     struct Terms {
         std::vector<int> start, p, q;
         std::vector<double> c;
-        TermTable table() const;
+        std::vector<float> single;
+        TermTable<double> table() const;
+        TermTable<float> single_table() const;
     };
     struct CouplingData {
         Terms forward, to_a, to_b;
@@ -107,6 +117,7 @@ private:
     void index_rows();
     void index_elements();
     void build_legendre();
+    void round_tables();
     int coupling_of(int tensor, bool same, int l1, int l2, int L);
 
     PlanSpec spec_;
@@ -115,12 +126,16 @@ private:
     std::vector<Node> nodes_;
     std::vector<CouplingData> coupling_data_;
     std::vector<int> coupling_key_;
-    std::vector<Coupling> couplings_;
+    std::vector<Coupling<double>> couplings_;
     std::vector<Feature> features_;
     std::vector<Row> rows_;
     std::vector<int> entry_offset_, entry_feature_;
     std::vector<double> entry_factor_;
     std::vector<double> diagonal_, alpha_, beta_, delta_;
+    // The same in single precision.
+    PlanTables<float> single_{};
+    std::vector<Coupling<float>> single_couplings_;
+    std::vector<float> single_recurrence_, single_scale_, single_diagonal_, single_alpha_, single_beta_, single_delta_;
     std::vector<int> node_start_, node_list_, feature_start_, feature_list_;
 };
 

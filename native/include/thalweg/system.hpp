@@ -30,7 +30,8 @@ struct PairList {
     std::vector<double> offset;     // (n_pairs, 3), Å
 };
 
-// Neighbour list of every structure in the batch within r_list, through vesin.
+// Neighbour list of every structure in the batch within r_list; the order of an atom's pairs is a function of the
+// positions alone.
 PairList build_pairs(const Batch& batch, double r_list);
 
 }  // namespace thalweg

@@ -34,6 +34,13 @@ struct ZblTable {
                          const std::vector<double>& outer);
 };
 
+struct ZblTerm {
+    double energy, slope;  // eV; dE/dr, eV/Å
+};
+
+// One pair at a distance 0 < r < pair.outer.
+ZblTerm zbl_term(const ZblPair& pair, double r);
+
 // Adds energies (n_structures) eV, forces (n_atoms, 3) eV/Å and virials (n_structures, 3, 3) eV = dE/dstrain.
 // A null pointer means "not wanted". `pairs` must reach at least table.r_max.
 void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, double* energies, double* forces,

@@ -10,13 +10,13 @@ namespace {
 // Scratch of one block; with base == nullptr only `end` is meaningful: the size in vectors.
 struct Work {
     V *slots, *R, *D, *Y, *angular, *gh, *v, *bar, *a_bar, *phi, *x;
-    double* scalars;  // (n_v): one atom's v
+    Real* scalars;    // (n_v): one atom's v
     int* index;       // (max_slots, W): pair of each slot and lane, or -1
     int* slot_begin;  // (n_elements + 1)
     std::size_t end;
 };
 
-inline Work place(const PlanView& plan, int n_sets, int max_slots, V* base) {
+inline Work place(const Tables& plan, int n_sets, int max_slots, V* base) {
     std::size_t at = 0;
     auto take = [&](std::size_t n) {
         V* p = base ? base + at : nullptr;
@@ -37,15 +37,15 @@ inline Work place(const PlanView& plan, int n_sets, int max_slots, V* base) {
     w.a_bar = take(std::size_t(n_sets > 0 ? n_sets : 1) * plan.n_a);
     w.phi = take(plan.n_features);
     w.x = take(plan.n_features);
-    w.scalars = reinterpret_cast<double*>(take((plan.n_v + W - 1) / W));
-    w.index = reinterpret_cast<int*>(take((max_slots + 1) / 2));
+    w.scalars = reinterpret_cast<Real*>(take((plan.n_v + W - 1) / W));
+    w.index = reinterpret_cast<int*>(take((max_slots * sizeof(int) + sizeof(Real) - 1) / sizeof(Real)));
     w.slot_begin = reinterpret_cast<int*>(take((plan.n_elements + 2 * W) / W));
     w.end = at;
     return w;
 }
 
 // Sorts the neighbours of each lane by element into slots; empty slots sit at the cutoff, where all is zero.
-inline void fill_slots(const PlanView& plan, const BlockJob& job, Work& w) {
+inline void fill_slots(const Tables& plan, const Job& job, Work& w) {
     const NeighborView& nb = job.neighbors;
     int n_slots = 0;
     for (int z = 0; z < plan.n_elements; ++z) {
@@ -64,27 +64,27 @@ inline void fill_slots(const PlanView& plan, const BlockJob& job, Work& w) {
         w.slots[3 * k] = V{}, w.slots[3 * k + 1] = V{}, w.slots[3 * k + 2] = splat(plan.r_cut);
         for (int lane = 0; lane < W; ++lane) w.index[k * W + lane] = -1;
     }
-    double* slots = reinterpret_cast<double*>(w.slots);
+    Real* slots = reinterpret_cast<Real*>(w.slots);
     for (int lane = 0; lane < job.n_lanes; ++lane) {
         const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
         for (int z = 0; z < plan.n_elements; ++z) {
             int k = w.slot_begin[z];
             for (int p = begin; p < end; ++p) {
                 if (nb.element[p] != z) continue;
-                for (int axis = 0; axis < 3; ++axis) slots[(3 * k + axis) * W + lane] = nb.d[3 * p + axis];
+                for (int axis = 0; axis < 3; ++axis) slots[(3 * k + axis) * W + lane] = Real(nb.d[3 * p + axis]);
                 w.index[k++ * W + lane] = p;
             }
         }
     }
 }
 
-inline const double* recurrence_of(const PlanView& plan, int s, int z) {
+inline const Real* recurrence_of(const Tables& plan, int s, int z) {
     return plan.recurrence + (std::size_t(s) * plan.n_elements + z) * plan.n_radial * 3;
 }
 
 // Calls f(z, slot, n, reload tables) over the chunks of all elements; the tables are filled on entry.
 template <int L, class F>
-inline void for_each_chunk(const PlanView& plan, const BlockJob& job, const Work& w, F f) {
+inline void for_each_chunk(const Tables& plan, const Job& job, const Work& w, F f) {
     const PairTables t{w.R, w.D, w.Y, w.angular};
     for (int z = 0; z < plan.n_elements; ++z) {
         const int end = w.slot_begin[z + 1];
@@ -96,27 +96,27 @@ inline void for_each_chunk(const PlanView& plan, const BlockJob& job, const Work
     }
 }
 
-inline const int* offsets_of(const PlanView& plan, int z) { return plan.channel_offset + z * (plan.l_max + 1); }
+inline const int* offsets_of(const Tables& plan, int z) { return plan.channel_offset + z * (plan.l_max + 1); }
 
 template <int L>
-inline void forward_A(const PlanView& plan, const BlockJob& job, const Work& w) {
+inline void forward_A(const Tables& plan, const Job& job, const Work& w) {
     for (int k = 0; k < plan.n_a; ++k) w.v[k] = V{};
     for_each_chunk<L>(plan, job, w, [&](int z, int, int n, const PairTables& t) {
         accumulate<L>(plan, offsets_of(plan, z), t, n, w.v);
     });
 }
 
-inline void store_pair(const BlockJob& job, const Work& w, int slot, int set, const V* f) {
+inline void store_pair(const Job& job, const Work& w, int slot, int set, const V* f) {
     for (int lane = 0; lane < job.n_lanes; ++lane) {
         const int p = w.index[slot * W + lane];
         if (p < 0) continue;
-        double* out = job.pair_gradient + (std::size_t(p) * job.n_sets + set) * 3;
+        Real* out = job.pair_gradient + (std::size_t(p) * job.n_sets + set) * 3;
         out[0] = f[0][lane], out[1] = f[1][lane], out[2] = f[2][lane];
     }
 }
 
 template <int L>
-inline void pair_gradients(const PlanView& plan, const BlockJob& job, const Work& w) {
+inline void pair_gradients(const Tables& plan, const Job& job, const Work& w) {
     constexpr int n_y = Sizes<L>::n_y;
     const int N = plan.n_radial;
     V *G = w.gh, *H = w.gh + 2 * n_y;
@@ -139,17 +139,17 @@ inline void pair_gradients(const PlanView& plan, const BlockJob& job, const Work
     });
 }
 
-inline void load_rows(const BlockJob& job, const double* rows, int width, V* out) {
-    double* to = reinterpret_cast<double*>(out);
+inline void load_rows(const Job& job, const double* rows, int width, V* out) {
+    Real* to = reinterpret_cast<Real*>(out);
     for (int k = 0; k < width; ++k) out[k] = V{};
     for (int lane = 0; lane < job.n_lanes; ++lane) {
         const double* from = rows + std::size_t(job.atoms[lane]) * width;
-        for (int k = 0; k < width; ++k) to[k * W + lane] = from[k];
+        for (int k = 0; k < width; ++k) to[k * W + lane] = Real(from[k]);
     }
 }
 
-inline void store_rows(const BlockJob& job, const V* in, int width, double* rows) {
-    const double* from = reinterpret_cast<const double*>(in);
+inline void store_rows(const Job& job, const V* in, int width, double* rows) {
+    const Real* from = reinterpret_cast<const Real*>(in);
     for (int lane = 0; lane < job.n_lanes; ++lane) {
         double* to = rows + std::size_t(job.atoms[lane]) * width;
         for (int k = 0; k < width; ++k) to[k] = from[k * W + lane];
@@ -158,14 +158,14 @@ inline void store_rows(const BlockJob& job, const V* in, int width, double* rows
 
 // bar of models set .. set + NS, complete but for the nodes, to a_bar.
 template <int NS>
-inline void finish_adjoints(const PlanView& plan, const BlockJob& job, const Work& w, int set) {
+inline void finish_adjoints(const Tables& plan, const Job& job, const Work& w, int set) {
     if (!job.pair_gradient) return;
     backward_nodes<NS>(plan, w.v, w.bar);
     for (int s = 0; s < NS; ++s)
         for (int k = 0; k < plan.n_a; ++k) w.a_bar[std::size_t(set + s) * plan.n_a + k] = w.bar[k * NS + s];
 }
 
-inline void cotangent_adjoints(const PlanView& plan, const BlockJob& job, const Work& w) {
+inline void cotangent_adjoints(const Tables& plan, const Job& job, const Work& w) {
     for (int set = 0; set < job.n_sets; ++set) {
         load_rows(job, job.cotangents + std::size_t(set) * job.n_atoms * plan.n_features, plan.n_features, w.x);
         backward_features(plan, w.v, w.x, w.bar);
@@ -174,7 +174,7 @@ inline void cotangent_adjoints(const PlanView& plan, const BlockJob& job, const 
 }
 
 template <int NS>
-inline void linear_adjoints_from(const PlanView& plan, const BlockJob& job, const Work& w, int set) {
+inline void linear_adjoints_from(const Tables& plan, const Job& job, const Work& w, int set) {
     linear_adjoint<NS>(plan, w.v, job.entries + set, job.linear + set, w.bar);
     if (set == 0 && job.energy) {
         const V energy = linear_energy(plan, w.v, job.linear[0], w.bar);
@@ -184,7 +184,7 @@ inline void linear_adjoints_from(const PlanView& plan, const BlockJob& job, cons
 }
 
 // The first goes alone, so that it does not depend on whether others follow, to the last bit.
-inline void linear_adjoints(const PlanView& plan, const BlockJob& job, const Work& w) {
+inline void linear_adjoints(const Tables& plan, const Job& job, const Work& w) {
     linear_adjoints_from<1>(plan, job, w, 0);
     int set = 1;
     for (; set + kSetsTogether <= job.n_sets; set += kSetsTogether)
@@ -192,7 +192,7 @@ inline void linear_adjoints(const PlanView& plan, const BlockJob& job, const Wor
     for (; set < job.n_sets; ++set) linear_adjoints_from<1>(plan, job, w, set);
 }
 
-inline void features(const PlanView& plan, const BlockJob& job, const Work& w) {
+inline void features(const Tables& plan, const Job& job, const Work& w) {
     forward_features(plan, w.v, w.phi);
     if (job.phi) store_rows(job, w.phi, plan.n_features, job.phi);
     if (!job.novelty) return;

@@ -23,19 +23,19 @@ struct PairTables {
     V* angular;   // (slot, n_angular)
 };
 
-inline void radial(const PlanView& plan, const double* recurrence, V r, V* R, V* D) {
-    const double inverse = 1.0 / plan.r_cut;
+inline void radial(const Tables& plan, const Real* recurrence, V r, V* R, V* D) {
+    const Real inverse = 1 / plan.r_cut;
     const V t = (plan.r_cut - r) * inverse;
     V power = t;
     for (int k = 2; k < plan.exponent; ++k) power *= t;
-    const V y = 2.0 * (power * t), x = 1.0 - y;
-    const V dx = (2.0 * plan.exponent * inverse) * power;
+    const V y = Real(2) * (power * t), x = Real(1) - y;
+    const V dx = (Real(2) * Real(plan.exponent) * inverse) * power;
     const V k0 = splat(recurrence[0]);
     V R1 = k0 * y, R2 = V{}, D1 = -k0, D2 = V{};
     R[0] = R1;
     D[0] = D1 * dx;
     for (int n = 1; n < plan.n_radial; ++n) {
-        const double a = recurrence[3 * n], b = recurrence[3 * n + 1], c = recurrence[3 * n + 2];
+        const Real a = recurrence[3 * n], b = recurrence[3 * n + 1], c = recurrence[3 * n + 2];
         const V f = a * x + b;
         V Rn = f * R1;
         Rn += c * R2;
@@ -49,11 +49,11 @@ inline void radial(const PlanView& plan, const double* recurrence, V r, V* R, V*
 }
 
 template <int L>
-inline void angular(const PlanView& plan, V x, V y, V z, V* table, V* Y) {
+inline void angular(const Tables& plan, V x, V y, V z, V* table, V* Y) {
     V* Q = table + 4;
     V* c = Q + Sizes<L>::n_q;
     V* s = c + L + 1;
-    c[0] = splat(1.0), s[0] = V{};
+    c[0] = splat(1), s[0] = V{};
     for (int m = 1; m <= L; ++m) {
         V re = c[m - 1] * x, im = c[m - 1] * y;
         re -= s[m - 1] * y;
@@ -79,13 +79,13 @@ inline void angular(const PlanView& plan, V x, V y, V z, V* table, V* Y) {
 
 // Fills the tables of slots begin .. begin + n (displacements `d`, three vectors a slot).
 template <int L>
-inline void fill_tables(const PlanView& plan, const double* recurrence, const V* d, int n, const PairTables& out) {
+inline void fill_tables(const Tables& plan, const Real* recurrence, const V* d, int n, const PairTables& out) {
     for (int k = 0; k < n; ++k) {
         const V dx = d[3 * k], dy = d[3 * k + 1], dz = d[3 * k + 2];
         V r2 = dx * dx;
         r2 += dy * dy;
         r2 += dz * dz;
-        const V r = root(r2), inverse = 1.0 / r;
+        const V r = root(r2), inverse = Real(1) / r;
         V* table = out.angular + k * Sizes<L>::n_angular;
         const V x = dx * inverse, y = dy * inverse, z = dz * inverse;
         table[0] = x, table[1] = y, table[2] = z, table[3] = inverse;
@@ -118,7 +118,7 @@ inline void outer_sums(V* A, int stride, const V* R, int r_stride, const V* Y, i
 
 // A of one neighbour element += the chunk's slots.
 template <int L>
-inline void accumulate(const PlanView& plan, const int* channel_offset, const PairTables& t, int n_slots, V* v) {
+inline void accumulate(const Tables& plan, const int* channel_offset, const PairTables& t, int n_slots, V* v) {
     constexpr int n_y = Sizes<L>::n_y;
     for (int l = 0; l <= L; ++l) {
         const int dim = 2 * l + 1, count = plan.radial_count[l];
@@ -148,7 +148,7 @@ inline void contract(const V* bar, int stride, const V* R, const V* D, int r_str
 }
 
 template <int L, int NB>
-inline void contract_all(const PlanView& plan, const int* channel_offset, const V* bar, const V* R, const V* D, V* G,
+inline void contract_all(const Tables& plan, const int* channel_offset, const V* bar, const V* R, const V* D, V* G,
                          V* H) {
     constexpr int n_y = Sizes<L>::n_y;
     const int stride = plan.n_radial;
@@ -165,7 +165,7 @@ inline void contract_all(const PlanView& plan, const int* channel_offset, const 
 
 // d(sum_lm G_lm Y_lm + radial part H)/dD of one slot.
 template <int L>
-inline void slot_gradient(const PlanView& plan, const V* table, const V* Y, const V* G, const V* H, V* out) {
+inline void slot_gradient(const Tables& plan, const V* table, const V* Y, const V* G, const V* H, V* out) {
     const V x = table[0], y = table[1], z = table[2], inverse = table[3];
     const V *Q = table + 4, *c = Q + Sizes<L>::n_q, *s = c + L + 1;
     V along = V{};
@@ -189,7 +189,7 @@ inline void slot_gradient(const PlanView& plan, const V* table, const V* Y, cons
         fz += c[m] * dre;
         if (m > 0) {
             fz += s[m] * dim;
-            re *= double(m), im *= double(m);
+            re *= Real(m), im *= Real(m);
             fx += re * c[m - 1];
             fx += im * s[m - 1];
             fy += im * c[m - 1];
@@ -207,14 +207,14 @@ inline void slot_gradient(const PlanView& plan, const V* table, const V* Y, cons
 
 // dY_lm along a displacement e of one slot; returns e . u.
 template <int L>
-inline V harmonic_tangent(const PlanView& plan, const V* table, V ex, V ey, V ez, V* dY) {
+inline V harmonic_tangent(const Tables& plan, const V* table, V ex, V ey, V ez, V* dY) {
     const V x = table[0], y = table[1], z = table[2], inverse = table[3];
     const V *Q = table + 4, *c = Q + Sizes<L>::n_q, *s = c + L + 1;
     const V along = ex * x + ey * y + ez * z;
     const V tx = (ex - along * x) * inverse, ty = (ey - along * y) * inverse, tz = (ez - along * z) * inverse;
     for (int m = 0; m <= L; ++m) {
-        const V dc = m ? double(m) * (c[m ? m - 1 : 0] * tx - s[m ? m - 1 : 0] * ty) : V{};
-        const V ds = m ? double(m) * (s[m ? m - 1 : 0] * tx + c[m ? m - 1 : 0] * ty) : V{};
+        const V dc = m ? Real(m) * (c[m ? m - 1 : 0] * tx - s[m ? m - 1 : 0] * ty) : V{};
+        const V ds = m ? Real(m) * (s[m ? m - 1 : 0] * tx + c[m ? m - 1 : 0] * ty) : V{};
         for (int l = m; l <= L; ++l) {
             const int q = l * (l + 1) / 2 + m;
             const V slope = l > m ? plan.delta[q] * Q[q + (l > m)] * tz : V{};
@@ -227,7 +227,7 @@ inline V harmonic_tangent(const PlanView& plan, const V* table, V ex, V ey, V ez
 
 // dA of one neighbour element += tangent of one slot.
 template <int L>
-inline void accumulate_tangent(const PlanView& plan, const int* channel_offset, const V* R, const V* D, const V* Y,
+inline void accumulate_tangent(const Tables& plan, const int* channel_offset, const V* R, const V* D, const V* Y,
                                const V* dY, V along, V* dv) {
     for (int l = 0; l <= L; ++l) {
         const int dim = 2 * l + 1;

@@ -8,7 +8,7 @@ namespace {
 
 // out[row] (+)= sum c x[p] y[q]; x and y may be vectors or, for tangents about one atom, broadcast scalars.
 template <bool Add, class X, class Y>
-inline void trilinear(const TermTable& t, const X* x, const Y* y, V* out) {
+inline void trilinear(const TermTable<Real>& t, const X* x, const Y* y, V* out) {
     for (int row = 0; row < t.n_rows; ++row) {
         V sum = Add ? out[row] : V{};
         for (int e = t.start[row]; e < t.start[row + 1]; ++e) sum += (t.c[e] * x[t.p[e]]) * y[t.q[e]];
@@ -16,7 +16,7 @@ inline void trilinear(const TermTable& t, const X* x, const Y* y, V* out) {
     }
 }
 
-inline void forward_nodes(const PlanView& plan, V* v) {
+inline void forward_nodes(const Tables& plan, V* v) {
     for (int k = 0; k < plan.n_nodes; ++k) {
         const Node& node = plan.nodes[k];
         trilinear<false>(plan.couplings[node.coupling].forward, v + node.a, v + node.b, v + node.out);
@@ -28,7 +28,7 @@ constexpr int kSetsTogether = W == 8 ? 4 : 2;
 
 // out_s[row] += sum c x_s[p] y[q] with y shared by the NS models.
 template <int NS>
-inline void trilinear_sets(const TermTable& t, const V* x, const V* y, V* out) {
+inline void trilinear_sets(const TermTable<Real>& t, const V* x, const V* y, V* out) {
     for (int row = 0; row < t.n_rows; ++row) {
         V sum[NS];
         for (int s = 0; s < NS; ++s) sum[s] = out[row * NS + s];
@@ -43,10 +43,10 @@ inline void trilinear_sets(const TermTable& t, const V* x, const V* y, V* out) {
 
 // bar holds the adjoint of all of v; that of A is complete afterwards.
 template <int NS>
-inline void backward_nodes(const PlanView& plan, const V* v, V* bar) {
+inline void backward_nodes(const Tables& plan, const V* v, V* bar) {
     for (int k = 0; k < plan.n_nodes; ++k) {
         const Node& node = plan.nodes[k];
-        const Coupling& coupling = plan.couplings[node.coupling];
+        const Coupling<Real>& coupling = plan.couplings[node.coupling];
         trilinear_sets<NS>(coupling.to_a, bar + node.out * NS, v + node.b, bar + node.a * NS);
         trilinear_sets<NS>(coupling.to_b, bar + node.out * NS, v + node.a, bar + node.b * NS);
     }
@@ -54,7 +54,7 @@ inline void backward_nodes(const PlanView& plan, const V* v, V* bar) {
 
 // Models first .. first + COUNT of NS for one row of DIM components.
 template <int DIM, int NS, int COUNT>
-inline void matrix_row(const V* v, const int* offset, const double* const* c, int n, V* out, int first) {
+inline void matrix_row(const V* v, const int* offset, const Real* const* c, int n, V* out, int first) {
     V acc[DIM][COUNT] = {};
     for (int e = 0; e < n; ++e) {
         const V* x = v + offset[e];
@@ -69,20 +69,20 @@ inline void matrix_row(const V* v, const int* offset, const double* const* c, in
 
 // As many models at a time as the registers hold.
 template <int DIM, int NS>
-inline void matrix_row_all(const V* v, const int* offset, const double* const* c, int n, V* out) {
+inline void matrix_row_all(const V* v, const int* offset, const Real* const* c, int n, V* out) {
     constexpr int count = DIM * NS <= 2 * W + 4 ? NS : 1;
     for (int first = 0; first < NS; first += count) matrix_row<DIM, NS, count>(v, offset, c, n, out, first);
 }
 
 // bar_s = M_s v + lin_s.
 template <int NS>
-inline void linear_adjoint(const PlanView& plan, const V* v, const double* const* entries, const double* const* linear,
+inline void linear_adjoint(const Tables& plan, const V* v, const Real* const* entries, const Real* const* linear,
                            V* bar) {
     for (int k = 0; k < plan.n_rows; ++k) {
         const Row& row = plan.rows[k];
         const int n = row.end - row.begin;
         const int* offset = plan.entry_offset + row.begin;
-        const double* c[NS];
+        const Real* c[NS];
         for (int s = 0; s < NS; ++s) c[s] = entries[s] + row.begin;
         V* out = bar + row.offset * NS;
         switch (row.dim) {
@@ -100,14 +100,14 @@ inline void linear_adjoint(const PlanView& plan, const V* v, const double* const
 }
 
 // lin . A + v^T M v / 2, from bar = M v + lin: half of v . bar, and half of lin . A again.
-inline V linear_energy(const PlanView& plan, const V* v, const double* linear, const V* bar) {
+inline V linear_energy(const Tables& plan, const V* v, const Real* linear, const V* bar) {
     V energy = V{};
     for (int k = 0; k < plan.n_v; ++k) energy += v[k] * bar[k];
     for (int k = 0; k < plan.n_first; ++k) energy += linear[k] * v[plan.features[k].p];
-    return 0.5 * energy;
+    return Real(0.5) * energy;
 }
 
-inline void forward_features(const PlanView& plan, const V* v, V* phi) {
+inline void forward_features(const Tables& plan, const V* v, V* phi) {
     for (int k = 0; k < plan.n_first; ++k) phi[k] = plan.scale[k] * v[plan.features[k].p];
     for (int k = plan.n_first; k < plan.n_features; ++k) {
         const Feature f = plan.features[k];
@@ -118,7 +118,7 @@ inline void forward_features(const PlanView& plan, const V* v, V* phi) {
 }
 
 // bar = sum_k g_k d phi_k / d v (bar is overwritten).
-inline void backward_features(const PlanView& plan, const V* v, const V* g, V* bar) {
+inline void backward_features(const Tables& plan, const V* v, const V* g, V* bar) {
     for (int k = 0; k < plan.n_v; ++k) bar[k] = V{};
     for (int k = 0; k < plan.n_first; ++k) bar[plan.features[k].p] += plan.scale[k] * g[k];
     for (int k = plan.n_first; k < plan.n_features; ++k) {
@@ -131,17 +131,17 @@ inline void backward_features(const PlanView& plan, const V* v, const V* g, V* b
 
 // Tangents about v (vectors, or one atom's scalars): dv has its A part set; list = the nodes that may change.
 template <class T>
-inline void tangent_nodes(const PlanView& plan, const T* v, const int* list, int n, V* dv) {
+inline void tangent_nodes(const Tables& plan, const T* v, const int* list, int n, V* dv) {
     for (int k = 0; k < n; ++k) {
         const Node& node = plan.nodes[list[k]];
-        const TermTable& t = plan.couplings[node.coupling].forward;
+        const TermTable<Real>& t = plan.couplings[node.coupling].forward;
         trilinear<false>(t, dv + node.a, v + node.b, dv + node.out);
         trilinear<true>(t, v + node.a, dv + node.b, dv + node.out);
     }
 }
 
 template <class T>
-inline void tangent_features(const PlanView& plan, const T* v, const int* list, int n, const V* dv, V* dphi) {
+inline void tangent_features(const Tables& plan, const T* v, const int* list, int n, const V* dv, V* dphi) {
     for (int i = 0; i < n; ++i) {
         const int k = list[i];
         const Feature f = plan.features[k];
@@ -157,13 +157,13 @@ inline void tangent_features(const PlanView& plan, const T* v, const int* list, 
 }
 
 // sqrt of the low-rank Mahalanobis form; x is scratch for n_features vectors.
-inline V mahalanobis(const PlanView& plan, const NoveltyView& model, const V* phi, V* x) {
+inline V mahalanobis(const Tables& plan, const NoveltyTables<Real>& model, const V* phi, V* x) {
     V rest = V{}, explained = V{};
     for (int k = 0; k < plan.n_features; ++k) {
         x[k] = (phi[k] - model.mean[k]) * model.scale[k];
         rest += x[k] * x[k];
     }
-    const double* c = model.components;
+    const Real* c = model.components;
     for (int group = 0; group < model.n_groups; ++group) {
         V t[8] = {};
         for (int k = 0; k < plan.n_features; ++k, c += 8)
@@ -173,7 +173,7 @@ inline V mahalanobis(const PlanView& plan, const NoveltyView& model, const V* ph
             explained += model.factors[8 * group + r] * (t[r] * t[r]);
         }
     }
-    for (int w = 0; w < W; ++w) rest[w] = rest[w] > 0.0 ? rest[w] : 0.0;  // rounding only
+    for (int w = 0; w < W; ++w) rest[w] = rest[w] > 0 ? rest[w] : 0;  // rounding only
     return root(explained + model.rest * rest);
 }
 

@@ -7,7 +7,7 @@ namespace thalweg {
 namespace {
 
 template <int L>
-inline void phi_tangent(const PlanView& plan, const BlockJob& job, const Work& w) {
+inline void phi_tangent(const Tables& plan, const Job& job, const Work& w) {
     V* dv = w.bar;
     V* dY = w.gh;
     for (int k = 0; k < plan.n_v; ++k) dv[k] = V{};
@@ -16,7 +16,7 @@ inline void phi_tangent(const PlanView& plan, const BlockJob& job, const Work& w
             V e[3] = {};
             for (int lane = 0; lane < job.n_lanes; ++lane) {
                 const int p = w.index[(slot + k) * W + lane];
-                for (int axis = 0; axis < 3 && p >= 0; ++axis) e[axis][lane] = job.pair_tangent[3 * p + axis];
+                for (int axis = 0; axis < 3 && p >= 0; ++axis) e[axis][lane] = Real(job.pair_tangent[3 * p + axis]);
             }
             const V along = harmonic_tangent<L>(plan, t.angular + k * Sizes<L>::n_angular, e[0], e[1], e[2], dY);
             accumulate_tangent<L>(plan, offsets_of(plan, z), t.R + k * plan.n_radial, t.D + k * plan.n_radial,
@@ -31,12 +31,12 @@ inline void phi_tangent(const PlanView& plan, const BlockJob& job, const Work& w
 
 // W (pair, axis) combinations of one atom and one neighbour element: lane w is pair pairs[w], axis axes[w].
 template <int L>
-inline void jacobian_lanes(const PlanView& plan, const BlockJob& job, const Work& w, int z, const int* pairs,
+inline void jacobian_lanes(const Tables& plan, const Job& job, const Work& w, int z, const int* pairs,
                            const int* axes, int n_lanes) {
     V d[3] = {V{}, V{}, splat(plan.r_cut)}, e[3] = {};
     for (int lane = 0; lane < n_lanes; ++lane) {
-        for (int axis = 0; axis < 3; ++axis) d[axis][lane] = job.neighbors.d[3 * pairs[lane] + axis];
-        e[axes[lane]][lane] = 1.0;
+        for (int axis = 0; axis < 3; ++axis) d[axis][lane] = Real(job.neighbors.d[3 * pairs[lane] + axis]);
+        e[axes[lane]][lane] = 1;
     }
     fill_tables<L>(plan, recurrence_of(plan, job.element, z), d, 1, {w.R, w.D, w.Y, w.angular});
     V* dY = w.gh;
@@ -50,7 +50,7 @@ inline void jacobian_lanes(const PlanView& plan, const BlockJob& job, const Work
     tangent_nodes(plan, w.scalars, plan.element_nodes + node, plan.element_node_start[z + 1] - node, dv);
     tangent_features(plan, w.scalars, plan.element_features + feature, plan.element_feature_start[z + 1] - feature,
                      dv, w.phi);
-    const double* from = reinterpret_cast<const double*>(w.phi);
+    const Real* from = reinterpret_cast<const Real*>(w.phi);
     for (int lane = 0; lane < n_lanes; ++lane) {
         double* to = job.jacobian + ((pairs[lane] - job.jacobian_base) * 3 + axes[lane]) * plan.n_features;
         for (int k = 0; k < plan.n_features; ++k) to[k] = from[k * W + lane];
@@ -58,7 +58,7 @@ inline void jacobian_lanes(const PlanView& plan, const BlockJob& job, const Work
 }
 
 template <int L>
-inline void jacobian_atom(const PlanView& plan, const BlockJob& job, const Work& w, int lane_of_atom) {
+inline void jacobian_atom(const Tables& plan, const Job& job, const Work& w, int lane_of_atom) {
     const int i = job.atoms[lane_of_atom], first = job.neighbors.first[i], count = job.neighbors.count[i];
     for (int k = 0; k < plan.n_v; ++k) w.scalars[k] = w.v[k][lane_of_atom];
     for (int z = 0; z < plan.n_elements; ++z) {

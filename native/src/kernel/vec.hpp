@@ -1,5 +1,5 @@
-// Vectors of THALWEG_LANES atoms. Everything in kernel/ sits in an unnamed namespace and uses raw pointers only, so
-// that no inline function compiled for one instruction set can be linked into code for another.
+// Vectors of THALWEG_LANES atoms of THALWEG_REAL. Everything in kernel/ sits in an unnamed namespace and uses raw pointers
+// only, so that no inline function compiled for one instruction set can be linked into code for another.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,19 @@
 namespace thalweg {
 namespace {
 
+typedef THALWEG_REAL Real;
 constexpr int W = THALWEG_LANES;
 constexpr int kChunk = 8;  // neighbour slots whose tables are held at once
-typedef double V __attribute__((vector_size(8 * THALWEG_LANES), aligned(8 * THALWEG_LANES)));
+typedef Real V __attribute__((vector_size(sizeof(Real) * THALWEG_LANES), aligned(sizeof(Real) * THALWEG_LANES)));
+using Tables = PlanTables<Real>;
+using Job = BlockJob<Real>;
+constexpr bool kDouble = sizeof(Real) == sizeof(double);
 
-inline V splat(double x) { return x - V{}; }
+inline V splat(Real x) { return x - V{}; }
 
 inline V root(V x) {
     V y;
-    for (int w = 0; w < W; ++w) y[w] = __builtin_sqrt(x[w]);
+    for (int w = 0; w < W; ++w) y[w] = Real(__builtin_sqrt(x[w]));
     return y;
 }
 

@@ -12,7 +12,6 @@ from thalweg import _native
 from thalweg.features.basis import AceBasis
 from thalweg.features.couplings import coupling_tensor
 from thalweg.features.enumerate import Channel, FeatureTerm
-from thalweg.features.neighbors import connect
 from thalweg.structure import FloatArray
 
 
@@ -88,7 +87,6 @@ def plan_tables(basis: AceBasis) -> dict[str, Any]:
 @lru_cache(maxsize=16)
 def native_evaluator(basis: AceBasis, instructions: str = "") -> _native.Evaluator:
     """The native evaluator of a basis; `instructions` names an instruction set, "" takes the best one."""
-    connect()
     return _native.Evaluator(**plan_tables(basis), instructions=instructions)
 
 

@@ -21,7 +21,6 @@ import numpy as np
 from thalweg import _native
 from thalweg.errors import InputError
 from thalweg.features.batch import numbers_of, pack
-from thalweg.features.neighbors import connect
 from thalweg.structure import FloatArray, Structure
 
 OUTER_FRACTION = 0.8
@@ -77,7 +76,6 @@ class ZblBaseline:
         self.cutoffs = ZblCutoffs.from_covalent_radii(elements) if cutoffs is None else cutoffs
         if self.cutoffs.elements != self.elements:
             raise InputError(f"ZBL cutoffs are for {self.cutoffs.elements}, the elements are {self.elements}")
-        connect()
         self.native = _native.ZblTable(
             list(numbers_of(self.elements)),
             self.cutoffs.inner,

@@ -1,0 +1,284 @@
+// How atoms are divided depends on the structures alone, never on threads or on the company in the batch, and every
+// sum runs in the order of atoms and pairs: results repeat bit for bit.
+//
+//     chunk   some hundred centres: whole small structures, or a part of a large one; the unit of parallel work.
+//             It sums what its pairs do to atoms lo .. hi into memory of its own.
+//     slab    at most kSlab centres of a chunk: their pairs fit the cache
+//     block   kernel-width atoms of a slab, of one element
+#include "force_pass.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+#include "thalweg/check.hpp"
+#include "thalweg/threads.hpp"
+
+namespace thalweg {
+namespace {
+
+constexpr int kSlab = 256;
+constexpr int kChunkAtoms = 256, kMostChunks = 16;  // of one structure
+constexpr int kRange = 2048;                        // atoms whose chunks are summed by one task
+
+struct Chunk {
+    int begin, end;                       // centres
+    int first_structure, last_structure;  // (inclusive)
+    bool whole;                           // of structures: nobody else feels it
+    int lo = 0, hi = 0;
+    std::vector<double> sums;             // (hi - lo, width)
+    std::vector<double> strain;           // (structures, 3, 3)
+};
+
+void divide_structure(int s, int begin, int end, std::vector<Chunk>& chunks) {
+    const int n = end - begin, parts = std::clamp(n / kChunkAtoms, 1, kMostChunks);
+    for (int k = 0; k < parts; ++k)
+        chunks.push_back({begin + int(std::int64_t(n) * k / parts), begin + int(std::int64_t(n) * (k + 1) / parts), s, s,
+                          parts == 1, 0, 0, {}, {}});
+}
+
+// Small structures share a chunk until it is full.
+void divide(const Batch& batch, int n_centres, std::vector<Chunk>& chunks) {
+    chunks.clear();
+    for (int s = 0; s < batch.n_structures; ++s) {
+        const int begin = batch.first_atom[s], end = std::min(batch.first_atom[s + 1], n_centres);
+        const bool joins = !chunks.empty() && chunks.back().whole && end - chunks.back().begin <= kChunkAtoms;
+        if (joins) chunks.back().end = end, chunks.back().last_structure = s;
+        else divide_structure(s, begin, end, chunks);
+    }
+}
+
+template <class T>
+T* grown(std::vector<T>& v, std::size_t n) {
+    if (v.size() < n) v.resize(n);
+    return v.data();
+}
+
+// Memory of one thread, kept between calls: a step of dynamics allocates nothing.
+template <class Real>
+struct Workspace {
+    std::vector<int> first, count, j, element, order, begin, bucket;
+    std::vector<double> d, nearest, total;
+    std::vector<Real> rows;
+    std::vector<char> scratch;
+
+    void* aligned(std::size_t bytes) {
+        grown(scratch, bytes + 64);
+        const auto address = reinterpret_cast<std::uintptr_t>(scratch.data());
+        return reinterpret_cast<void*>((address + 63) / 64 * 64);
+    }
+};
+
+// Memory of the calling thread.
+struct Caller {
+    std::vector<Chunk> chunks;
+    std::vector<std::vector<double>> spare_sums;
+    std::vector<double> energies;
+};
+
+template <class Real>
+class Pass {
+public:
+    Pass(const PackedModel<Real>& model, const ZblTable* zbl, const Batch& batch, const PairList& pairs,
+         const ForceOutput& out)
+        : model_(model), zbl_(zbl), batch_(batch), pairs_(pairs), out_(out),
+          n_centres_(static_cast<int>(pairs.first.size()) - 1),
+          forces_(out.forces || out.virials || out.deviation), n_sets_(out.deviation ? model.n_sets : 1) {
+        check(n_centres_ <= batch.n_atoms() && (n_centres_ == batch.n_atoms() || batch.n_structures == 1),
+              "neighbour list: only a single structure may have ghost atoms");
+    }
+
+    void run(const std::vector<double>& reference_energies) {
+        static thread_local Caller caller;
+        energies_ = grown(caller.energies, n_centres_);
+        std::vector<Chunk>& chunks = caller.chunks;
+        divide(batch_, n_centres_, chunks);
+        grown(caller.spare_sums, chunks.size());
+        for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].sums.swap(caller.spare_sums[k]);
+        parallel_for(int(chunks.size()), [&](int k) { run_chunk(chunks[k]); });
+        if (out_.forces || out_.deviation) {
+            const int n = batch_.n_atoms(), n_ranges = (n + kRange - 1) / kRange;
+            parallel_for(n_ranges, [&](int k) { sum_forces(chunks, k * kRange, std::min(n, (k + 1) * kRange)); });
+        }
+        if (out_.virials) sum_strain(chunks);
+        if (out_.energies) sum_energies(reference_energies);
+        for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].sums.swap(caller.spare_sums[k]);
+    }
+
+private:
+    int width() const { return 3 * n_sets_; }
+
+    // Atoms that feel this chunk.
+    void find_reach(Chunk& chunk) const {
+        chunk.lo = chunk.begin, chunk.hi = chunk.end;
+        if (chunk.whole && n_centres_ == batch_.n_atoms()) return;
+        for (int p = pairs_.first[chunk.begin]; p < pairs_.first[chunk.end]; ++p) {
+            chunk.lo = std::min(chunk.lo, pairs_.j[p]);
+            chunk.hi = std::max(chunk.hi, pairs_.j[p] + 1);
+        }
+    }
+
+    void run_chunk(Chunk& chunk) const {
+        static thread_local Workspace<Real> work;
+        find_reach(chunk);
+        if (forces_) {
+            const std::size_t n = std::size_t(chunk.hi - chunk.lo) * width();
+            std::fill_n(grown(chunk.sums, n), n, 0.0);
+        }
+        chunk.strain.assign(out_.virials ? 9 * (chunk.last_structure - chunk.first_structure + 1) : 0, 0.0);
+        for (int begin = chunk.begin; begin < chunk.end; begin += kSlab)
+            run_slab(chunk, begin, std::min(begin + kSlab, chunk.end), work);
+    }
+
+    void run_slab(Chunk& chunk, int begin, int end, Workspace<Real>& w) const {
+        filter(begin, end, w);
+        form_blocks(begin, end, w);
+        const std::size_t n_pairs = w.first[end - begin - 1] + w.count[end - begin - 1];
+        BlockJob<Real> job{};
+        job.n_sets = n_sets_;
+        job.energy = energies_ + begin;
+        job.novelty = out_.novelty ? out_.novelty + begin : nullptr;
+        job.neighbors = {w.first.data(), w.count.data(), w.element.data(), w.d.data()};
+        if (forces_) job.pair_gradient = grown(w.rows, n_pairs * width() + width());
+        for (std::size_t b = 0; b + 1 < w.begin.size(); ++b) {
+            job.atoms = w.order.data() + w.begin[b];
+            job.n_lanes = w.begin[b + 1] - w.begin[b];
+            run_block(job, batch_.species[begin + job.atoms[0]], w);
+        }
+        if (zbl_) add_repulsion(begin, end, w);
+        if (forces_) scatter(chunk, begin, end, w);
+    }
+
+    void filter(int begin, int end, Workspace<Real>& w) const {
+        const std::size_t n = end - begin, n_listed = pairs_.first[end] - pairs_.first[begin];
+        const double r_cut = model_.plan.r_cut;
+        model_.kernel.filter({begin, end, r_cut * r_cut, pairs_.first.data(), pairs_.j.data(), batch_.species,
+                              pairs_.offset.data(), batch_.positions, grown(w.first, n), grown(w.count, n),
+                              grown(w.j, n_listed + 1), grown(w.element, n_listed + 1), grown(w.d, 3 * n_listed + 3),
+                              grown(w.nearest, n)});
+    }
+
+    // Like with like: the same element is needed, similar neighbour counts save empty slots. A counting sort.
+    void form_blocks(int begin, int end, Workspace<Real>& w) const {
+        const int n = end - begin, most = *std::max_element(w.count.begin(), w.count.begin() + n);
+        const int* species = batch_.species + begin;
+        const auto key = [&](int i) { return species[i] * (most + 1) + w.count[i]; };
+        w.bucket.assign(std::size_t(model_.plan.n_elements) * (most + 1) + 1, 0);
+        for (int i = 0; i < n; ++i) ++w.bucket[key(i) + 1];
+        for (std::size_t k = 1; k < w.bucket.size(); ++k) w.bucket[k] += w.bucket[k - 1];
+        grown(w.order, n);
+        for (int i = 0; i < n; ++i) w.order[w.bucket[key(i)]++] = i;
+        w.begin.clear();
+        for (int k = 0; k < n; ++k)
+            if (w.begin.empty() || k - w.begin.back() == model_.kernel.width ||
+                species[w.order[k]] != species[w.order[w.begin.back()]])
+                w.begin.push_back(k);
+        w.begin.push_back(n);
+    }
+
+    void run_block(BlockJob<Real>& job, int element, Workspace<Real>& w) const {
+        job.element = element;
+        job.max_slots = 0;
+        for (int lane = 0; lane < job.n_lanes; ++lane)
+            job.max_slots = std::max(job.max_slots, w.count[job.atoms[lane]]);
+        job.max_slots *= std::min(model_.plan.n_elements, job.n_lanes * job.max_slots);
+        const std::size_t at = std::size_t(element) * model_.n_sets;
+        job.entries = model_.entry_pointers.data() + at;
+        job.linear = model_.linear_pointers.data() + at;
+        if (job.novelty) job.novelty_model = &model_.novelty[element];
+        model_.kernel.run_block(model_.plan, job,
+                                w.aligned(model_.kernel.scratch_bytes(model_.plan, n_sets_, job.max_slots)));
+    }
+
+    // The core repulsion, half a pair at each of its ends: added to the mean's energies and pair gradients.
+    void add_repulsion(int begin, int end, Workspace<Real>& w) const {
+        const double reach = zbl_->r_max * zbl_->r_max;
+        for (int i = 0; i < end - begin; ++i) {
+            if (w.nearest[i] >= reach) continue;
+            const ZblPair* row = zbl_->pairs.data() + std::size_t(batch_.species[begin + i]) * zbl_->n_species;
+            for (int p = w.first[i]; p < w.first[i] + w.count[i]; ++p) {
+                const double* d = &w.d[3 * std::size_t(p)];
+                const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+                if (r >= row[w.element[p]].outer) continue;
+                const ZblTerm term = zbl_term(row[w.element[p]], r);
+                energies_[begin + i] += 0.5 * term.energy;
+                for (int axis = 0; axis < 3 && forces_; ++axis)
+                    w.rows[std::size_t(p) * width() + axis] += Real(0.5 * term.slope / r * d[axis]);
+            }
+        }
+    }
+
+    void scatter(Chunk& chunk, int begin, int end, Workspace<Real>& w) const {
+        for (int s = chunk.first_structure; s <= chunk.last_structure; ++s) {
+            const int from = std::max(begin, batch_.first_atom[s]), to = std::min(end, batch_.first_atom[s + 1]);
+            if (from >= to) continue;
+            double* strain = out_.virials ? &chunk.strain[9 * std::size_t(s - chunk.first_structure)] : nullptr;
+            model_.kernel.scatter({from, to, width(), w.first.data() + (from - begin), w.count.data() + (from - begin),
+                                   w.j.data(), w.rows.data(), chunk.sums.data(), chunk.lo, w.d.data(), strain});
+        }
+    }
+
+    // Forces and deviations of atoms begin .. end: the sums of the chunks that they feel, in order.
+    void sum_forces(const std::vector<Chunk>& chunks, int begin, int end) const {
+        static thread_local Workspace<Real> work;
+        const std::size_t n = end - begin, columns = width();
+        double* total = grown(work.total, n * columns);
+        std::fill_n(total, n * columns, 0.0);
+        for (const Chunk& chunk : chunks) {
+            const int from = std::max(begin, chunk.lo), to = std::min(end, chunk.hi);
+            if (from >= to) continue;
+            const double* add = chunk.sums.data() + std::size_t(from - chunk.lo) * columns;
+            double* sum = total + std::size_t(from - begin) * columns;
+            for (std::size_t k = 0; k < std::size_t(to - from) * columns; ++k) sum[k] += add[k];
+        }
+        for (std::size_t i = 0; i < n; ++i) {
+            const double* g = total + i * columns;
+            for (int axis = 0; axis < 3 && out_.forces; ++axis) out_.forces[3 * (begin + i) + axis] = -g[axis];
+            if (!out_.deviation) continue;
+            double most = 0.0;
+            for (std::size_t k = 3; k < columns; k += 3)
+                most = std::max(most, g[k] * g[k] + g[k + 1] * g[k + 1] + g[k + 2] * g[k + 2]);
+            out_.deviation[begin + i] = std::sqrt(most);
+        }
+    }
+
+    void sum_strain(const std::vector<Chunk>& chunks) const {
+        std::fill_n(out_.virials, 9 * std::size_t(batch_.n_structures), 0.0);
+        for (const Chunk& chunk : chunks)
+            for (std::size_t k = 0; k < chunk.strain.size(); ++k)
+                out_.virials[9 * std::size_t(chunk.first_structure) + k] += chunk.strain[k];
+    }
+
+    void sum_energies(const std::vector<double>& reference_energies) const {
+        for (int s = 0; s < batch_.n_structures; ++s) {
+            out_.energies[s] = 0.0;
+            for (int i = batch_.first_atom[s]; i < std::min(batch_.first_atom[s + 1], n_centres_); ++i)
+                out_.energies[s] += energies_[i] + reference_energies[batch_.species[i]];
+        }
+    }
+
+    const PackedModel<Real>& model_;
+    const ZblTable* zbl_;
+    const Batch& batch_;
+    const PairList& pairs_;
+    const ForceOutput& out_;
+    const int n_centres_;
+    const bool forces_;
+    const int n_sets_;
+    double* energies_ = nullptr;  // (n_centres)
+};
+
+}  // namespace
+
+template <class Real>
+void force_pass(const PackedModel<Real>& model, const ZblTable* zbl, const std::vector<double>& reference_energies,
+                const Batch& batch, const PairList& pairs, const ForceOutput& out) {
+    Pass<Real>(model, zbl, batch, pairs, out).run(reference_energies);
+}
+
+template void force_pass(const PackedModel<double>&, const ZblTable*, const std::vector<double>&, const Batch&,
+                         const PairList&, const ForceOutput&);
+template void force_pass(const PackedModel<float>&, const ZblTable*, const std::vector<double>&, const Batch&,
+                         const PairList&, const ForceOutput&);
+
+}  // namespace thalweg
