@@ -127,6 +127,10 @@ class Potential:
         check(
             (factors > 0).all() and (floors >= 0).all(), "potential: bounds need factors > 0 and floors >= 0"
         )
+        check(
+            0 < self.bounds.confidence < 1,
+            f"potential: confidence must be between 0 and 1, got {self.bounds.confidence}",
+        )
         object.__setattr__(self, "bounds", ErrorBounds(self.bounds.confidence, factors, floors))
         check(
             self.novelty is None or self.novelty.mean.shape == (n, p),
@@ -243,7 +247,7 @@ class Potential:
         arrays, facts = read_archive(Path(folder), _KIND, _VERSION)
         try:
             return _restore(arrays, facts)
-        except (KeyError, TypeError, ValueError, OverflowError, InputError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, MemoryError, InputError) as error:
             raise ModelError(f"{folder}: the saved potential is inconsistent ({error!r})") from error
 
 

@@ -26,11 +26,17 @@ import numpy as np
 from numpy.polynomial import chebyshev
 
 from thalweg.errors import InputError, check
-from thalweg.features.enumerate import FeatureTerm, enumerate_features
+from thalweg.features.enumerate import FeatureTerm, count_products, enumerate_features
 from thalweg.structure import FloatArray, IntArray
 
 L_LIMIT = 8
 """Largest l that the native core is built for."""
+
+N_NODES = 256
+"""Gauss-Legendre nodes of the integrals that make the R_n orthonormal: exact below degree 2 N_NODES in r."""
+
+PRODUCT_LIMIT = 2_000_000
+"""Most multisets of channels, some 20 s of enumeration: a slip in max_degree is told at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +115,22 @@ class AceBasis:
             self.l_top <= L_LIMIT,
             f"max_degree {degrees} reaches l = {self.l_top}, the largest is {L_LIMIT}: "
             f"set l_max={L_LIMIT} or lower max_degree",
+        )
+        self._check_size()
+
+    def _check_size(self) -> None:
+        """Refuse what would take hours to enumerate, or radial functions beyond exact quadrature."""
+        top = max(self.max_degree)
+        check(
+            (2 * top + 1) * self.radial_exponent < 2 * N_NODES,
+            f"max_degree {top} with radial_exponent {self.radial_exponent} needs polynomials of too high a "
+            f"degree: (2 * {top} + 1) * {self.radial_exponent} must be below {2 * N_NODES}",
+        )
+        n_products = count_products(len(self.elements), self.max_degree, self.radial_count)
+        check(
+            n_products <= PRODUCT_LIMIT,
+            f"max_degree {self.max_degree} with {len(self.elements)} elements reaches {n_products:,} products, the "
+            f"most is {PRODUCT_LIMIT:,}: lower max_degree",
         )
 
     @property
@@ -190,7 +212,7 @@ def _check_elements(elements: tuple[str, ...]) -> None:
 @lru_cache(maxsize=64)
 def _recurrence(n_radial: int, exponent: int) -> FloatArray:
     """Discretised Stieltjes procedure for the weight (1 - x)^2 dr, in units of r_cut."""
-    nodes, weights = np.polynomial.legendre.leggauss(256)  # exact for the degrees in use
+    nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
     r = (1 + nodes) / 2
     weights = weights / 2
     x = 1 - 2 * (1 - r) ** exponent

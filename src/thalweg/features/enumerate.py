@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import pi, sqrt
+from math import comb, pi, sqrt
 
 from thalweg.features.couplings import Tree, trees_of
 
@@ -52,6 +52,31 @@ def enumerate_features(
         for _, multiset in sorted(found):
             out.extend(_couple(multiset))
     return tuple(out)
+
+
+def count_products(n_elements: int, max_degree: tuple[int, ...], radial_count: tuple[int, ...]) -> int:
+    """How many multisets of channels `enumerate_features` goes through, counted without listing them.
+
+    With c_d channels of degree d, it is the coefficient sum of prod_d (1 - y x^d)^(-c_d) at y^nu, x^(0 .. limit).
+    """
+    total = 0
+    for nu, limit in enumerate(max_degree, start=1):
+        n_channels = [0] * (limit + 1)
+        for l, count in enumerate(radial_count):
+            for n in range(min(count, limit - l + 1)):
+                if l == 0 if nu == 1 else n + 2 * l <= limit:
+                    n_channels[n + l] += n_elements
+        ways = {(0, 0): 1}  # (factors, degree) -> multisets
+        for degree, c in enumerate(n_channels):
+            longer: dict[tuple[int, int], int] = {}
+            for (factors, used), n_ways in ways.items():
+                for k in range(nu - factors + 1):
+                    if used + k * degree <= limit and (c or k == 0):
+                        key = (factors + k, used + k * degree)
+                        longer[key] = longer.get(key, 0) + n_ways * (comb(c + k - 1, k) if k else 1)
+            ways = longer
+        total += sum(n_ways for (factors, _), n_ways in ways.items() if factors == nu)
+    return total
 
 
 def _multisets(channels: list[Channel], nu: int, limit: int) -> Iterator[tuple[Channel, ...]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
+import stat
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -78,12 +80,17 @@ def read_archive(folder: Path, kind: str, version: int) -> tuple[Arrays, dict[st
     """
     manifest, path = _locate(folder, kind, version)
     try:
+        _check_regular(path)
         if _sha256(path) != manifest.get("sha256"):
             raise ModelError(f"{path}: its checksum differs from the manifest's; the file is damaged")
         _check_members(path)
         with np.load(path, allow_pickle=False) as archive:
             arrays: Arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError, MemoryError) as error:
+    except ModelError:
+        raise
+    except (
+        Exception
+    ) as error:  # the parsers of zip files and array headers raise whatever damage leads them to
         raise ModelError(f"{path}: cannot be read ({error}); the folder is damaged or incomplete") from error
     for key, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
@@ -109,7 +116,7 @@ def _locate(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], Path
     for _ in range(_ATTEMPTS):
         manifest = _read_manifest(folder / f"{kind}.json", kind, version)
         name = manifest.get("array_file")
-        if not isinstance(name, str) or Path(name).name != name or not name.startswith(f"{kind}-"):
+        if not isinstance(name, str) or not re.fullmatch(rf"{kind}-[\w-]{{1,64}}\.npz", name, re.ASCII):
             raise ModelError(f"{folder}: the manifest names the array file {name!r}, not one of its own")
         path = folder / name
         # A writer may replace both between the two reads; the manifest is then a new one.
@@ -120,12 +127,13 @@ def _locate(folder: Path, kind: str, version: int) -> tuple[dict[str, Any], Path
 
 def _read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
     try:
+        _check_regular(path)
         if path.stat().st_size > MAX_MANIFEST_BYTES:
             raise ModelError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes; this is no {kind} manifest")
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(f"{path.parent}: no saved {kind} here (expected {path.name})") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise ModelError(f"{path}: cannot be read ({error}); the file is damaged") from error
     if not isinstance(manifest, dict) or manifest.get("format") != f"thalweg.{kind}":
         raise ModelError(f"{path}: not a Thalweg {kind}")
@@ -137,9 +145,15 @@ def _read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
     return manifest
 
 
+def _check_regular(path: Path) -> None:
+    """Refuse devices and pipes, from which reading never ends."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ModelError(f"{path}: expected a file; this is something else")
+
+
 def _check_members(path: Path) -> None:
-    """Refuse compressed entries (bombs), strange dtypes and absurd sizes before any array is read."""
-    total = 0
+    """Refuse compressed or overlapping entries (bombs), strange dtypes and absurd sizes before any is read."""
+    total, size_on_disk = 0, path.stat().st_size
     with zipfile.ZipFile(path) as archive:
         for entry in archive.infolist():
             total += entry.file_size
@@ -147,8 +161,8 @@ def _check_members(path: Path) -> None:
                 raise ModelError(
                     f"{path}: entry {entry.filename!r} is compressed, which Thalweg never writes"
                 )
-            if total > MAX_ARRAY_BYTES:
-                raise ModelError(f"{path}: larger than {MAX_ARRAY_BYTES} bytes")
+            if total > min(MAX_ARRAY_BYTES, size_on_disk):
+                raise ModelError(f"{path}: its entries hold {total} bytes, more than the file; it is damaged")
             with archive.open(entry) as stream:
                 major, _ = np.lib.format.read_magic(stream)
                 read_header = (
@@ -156,7 +170,7 @@ def _check_members(path: Path) -> None:
                 )
                 shape, _, dtype = read_header(stream)
             size = dtype.itemsize * int(np.prod(shape, dtype=object))
-            if dtype.kind not in _PLAIN_KINDS or size > entry.file_size:
+            if dtype.kind not in _PLAIN_KINDS or min(shape, default=0) < 0 or size > entry.file_size:
                 raise ModelError(
                     f"{path}: entry {entry.filename!r} claims {dtype} {shape}; the file is damaged"
                 )

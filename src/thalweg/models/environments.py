@@ -53,6 +53,9 @@ class NoveltyModel:
         for name, shape in shapes.items():
             if getattr(self, name).shape != shape:
                 raise InputError(f"novelty: {name} must have shape {shape}, got {getattr(self, name).shape}")
+        for name in ("scale", "inv_lambda", "inv_rest"):
+            if not (getattr(self, name) >= 0).all():
+                raise InputError(f"novelty: {name} must be 0 or more")
         for name in ("mean", *shapes):
             array = np.array(getattr(self, name), dtype=np.float64, order="C")
             array.flags.writeable = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from thalweg.structure import FloatArray
 
 _KIND = "linear-model"
 _VERSION = 1
-_MAX_COLUMNS = 50_000
+_MAX_COLUMNS, _MAX_MEMBERS = 50_000, 1024
 
 
 def save_model(model: BayesianLinear, folder: str | Path) -> None:
@@ -50,7 +51,7 @@ def load_model(folder: str | Path) -> BayesianLinear:
     arrays, facts = read_archive(Path(folder), _KIND, _VERSION)
     try:
         return _restore(arrays, facts)
-    except (KeyError, TypeError, ValueError, InputError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, MemoryError, InputError) as error:
         raise ModelError(f"{folder}: the saved model is inconsistent ({error!r})") from error
 
 
@@ -61,7 +62,10 @@ def _restore(arrays: Arrays, facts: dict[str, Any]) -> BayesianLinear:
     nu, n_sum, l_sum = (take(arrays, name, (p,), np.int64) for name in ("nu", "n_sum", "l_sum"))
     prior = SmoothnessPrior(nu, n_sum, l_sum, n_elements)
     n = prior.n_columns
-    model = BayesianLinear(prior, n_members=int(facts["n_members"]), seed=int(facts["seed"]))
+    n_members = int(facts["n_members"])
+    if not 1 <= n_members <= _MAX_MEMBERS:
+        raise ValueError(f"{n_members} members")
+    model = BayesianLinear(prior, n_members=n_members, seed=int(facts["seed"]))
     scale = take(arrays, "scale", (n,))
     x, centre = (take(arrays, name, (prior.n_hyperparameters,)) for name in ("x", "centre"))
     factor = Factor(_unpacked(take(arrays, "factor", (_packed_size(n + 1),)), n + 1))
@@ -72,9 +76,16 @@ def _restore(arrays: Arrays, facts: dict[str, Any]) -> BayesianLinear:
     model.n_labels, model.n_labels_tuned = int(facts["n_labels"]), int(facts["n_labels_tuned"])
     for number, entry in enumerate(facts["classes"]):
         G = _unpacked(take(arrays, f"G{number}", (_packed_size(n),)), n)
-        gram = Gram(G, take(arrays, f"b{number}", (n,)), float.fromhex(entry["yy"]), int(entry["m"]))
-        model.grams.put((Kind(entry["kind"]), float.fromhex(entry["noise"])), gram)
+        gram = Gram(G, take(arrays, f"b{number}", (n,)), _finite(entry["yy"]), int(entry["m"]))
+        model.grams.put((Kind(entry["kind"]), _finite(entry["noise"])), gram)
     return model
+
+
+def _finite(text: str) -> float:
+    value = float.fromhex(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is not a finite number")
+    return value
 
 
 def _packed_size(n: int) -> int:

@@ -1,0 +1,44 @@
+"""Bases that would take hours are told so at once, by a count that is exact."""
+
+import pytest
+
+from thalweg.errors import InputError
+from thalweg.features import AceBasis
+from thalweg.features.enumerate import _multisets, count_products
+
+
+@pytest.mark.parametrize(
+    ("n_elements", "max_degree"),
+    [(1, (0,)), (2, (3, 0)), (3, (5, 4, 4)), (2, (5, 2, 7, 3)), (1, (9, 8, 8, 9))],
+)
+def test_products_are_counted_without_listing_them(n_elements, max_degree):
+    basis = AceBasis(
+        ("H", "C", "O")[:n_elements], 4.0, correlation_order=len(max_degree), max_degree=max_degree
+    )
+    listed = 0
+    for nu, limit in enumerate(max_degree, start=1):
+        channels = [
+            (z, n, l)
+            for z in range(n_elements)
+            for l, count in enumerate(basis.radial_count)
+            for n in range(count)
+            if n <= limit and (l == 0 if nu == 1 else n + 2 * l <= limit)
+        ]
+        listed += len(list(_multisets(channels, nu, limit)))
+    assert count_products(n_elements, max_degree, basis.radial_count) == listed
+    assert listed >= basis.n_features
+
+
+@pytest.mark.parametrize(
+    ("elements", "options", "words"),
+    [
+        (("H", "C", "N", "O", "F"), {"max_degree": (16, 16, 16, 16)}, "products, the most is 2,000,000"),
+        (("H",), {"max_degree": (10**30,)}, "too high a degree"),
+        (("H",), {"max_degree": (4, 4), "radial_exponent": 10**9}, "too high a degree"),
+    ],
+)
+def test_slips_in_the_size_are_told_at_once(elements, options, words):
+    with pytest.raises(InputError, match=words):
+        AceBasis(elements, 5.0, correlation_order=len(options["max_degree"]), **options)
+    smaller = options | {"max_degree": (4,) * len(options["max_degree"]), "radial_exponent": 3}
+    assert AceBasis(elements, 5.0, correlation_order=len(options["max_degree"]), **smaller).r_cut == 5.0
