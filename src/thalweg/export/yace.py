@@ -164,8 +164,12 @@ def _pair_functions(basis: AceBasis, potential: Potential, z: int) -> Iterator[s
 
 
 def _function(z: int, function: ProductFunction) -> str:
-    zs, ns, ls = zip(*function.channels, strict=True)
-    ms = (m for product in function.products for m in product)
+    # ML-PACE's recursive evaluator finds more partial products to share when factors of large l come first.
+    order = sorted(
+        range(len(function.channels)), key=lambda t: (-function.channels[t][2], -function.channels[t][1])
+    )
+    zs, ns, ls = zip(*(function.channels[t] for t in order), strict=True)
+    ms = (product[t] for product in function.products for t in order)
     return (
         f"    - {{mu0: {z}, rank: {len(zs)}, ndensity: 1, num_ms_combs: {len(function.products)}, "
         f"mus: {_list(zs)}, ns: {_list(n + 1 for n in ns)}, ls: {_list(ls)}, ms_combs: {_list(ms)}, "
