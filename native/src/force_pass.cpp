@@ -83,7 +83,8 @@ public:
          const ForceOutput& out)
         : model_(model), zbl_(zbl), batch_(batch), pairs_(pairs), out_(out),
           n_centres_(static_cast<int>(pairs.first.size()) - 1),
-          forces_(out.forces || out.virials || out.deviation), n_sets_(out.deviation ? model.n_sets : 1) {
+          members_(out.deviation || out.member_forces), forces_(out.forces || out.virials || members_),
+          n_sets_(members_ ? model.n_sets : 1) {
         check(n_centres_ <= batch.n_atoms() && (n_centres_ == batch.n_atoms() || batch.n_structures == 1),
               "neighbour list: only a single structure may have ghost atoms");
     }
@@ -96,11 +97,14 @@ public:
         grown(caller.spare_sums, chunks.size());
         for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].sums.swap(caller.spare_sums[k]);
         parallel_for(int(chunks.size()), [&](int k) { run_chunk(chunks[k]); });
-        if (out_.forces || out_.deviation) {
+        if (out_.forces || members_) {
             const int n = batch_.n_atoms(), n_ranges = (n + kRange - 1) / kRange;
             parallel_for(n_ranges, [&](int k) { sum_forces(chunks, k * kRange, std::min(n, (k + 1) * kRange)); });
         }
         if (out_.virials) sum_strain(chunks);
+        if (out_.atom_energies)
+            for (int i = 0; i < n_centres_; ++i)
+                out_.atom_energies[i] = energies_[i] + reference_energies[batch_.species[i]];
         if (out_.energies) sum_energies(reference_energies);
         for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].sums.swap(caller.spare_sums[k]);
     }
@@ -234,6 +238,8 @@ private:
         for (std::size_t i = 0; i < n; ++i) {
             const double* g = total + i * columns;
             for (int axis = 0; axis < 3 && out_.forces; ++axis) out_.forces[3 * (begin + i) + axis] = -g[axis];
+            for (std::size_t k = 3; k < columns && out_.member_forces; ++k)
+                out_.member_forces[(begin + i) * (columns - 3) + k - 3] = -g[k];
             if (!out_.deviation) continue;
             double most = 0.0;
             for (std::size_t k = 3; k < columns; k += 3)
@@ -263,7 +269,7 @@ private:
     const PairList& pairs_;
     const ForceOutput& out_;
     const int n_centres_;
-    const bool forces_;
+    const bool members_, forces_;
     const int n_sets_;
     double* energies_ = nullptr;  // (n_centres)
 };

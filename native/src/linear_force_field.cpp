@@ -36,7 +36,8 @@ double LinearForceField::r_cut() const {
 }
 
 void LinearForceField::compute(const Batch& batch, const PairList& pairs, const ForceOutput& out) const {
-    check(!out.deviation || has_committee(), "linear force field: a deviation needs a committee");
+    check((!out.deviation && !out.member_forces) || has_committee(),
+          "linear force field: a deviation needs a committee");
     check(!out.novelty || has_novelty(), "linear force field: it has no novelty model");
     check(pairs.r_list >= r_cut(), "neighbour list is shorter than the cutoff of the potential");
     for (int i = 0; i < batch.n_atoms(); ++i)
@@ -46,7 +47,8 @@ void LinearForceField::compute(const Batch& batch, const PairList& pairs, const 
     const ZblTable* zbl = shared ? &*model_.zbl : nullptr;
     if (double_) force_pass(*double_, zbl, model_.reference_energies, batch, pairs, out);
     else force_pass(*single_, zbl, model_.reference_energies, batch, pairs, out);
-    if (model_.zbl && !shared) add_zbl(*model_.zbl, batch, pairs, out.energies, out.forces, out.virials);
+    if (model_.zbl && !shared)
+        add_zbl(*model_.zbl, batch, pairs, out.energies, out.forces, out.virials, out.atom_energies);
 }
 
 }  // namespace thalweg

@@ -85,10 +85,11 @@ ZblTerm zbl_term(const ZblPair& pair, double r) {
 }
 
 void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, double* energies, double* forces,
-             double* virials) {
+             double* virials, double* atom_energies) {
     check(pairs.r_list >= table.r_max, "zbl: the neighbour list is shorter than the repulsion's outer cutoff");
+    const int n_centres = static_cast<int>(pairs.first.size()) - 1;  // ghosts, if any, come after them
     for (int s = 0; s < batch.n_structures; ++s) {
-        for (int i = batch.first_atom[s]; i < batch.first_atom[s + 1]; ++i) {
+        for (int i = batch.first_atom[s]; i < std::min(batch.first_atom[s + 1], n_centres); ++i) {
             const ZblPair* row = table.pairs.data() + static_cast<std::size_t>(batch.species[i]) * table.n_species;
             for (int k = pairs.first[i]; k < pairs.first[i + 1]; ++k) {
                 const int j = pairs.j[k];
@@ -103,6 +104,7 @@ void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, d
                 const auto [energy, slope] = zbl_term(pair, r);
                 // Each pair is met from both ends, hence half the energy; the force on i takes the whole slope.
                 if (energies) energies[s] += 0.5 * energy;
+                if (atom_energies) atom_energies[i] += 0.5 * energy;
                 for (int c = 0; c < 3; ++c) {
                     const double pull = slope / r * D[c];
                     if (forces) forces[3 * i + c] += pull;

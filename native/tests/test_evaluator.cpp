@@ -242,6 +242,33 @@ THALWEG_TEST(ghost_atoms_only_feel_forces) {
         expect_close(a.forces[k] + b.forces[k], whole.forces[k], 1e-9, 1e-6, "force " + std::to_string(k));
 }
 
+THALWEG_TEST(sums_over_atoms_and_members_are_the_totals) {
+    const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
+    LinearModel model = random_model(*evaluator, 2);
+    const Gas gas;
+    const int n = gas.batch().n_atoms(), n_centres = 700;
+    for (const double outer : {1.2, 3.5}) {  // within the cutoff of the features, and beyond it
+        model.zbl = ZblTable::make({14, 8}, std::vector<double>(4, 0.5 * outer), std::vector<double>(4, outer));
+        const LinearForceField field(evaluator, model);
+        PairList pairs = build_pairs(gas.batch(), field.r_cut());
+        pairs.first.resize(n_centres + 1);
+        double energy = 0.0, sum = 0.0;
+        std::vector<double> own(n, 1e9), deviation(n), members(std::size_t(n) * 6);
+        field.compute(gas.batch(), pairs, {&energy, nullptr, nullptr, deviation.data(), nullptr, own.data(), members.data()});
+        for (int i = 0; i < n_centres; ++i) sum += own[i];
+        expect_close(sum, energy, 1e-12, 1e-3, "energy");
+        expect(own[n_centres] == 1e9, "a ghost was given an energy");
+        for (int i = 0; i < n; ++i) {
+            double most = 0.0;
+            for (int m = 0; m < 2; ++m) {
+                const double* f = &members[std::size_t(i) * 6 + 3 * m];
+                most = std::max(most, f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
+            }
+            expect(deviation[i] == std::sqrt(most), "deviation " + std::to_string(i));
+        }
+    }
+}
+
 THALWEG_TEST(every_task_runs_once_on_the_pool) {
     set_num_threads(3);
     for (int round = 0; round < 200; ++round) {

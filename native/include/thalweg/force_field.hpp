@@ -12,6 +12,8 @@ struct ForceOutput {
     double* virials = nullptr;    // (n_structures, 3, 3), eV: dE/dstrain (symmetric); stress = virial / volume
     double* deviation = nullptr;  // (n_atoms), eV/Å: max over members of |F_member - F_mean|
     double* novelty = nullptr;    // (n_atoms): Mahalanobis distance to the training environments
+    double* atom_energies = nullptr;  // (n_atoms), eV: of each environment; those of ghosts are left alone
+    double* member_forces = nullptr;  // (n_atoms, M, 3), eV/Å: F_member - F_mean
 };
 
 class ForceField {

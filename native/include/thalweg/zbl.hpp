@@ -41,9 +41,10 @@ struct ZblTerm {
 // One pair at a distance 0 < r < pair.outer.
 ZblTerm zbl_term(const ZblPair& pair, double r);
 
-// Adds energies (n_structures) eV, forces (n_atoms, 3) eV/Å and virials (n_structures, 3, 3) eV = dE/dstrain.
+// Adds energies (n_structures) eV, forces (n_atoms, 3) eV/Å, virials (n_structures, 3, 3) eV = dE/dstrain, and
+// atom_energies (n_atoms) eV, half a pair at each of its ends.
 // A null pointer means "not wanted". `pairs` must reach at least table.r_max.
 void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, double* energies, double* forces,
-             double* virials);
+             double* virials, double* atom_energies = nullptr);
 
 }  // namespace thalweg
