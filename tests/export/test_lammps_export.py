@@ -12,6 +12,7 @@ from small_potentials import random_potential, silicon
 from thalweg.errors import InputError, SetupError
 from thalweg.export.check.compare import deviation, predicted
 from thalweg.export.check.lammps import NOT_FOUND, evaluate_lammps, find_lammps
+from thalweg.export.check.yace_file import read_yace
 from thalweg.export.lammps import export_lammps
 from thalweg.export.yace import write_lammps
 
@@ -96,6 +97,17 @@ def test_export_checks_itself_without_lammps(no_lammps, tmp_path):
     assert written.n_structures == 3
     assert names_in(tmp_path / "new") == ["si.in", "si.yace"]
     assert "si.yace Si" in written.commands.read_text()
+
+
+def test_splines_are_narrowed_until_they_do_not_limit(no_lammps, tmp_path, monkeypatch):
+    potential = random_potential("Si", train=[silicon()])
+    monkeypatch.setattr("thalweg.export.lammps.SPLINE_BINS", 0.008)
+    written = export_lammps(potential, tmp_path / "si.yace", structures=[silicon(3)])
+    assert read_yace(written.potential).spline_bins < 0.008
+    assert written.reading.largest < 1e-6
+    monkeypatch.setattr("thalweg.export.lammps.SPLINE_BINS", 0.2)
+    with pytest.raises(RuntimeError, match="nothing was exported"):
+        export_lammps(potential, tmp_path / "coarse.yace", structures=[silicon(3)])
 
 
 def test_a_lammps_that_says_otherwise_stops_the_export(pretender, tmp_path):
