@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import stat
 
+import numpy as np
 import pytest
 from yace_cases import BASES, fitted_alloy, structures_for, with_random_weights
 
@@ -15,6 +16,7 @@ from thalweg.export.check.lammps import NOT_FOUND, evaluate_lammps, find_lammps
 from thalweg.export.check.yace_file import read_yace
 from thalweg.export.lammps import export_lammps
 from thalweg.export.yace import write_lammps
+from thalweg.features.zbl import ZblCutoffs
 
 
 @pytest.fixture(params=BASES)
@@ -41,6 +43,15 @@ def test_lammps_agrees(lammps, case, tmp_path):
     assert in_lammps(lammps, potential, tmp_path / "my p.yace", structures).largest < 1e-7
 
 
+def test_lammps_agrees_without_a_repulsion_and_with_one_zbl_style(lammps, tmp_path):
+    potential, labelled = fitted_alloy()
+    structures = [structure for structure, _ in labelled[:1]]
+    uniform = ZblCutoffs(potential.elements, np.full((2, 2), 1.5), np.full((2, 2), 3.0))
+    for zbl in (None, uniform):
+        changed = dataclasses.replace(potential, zbl=zbl)
+        assert in_lammps(lammps, changed, tmp_path / "p.yace", structures).largest < 1e-7
+
+
 def test_lammps_agrees_on_a_fitted_potential(lammps, tmp_path):
     potential, labelled = fitted_alloy()
     structures = [structure for structure, _ in labelled[:3]]
@@ -64,7 +75,8 @@ if [ "$1" = -h ]; then
   printf 'Simulator - 1 Jan 2000\\n\\n* Pair styles:\\n\\nlj/cut pace zbl\\n\\n* Bond styles\\n'
   exit 0
 fi
-folder=$(dirname "$2")
+for script; do :; done
+folder=$(dirname "$script")
 {body}
 """
 
@@ -120,6 +132,12 @@ def test_a_lammps_that_says_otherwise_stops_the_export(pretender, tmp_path):
     with pytest.raises(SetupError, match=r"LAMMPS \(1 Jan 2000\) deviate.*nothing was exported"):
         export_lammps(random_potential("Si", train=[silicon()]), tmp_path / "out" / "si.yace")
     assert names_in(tmp_path / "out") == []
+
+
+def test_a_lammps_that_writes_nothing_is_told_from_a_disk_that_cannot(pretender, tmp_path):
+    pretender("exit 0")
+    with pytest.raises(SetupError, match="ended without results"):
+        export_lammps(random_potential("Si", train=[silicon()]), tmp_path / "si.yace")
 
 
 def test_a_lammps_that_fails_is_quoted(pretender, tmp_path):

@@ -148,6 +148,23 @@ def test_one_zbl_style_for_each_pair_of_cutoffs():
     assert lines[3:] == ["pair_style pace", "pair_coeff * * p.yace C H O"]
 
 
+CUTOFFS = {
+    "none": None,
+    "one pair of cutoffs": ZblCutoffs(("C", "H", "O"), np.full((3, 3), 0.5), np.full((3, 3), 1.1)),
+    "not between all": ZblCutoffs(("C", "H", "O"), 0.5 * np.eye(3)[::-1], 1.5 * np.eye(3)[::-1]),
+}
+
+
+@pytest.mark.parametrize("cutoffs", CUTOFFS.values(), ids=CUTOFFS)
+def test_commands_of_every_kind_state_the_repulsion(cutoffs, tmp_path):
+    potential = dataclasses.replace(random_potential("C", "H", "O", train=[ethanol()]), zbl=cutoffs)
+    structures = trial_structures(potential.elements)
+    assert reread(potential, tmp_path / "p.yace", structures).largest < 1e-7
+    other = None if cutoffs else CUTOFFS["one pair of cutoffs"]
+    ours = predicted(potential, structures), predicted(dataclasses.replace(potential, zbl=other), structures)
+    assert deviation(potential, structures, *ours).largest > 1e-3
+
+
 def test_trial_structures_reach_into_the_core_repulsion():
     for elements in (("C", "H", "O"), ("Si",), ("Cu", "Au")):
         structures = trial_structures(elements)

