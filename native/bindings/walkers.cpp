@@ -60,8 +60,9 @@ nb::tuple morse_arrays(const MorseForceField& field, const Ints& first_atom, con
 }
 
 Walker make_walker(const Ints& species, const Doubles& masses, const Doubles& positions, const Doubles& velocities,
-                   const Doubles& cell, const Flags& pbc, const Doubles& list_positions) {
+                   const Doubles& cell, const Flags& pbc, const Doubles& list_positions, const Doubles& list_cell) {
     check(cell.size() == 9 && pbc.size() == 3, "walker: cell must be (3, 3) and pbc (3,)");
+    check(list_cell.size() == 9, "walker: list_cell must be (3, 3)");
     Walker walker;
     walker.species = to_vector(species);
     walker.masses = to_vector(masses);
@@ -70,6 +71,7 @@ Walker make_walker(const Ints& species, const Doubles& masses, const Doubles& po
     std::copy_n(cell.data(), 9, walker.cell.begin());
     std::copy_n(pbc.data(), 3, walker.pbc.begin());
     walker.list_positions = to_vector(list_positions);
+    std::copy_n(list_cell.data(), 9, walker.list_cell.begin());
     return walker;
 }
 
@@ -83,10 +85,24 @@ nb::dict frame_arrays(Frames frames, std::size_t n_atoms) {
     out["step"] = to_numpy(std::move(frames.step), {n});
     out["positions"] = to_numpy(std::move(frames.positions), {n, n_atoms, 3});
     out["velocities"] = to_numpy(std::move(frames.velocities), {n, n_atoms, 3});
+    out["cells"] = to_numpy(std::move(frames.cells), {n, 3, 3});
     out["energy"] = to_numpy(std::move(frames.energy), {n});
     out["kT"] = to_numpy(std::move(frames.kT), {n});
     out["bound"] = scores(frames.bound);
     out["novelty"] = scores(frames.novelty);
+    return out;
+}
+
+nb::dict log_arrays(Log log) {
+    const std::size_t n = log.step.size();
+    nb::dict out;
+    out["step"] = to_numpy(std::move(log.step), {n});
+    out["energy"] = to_numpy(std::move(log.energy), {n});
+    out["kT"] = to_numpy(std::move(log.kT), {n});
+    out["stress"] = to_numpy(std::move(log.stress), {n, 3, 3});
+    out["cells"] = to_numpy(std::move(log.cells), {n, 3, 3});
+    out["bound"] = to_numpy(std::move(log.bound), {n});
+    out["novelty"] = to_numpy(std::move(log.novelty), {n});
     return out;
 }
 
@@ -106,6 +122,7 @@ nb::dict result_fields(BlockResult r) {
     out["step"] = r.state.step;
     out["reference_energy"] = r.state.reference_energy;
     out["list_positions"] = to_numpy(std::move(r.state.list_positions), {n_list, 3});
+    out["list_cell"] = to_numpy(std::vector<double>(r.state.list_cell.begin(), r.state.list_cell.end()), {3, 3});
     out["verdict"] = verdict_fields(r.verdict);
     out["event_step"] = r.event_step;
     out["crossing"] = verdict_fields(r.crossing);
@@ -115,7 +132,9 @@ nb::dict result_fields(BlockResult r) {
     out["worst"] = frame_arrays(std::move(r.worst), n);
     out["history"] = frame_arrays(std::move(r.history), n);
     out["samples"] = frame_arrays(std::move(r.samples), n);
+    out["log"] = log_arrays(std::move(r.log));
     out["n_steps"] = r.n_steps;
+    out["n_scored"] = r.n_scored;
     out["n_over_label"] = r.n_over_label;
     out["kT_sum"] = r.kT_sum;
     out["bound_sum"] = to_numpy(std::move(r.bound_sum), {n_scored});
@@ -123,16 +142,34 @@ nb::dict result_fields(BlockResult r) {
     return out;
 }
 
+Coupling coupling_named(const std::string& name) {
+    const std::pair<const char*, Coupling> known[] = {
+        {"isotropic", Coupling::Isotropic}, {"axes", Coupling::Axes}, {"full", Coupling::Full}};
+    for (const auto& [word, coupling] : known) {
+        if (name == word) return coupling;
+    }
+    check(false, "barostat: coupling must be isotropic, axes or full, got " + name);
+    return Coupling::None;
+}
+
 nb::list run_block(const ForceField& field, const std::vector<const Walker*>& walkers, const MdSettings& settings,
-                   const std::vector<const Limits*>& limits, std::uint64_t n_steps, bool stop_on_label, int n_threads) {
+                   const std::vector<const Limits*>& limits, std::uint64_t n_steps, bool stop_on_label, int n_threads,
+                   const nb::object& poll) {
     std::vector<Walker> states;
     std::vector<Limits> bounds;
     for (const Walker* walker : walkers) states.push_back(*walker);
     for (const Limits* limit : limits) bounds.push_back(*limit);
+    Block block{n_steps, stop_on_label, n_threads, {}};
+    if (!poll.is_none()) {
+        block.poll = [&poll](std::uint64_t done) {
+            const nb::gil_scoped_acquire acquire;
+            return nb::cast<bool>(poll(done));
+        };
+    }
     std::vector<BlockResult> results;
     {
         const nb::gil_scoped_release release;
-        results = advance(field, states, settings, bounds, {n_steps, stop_on_label, n_threads});
+        results = advance(field, states, settings, bounds, block);
     }
     nb::list out;
     for (BlockResult& result : results) out.append(result_fields(std::move(result)));
@@ -165,9 +202,11 @@ void bind_walkers(nb::module_& m) {
     bind_fields(m);
     nb::class_<Walker>(m, "Walker")
         .def("__init__", [](Walker* self, const Ints& species, const Doubles& masses, const Doubles& positions,
-                            const Doubles& velocities, const Doubles& cell, const Flags& pbc, const Doubles& list_positions) {
-            new (self) Walker(make_walker(species, masses, positions, velocities, cell, pbc, list_positions));
-        }, nb::kw_only(), "species"_a, "masses"_a, "positions"_a, "velocities"_a, "cell"_a, "pbc"_a, "list_positions"_a)
+                            const Doubles& velocities, const Doubles& cell, const Flags& pbc, const Doubles& list_positions,
+                            const Doubles& list_cell) {
+            new (self) Walker(make_walker(species, masses, positions, velocities, cell, pbc, list_positions, list_cell));
+        }, nb::kw_only(), "species"_a, "masses"_a, "positions"_a, "velocities"_a, "cell"_a, "pbc"_a, "list_positions"_a,
+             "list_cell"_a)
         .def_rw("kT", &Walker::kT)
         .def_rw("seed", &Walker::seed)
         .def_rw("id", &Walker::id)
@@ -180,7 +219,12 @@ void bind_walkers(nb::module_& m) {
         .def_rw("skin", &MdSettings::skin)
         .def_rw("record_stride", &MdSettings::record_stride)
         .def_rw("history_stride", &MdSettings::history_stride)
-        .def_rw("history_length", &MdSettings::history_length);
+        .def_rw("history_length", &MdSettings::history_length)
+        .def_rw("score_stride", &MdSettings::score_stride)
+        .def_rw("log_stride", &MdSettings::log_stride)
+        .def("set_barostat", [](MdSettings& self, const std::string& coupling, double pressure, double mobility) {
+            self.barostat = {coupling_named(coupling), pressure, mobility};
+        }, "coupling"_a, "pressure"_a, "mobility"_a);
     nb::class_<Limits>(m, "Limits")
         .def("__init__", [](Limits* self, const Doubles& species_factor, const Doubles& species_floor,
                             const Doubles& min_distance) {
@@ -196,7 +240,7 @@ void bind_walkers(nb::module_& m) {
         .def_rw("kT_max", &Limits::kT_max)
         .def_rw("energy_rise_max", &Limits::energy_rise_max);
     m.def("advance", &run_block, "field"_a, "walkers"_a, "settings"_a, "limits"_a, nb::kw_only(), "n_steps"_a,
-          "stop_on_label"_a, "n_threads"_a, "Advance every walker by a block of steps; one dict of arrays per walker.");
+          "stop_on_label"_a, "n_threads"_a, "poll"_a = nb::none(), "Advance every walker by a block of steps; one dict of arrays per walker.");
     m.def("philox4x32_10", [](const std::vector<std::uint32_t>& counter, const std::vector<std::uint32_t>& key) {
         check(counter.size() == 4 && key.size() == 2, "philox4x32_10: needs a counter of 4 words and a key of 2");
         const Philox words = philox4x32_10({counter[0], counter[1], counter[2], counter[3]}, {key[0], key[1]});
@@ -205,7 +249,7 @@ void bind_walkers(nb::module_& m) {
     m.def("normals", [](std::uint64_t seed, std::uint32_t stream, std::uint64_t step, int n) {
         check(n >= 0, "normals: n must not be negative");
         std::vector<double> out(static_cast<std::size_t>(n));
-        fill_normal(seed, stream, step, n, out.data());
+        fill_normal(seed, stream, step, 0, n, out.data());
         return to_numpy(std::move(out), {static_cast<std::size_t>(n)});
     }, "seed"_a, "stream"_a, "step"_a, "n"_a, "Standard normals that depend on the arguments alone.");
 }

@@ -1,7 +1,9 @@
 #include "group.hpp"
 
+#include "barostat.hpp"
 #include "thalweg/neighbors.hpp"
 #include "thalweg/random.hpp"
+#include "thalweg/threads.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -12,17 +14,36 @@ namespace {
 
 // Nothing sane wanders a tenth of a millimetre; beyond it the shifts of a neighbour list would overflow.
 constexpr double kFarthest = 1e6;
+// Atoms of one task. Even, so that a task's random numbers begin with a pair; fixed, so that sums over tasks depend
+// on no number of threads.
+constexpr int kChunk = 2048;
+
+// body(from, to) over ranges of 0 .. n, on the pool where there are several.
+template <class Body>
+void over_atoms(int n, const Body& body) {
+    if (n <= kChunk) return body(0, n);
+    parallel_for((n + kChunk - 1) / kChunk, [&](int c) { body(c * kChunk, std::min(n, (c + 1) * kChunk)); });
+}
+
+bool is_scored(const MdSettings& s, std::uint64_t step) {
+    if (s.score_stride == 0) return false;
+    return step % s.score_stride == 0 || (s.record_stride > 0 && step % s.record_stride == 0);
+}
 
 }  // namespace
 
+bool in_phase(const MdSettings& settings, std::uint64_t step, std::uint64_t other) {
+    return (settings.score_stride <= 1 && settings.log_stride == 0) || step == other;
+}
+
 void Group::add(const Walker& walker, const Limits& limits, BlockResult& result) {
     result.state = walker;
-    result.bound_sum.assign(field_.has_committee() ? walker.n_atoms() : 0, 0.0);
+    result.bound_sum.assign(field_.has_committee() && settings_.score_stride > 0 ? walker.n_atoms() : 0, 0.0);
     result.bound_sum2 = result.bound_sum;
-    members_.push_back({&limits, &result, first_atom_.back(), walker.n_atoms(), walker.step, {}, -1.0, false});
+    members_.push_back({&limits, &result, first_atom_.back(), walker.n_atoms(), walker.step,
+                        WalkerList(field_.r_cut(), settings_.skin, moving_cell_)});
     first_atom_.push_back(first_atom_.back() + walker.n_atoms());
     species_.insert(species_.end(), walker.species.begin(), walker.species.end());
-    cells_.insert(cells_.end(), walker.cell.begin(), walker.cell.end());
     pbc_.insert(pbc_.end(), walker.pbc.begin(), walker.pbc.end());
     for (int i = 0; i < walker.n_atoms(); ++i) {
         half_kick_.push_back(0.5 * settings_.timestep / walker.masses[i]);
@@ -32,89 +53,139 @@ void Group::add(const Walker& walker, const Limits& limits, BlockResult& result)
     }
     now_.positions.insert(now_.positions.end(), walker.positions.begin(), walker.positions.end());
     now_.velocities.insert(now_.velocities.end(), walker.velocities.begin(), walker.velocities.end());
+    now_.cells.insert(now_.cells.end(), walker.cell.begin(), walker.cell.end());
 }
 
-Moment Group::moment(const Member& m, const Phase& phase, std::size_t index, std::uint64_t step) const {
-    return {m.base, m.n, step, species_.data(), phase.positions.data(), phase.velocities.data(), phase.forces.data(),
-            field_.has_committee() ? phase.bound.data() : nullptr, field_.has_novelty() ? phase.novelty.data() : nullptr,
-            phase.energies[index], phase.kT[index], m.result->state.reference_energy, &pairs_};
+Moment Group::moment(const Member& m, const Phase& phase, std::size_t w, std::uint64_t step) const {
+    Moment out;
+    out.base = m.base, out.n = m.n, out.step = step;
+    out.species = species_.data();
+    out.positions = phase.positions.data();
+    out.velocities = phase.velocities.data();
+    out.forces = phase.forces.data();
+    out.has_bound = field_.has_committee(), out.has_novelty = field_.has_novelty();
+    if (phase.scored && out.has_bound) out.bound = phase.bound.data();
+    if (phase.scored && out.has_novelty) out.novelty = phase.novelty.data();
+    out.cell = phase.cells.data() + 9 * w;
+    out.virial = phase.virials.data() + 9 * w;
+    out.energy = phase.energies[w], out.kT = phase.kT[w];
+    out.reference_energy = m.result->state.reference_energy;
+    out.close = &m.list.close();
+    out.offsets = pairs_.offset.data() + 3 * static_cast<std::size_t>(m.first_pair);
+    return out;
 }
 
-// B A O A of BAOAB, from before_ to now_; the last B waits for the new forces.
-void Group::integrate(const Member& m, std::uint64_t step) {
+// B A O A of BAOAB for atoms from .. to of a walker, with the cell's change `map` (or null) after O.
+void Group::move_atoms(const Member& m, int from, int to, std::uint64_t step, const double* map) {
     const double half = 0.5 * settings_.timestep;
     const bool thermostat = settings_.friction > 0.0;
-    const Walker& walker = m.result->state;
+    double draws[3 * kChunk];
     if (thermostat) {
-        draws_.resize(3 * static_cast<std::size_t>(m.n));
-        fill_normal(walker.seed, walker.id, step, 3 * m.n, draws_.data());
+        fill_normal(m.result->state.seed, m.result->state.id, step, 3 * static_cast<std::uint64_t>(from),
+                    3 * (to - from), draws);
     }
-    for (int i = 0; i < m.n; ++i) {
+    for (int i = from; i < to; ++i) {
         const int a = m.base + i;
-        for (int c = 3 * a; c < 3 * a + 3; ++c) {
-            double v = before_.velocities[c] + half_kick_[a] * before_.forces[c];
-            double x = before_.positions[c] + half * v;
-            if (thermostat) v = keep_ * v + noise_[a] * draws_[c - 3 * m.base];
-            x += half * v;
-            now_.velocities[c] = v;
-            now_.positions[c] = x;
+        double x[3];
+        for (int c = 0; c < 3; ++c) {
+            double v = before_.velocities[3 * a + c] + half_kick_[a] * before_.forces[3 * a + c];
+            x[c] = before_.positions[3 * a + c] + half * v;
+            if (thermostat) v = keep_ * v + noise_[a] * draws[3 * (i - from) + c];
+            now_.velocities[3 * a + c] = v;
+        }
+        for (int c = 0; c < 3; ++c) {
+            const double mapped = map ? x[0] * map[c] + x[1] * map[3 + c] + x[2] * map[6 + c] : x[c];
+            now_.positions[3 * a + c] = mapped + half * now_.velocities[3 * a + c];
         }
     }
+}
+
+// From before_ to now_; the last B waits for the new forces.
+void Group::integrate(const Member& m, std::size_t w, std::uint64_t step) {
+    const double* cell = before_.cells.data() + 9 * w;
+    Matrix3 map{}, next{};
+    std::copy_n(cell, 9, next.begin());
+    if (moving_cell_) {
+        map = rescaling(settings_.barostat, cell, before_.virials.data() + 9 * w, m.result->state, settings_.timestep, step);
+        next = product(cell, map.data());
+    }
+    std::copy(next.begin(), next.end(), now_.cells.begin() + 9 * w);
+    over_atoms(m.n, [&](int from, int to) { move_atoms(m, from, to, step, moving_cell_ ? map.data() : nullptr); });
+}
+
+// Twice the kinetic energy of the atoms, after their last B where `kick`.
+double Group::kick_atoms(const Member& m, int from, int to, bool kick) {
+    double twice_kinetic = 0.0;
+    for (int a = m.base + from; a < m.base + to; ++a) {
+        double v2 = 0.0;
+        for (int c = 3 * a; c < 3 * a + 3; ++c) {
+            if (kick) now_.velocities[c] += half_kick_[a] * now_.forces[c];
+            v2 += now_.velocities[c] * now_.velocities[c];
+        }
+        twice_kinetic += v2 * m.result->state.masses[a - m.base];
+    }
+    return twice_kinetic;
 }
 
 // The last B, and the kinetic temperature; at the start of a block only the latter.
 void Group::final_kick(bool kick) {
     for (std::size_t w = 0; w < members_.size(); ++w) {
         const Member& m = members_[w];
+        std::vector<double> parts((m.n + kChunk - 1) / kChunk);
+        over_atoms(m.n, [&](int from, int to) { parts[from / kChunk] = kick_atoms(m, from, to, kick); });
         double twice_kinetic = 0.0;
-        for (int a = m.base; a < m.base + m.n; ++a) {
-            for (int c = 3 * a; c < 3 * a + 3; ++c) {
-                if (kick) now_.velocities[c] += half_kick_[a] * now_.forces[c];
-                twice_kinetic += now_.velocities[c] * now_.velocities[c] * m.result->state.masses[a - m.base];
-            }
-        }
+        for (const double part : parts) twice_kinetic += part;
         now_.kT[w] = twice_kinetic / (3.0 * m.n);
     }
 }
 
-// A list serves until an atom has moved by half the skin from where it was when the list was built.
 void Group::refresh_lists() {
     bool changed = pairs_.first.empty();
-    const double allowed = 0.25 * settings_.skin * settings_.skin;
     for (std::size_t w = 0; w < members_.size(); ++w) {
         Member& m = members_[w];
-        std::vector<double>& origin = m.result->state.list_positions;
-        const double* x = now_.positions.data() + 3 * m.base;
-        bool stale = origin.empty();
-        for (int i = 0; !stale && i < m.n; ++i) {
-            const double a = x[3 * i] - origin[3 * i], b = x[3 * i + 1] - origin[3 * i + 1],
-                         c = x[3 * i + 2] - origin[3 * i + 2];
-            stale = a * a + b * b + c * c > allowed;
-        }
-        if (stale) origin.assign(x, x + 3 * m.n);
-        if (!stale && !m.pairs.first.empty()) continue;
-        const int ends[2] = {0, m.n};
-        m.pairs = build_pairs({1, ends, species_.data() + m.base, origin.data(), cells_.data() + 9 * w,
-                               pbc_.data() + 3 * w}, r_list_);
+        const double *x = now_.positions.data() + 3 * m.base, *cell = now_.cells.data() + 9 * w;
+        if (m.list.serves(m.result->state, x, cell)) continue;
+        if (members_.size() == 1) pairs_ = {};  // room for the new one
+        m.list.build(m.result->state, x, cell, *m.limits);
         changed = true;
     }
     if (changed) lay_out();
+    if (!moving_cell_) return;
+    for (std::size_t w = 0; w < members_.size(); ++w) {
+        const Member& m = members_[w];
+        m.list.follow(now_.cells.data() + 9 * w, pairs_.offset.data() + 3 * static_cast<std::size_t>(m.first_pair));
+    }
 }
 
+// A walker alone hands its list over: a large one has no room for two.
 void Group::lay_out() {
+    if (members_.size() == 1) {
+        Member& only = members_.front();
+        only.first_pair = 0;
+        if (!only.list.pairs().first.empty()) pairs_ = only.list.take();
+        return;
+    }
     std::vector<const PairList*> lists;
-    for (const Member& m : members_) lists.push_back(&m.pairs);
+    int first_pair = 0;
+    for (Member& m : members_) {
+        m.first_pair = first_pair;
+        first_pair += static_cast<int>(m.list.pairs().j.size());
+        lists.push_back(&m.list.pairs());
+    }
     concatenate_pairs(lists, pairs_);
 }
 
-void Group::evaluate() {
+void Group::evaluate(std::uint64_t done) {
     const Batch batch{static_cast<int>(members_.size()), first_atom_.data(), species_.data(), now_.positions.data(),
-                      cells_.data(), pbc_.data()};
+                      now_.cells.data(), pbc_.data()};
+    const std::uint64_t step = members_.front().start + done;  // of all, where it matters: in_phase()
+    now_.scored = is_scored(settings_, step);
     ForceOutput out;
     out.energies = now_.energies.data();
     out.forces = now_.forces.data();
-    if (field_.has_committee()) out.deviation = now_.bound.data();
-    if (field_.has_novelty()) out.novelty = now_.novelty.data();
+    if (moving_cell_ || is_logged(step) || (settings_.log_stride > 0 && block_.n_steps == 0)) out.virials = now_.virials.data();
+    if (now_.scored && field_.has_committee()) out.deviation = now_.bound.data();
+    if (now_.scored && field_.has_novelty()) out.novelty = now_.novelty.data();
     field_.compute(batch, pairs_, out);
     if (!out.deviation) return;
     for (std::size_t a = 0; a < factor_.size(); ++a) now_.bound[a] = now_.bound[a] * factor_[a] + floor_[a];
@@ -125,10 +196,13 @@ void Group::keep_record(Member& member, const Moment& m, const Verdict& verdict)
     r.n_steps += 1;
     r.kT_sum += m.kT;
     r.n_over_label += verdict.is_label();
-    for (std::size_t i = 0; i < r.bound_sum.size(); ++i) {
-        const double bound = m.bound[m.base + i];
-        r.bound_sum[i] += bound;
-        r.bound_sum2[i] += bound * bound;
+    if (m.bound || m.novelty) {
+        r.n_scored += 1;
+        for (std::size_t i = 0; m.bound && i < r.bound_sum.size(); ++i) {
+            const double bound = m.bound[m.base + i];
+            r.bound_sum[i] += bound;
+            r.bound_sum2[i] += bound * bound;
+        }
     }
     const Peak peak = largest(m, m.bound ? m.bound : m.novelty);
     if (peak.atom >= 0 && peak.value > member.worst) {
@@ -141,6 +215,10 @@ void Group::keep_record(Member& member, const Moment& m, const Verdict& verdict)
         if (r.history.step.size() == settings_.history_length) r.history.drop_first();
         append(r.history, m);
     }
+}
+
+void Group::keep_log(BlockResult& r, const Moment& m) {
+    append(r.log, m, r.state.masses, r.state.is_periodic());
 }
 
 void Group::judge(Member& member, std::size_t w, std::uint64_t done) {
@@ -158,6 +236,7 @@ void Group::judge(Member& member, std::size_t w, std::uint64_t done) {
         return;
     }
     if (done > 0) keep_record(member, m, verdict);
+    if (done > 0 ? is_logged(m.step) : settings_.log_stride > 0 && block_.n_steps == 0) keep_log(r, m);
     if (verdict.is_label()) {
         if (r.first_crossing.step.empty()) {
             r.crossing = verdict;
@@ -176,15 +255,24 @@ void Group::finish(Member& member, const Verdict& verdict, const Phase& phase, s
     BlockResult& r = *member.result;
     member.finished = true;
     r.verdict = verdict;
-    r.event_step = verdict.stops() && verdict.event != Event::BlockEnd ? r.event_step : step;
     r.state.step = step;
-    r.state.positions.assign(phase.positions.begin() + 3 * member.base,
-                             phase.positions.begin() + 3 * (member.base + member.n));
-    r.state.velocities.assign(phase.velocities.begin() + 3 * member.base,
-                              phase.velocities.begin() + 3 * (member.base + member.n));
+    const auto range = [&](const std::vector<double>& values) {
+        const auto from = values.begin() + 3 * member.base;
+        return std::vector<double>(from, from + 3 * member.n);
+    };
+    r.state.positions = range(phase.positions);
+    r.state.velocities = range(phase.velocities);
+    std::copy_n(phase.cells.begin() + 9 * w, 9, r.state.cell.begin());
     append(r.last, moment(member, phase, w, step));
     // A walker sent back may be changed before it goes on; its list starts anew.
     if (r.event_step != step) r.state.list_positions.clear();
+}
+
+void Group::finish_all(std::uint64_t done) {
+    for (std::size_t w = 0; w < members_.size(); ++w) {
+        finish(members_[w], {Event::BlockEnd}, now_, w, members_[w].start + done);
+    }
+    members_.clear();
 }
 
 // Positions that are no numbers any more must not reach the neighbour list.
@@ -218,10 +306,10 @@ void Group::compact() {
         for (auto* values : {&phase->positions, &phase->velocities, &phase->forces}) keep(*values, 3, true);
         for (auto* values : {&phase->bound, &phase->novelty}) keep(*values, 1, true);
         for (auto* values : {&phase->energies, &phase->kT}) keep(*values, 1, false);
+        for (auto* values : {&phase->cells, &phase->virials}) keep(*values, 9, false);
     }
     keep(species_, 1, true);
     for (auto* values : {&half_kick_, &noise_, &factor_, &floor_}) keep(*values, 1, true);
-    keep(cells_, 9, false);
     keep(pbc_, 3, false);
     std::erase_if(members_, [](const Member& m) { return m.finished; });
     first_atom_.assign(1, 0);
@@ -229,29 +317,31 @@ void Group::compact() {
         m.base = first_atom_.back();
         first_atom_.push_back(m.base + m.n);
     }
-    lay_out();
+    if (!members_.empty()) lay_out();
 }
 
 void Group::run() {
-    const std::size_t n_atoms = species_.size();
+    const std::size_t n_atoms = species_.size(), n_walkers = members_.size();
     now_.forces.resize(3 * n_atoms);
     now_.bound.resize(n_atoms);
     now_.novelty.resize(n_atoms);
-    now_.energies.resize(members_.size());
-    now_.kT.resize(members_.size());
+    now_.energies.resize(n_walkers);
+    now_.kT.resize(n_walkers);
+    now_.virials.resize(9 * n_walkers);
     before_ = now_;
     for (std::uint64_t done = 0; done <= block_.n_steps && !members_.empty(); ++done) {
         if (done > 0) {
             std::swap(now_, before_);
-            for (const Member& m : members_) integrate(m, m.start + done - 1);
+            for (std::size_t w = 0; w < members_.size(); ++w) integrate(members_[w], w, members_[w].start + done - 1);
             drop_runaways(done);
             if (members_.empty()) return;
         }
         refresh_lists();
-        evaluate();
+        evaluate(done);
         final_kick(done > 0);
         for (std::size_t w = 0; w < members_.size(); ++w) judge(members_[w], w, done);
         if (std::any_of(members_.begin(), members_.end(), [](const Member& m) { return m.finished; })) compact();
+        if (!members_.empty() && stop_(done)) finish_all(done);
     }
 }
 

@@ -1,9 +1,13 @@
 #include "moment.hpp"
 
+#include "barostat.hpp"
+
 #include <cmath>
 
 namespace thalweg {
 namespace {
+
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // A sum of 0 * x is NaN exactly when some x is not finite; one pass without branches.
 bool all_finite(const double* x, int n) {
@@ -21,22 +25,18 @@ bool finite(const Moment& m) {
 Verdict closest(const Moment& m, const Limits& limits) {
     const int n_species = static_cast<int>(limits.species_factor.size());
     Verdict verdict;
-    for (int i = m.base; i < m.base + m.n; ++i) {
-        const double* row = limits.min_distance.data() + m.species[i] * n_species;
-        for (int k = m.pairs->first[i]; k < m.pairs->first[i + 1]; ++k) {
-            const int j = m.pairs->j[k];
-            if (j < i) continue;  // met from the other end
-            double r2 = 0.0;
-            for (int c = 0; c < 3; ++c) {
-                const double d = m.positions[3 * j + c] - m.positions[3 * i + c] + m.pairs->offset[3 * k + c];
-                r2 += d * d;
-            }
-            const double limit = row[m.species[j]];
-            if (r2 >= limit * limit) continue;
-            const double r = std::sqrt(r2);
-            if (verdict.event == Event::None || r / limit < verdict.value / verdict.limit) {
-                verdict = {Event::TooClose, i - m.base, j - m.base, r, limit};
-            }
+    for (const ClosePair& one : *m.close) {
+        const int i = m.base + one.i, j = m.base + one.j;
+        double r2 = 0.0;
+        for (int c = 0; c < 3; ++c) {
+            const double d = m.positions[3 * j + c] - m.positions[3 * i + c] + m.offsets[3 * static_cast<std::size_t>(one.pair) + c];
+            r2 += d * d;
+        }
+        const double limit = limits.min_distance[m.species[i] * n_species + m.species[j]];
+        if (r2 >= limit * limit) continue;
+        const double r = std::sqrt(r2);
+        if (verdict.event == Event::None || r / limit < verdict.value / verdict.limit) {
+            verdict = {Event::TooClose, one.i, one.j, r, limit};
         }
     }
     return verdict;
@@ -69,15 +69,36 @@ Verdict examine(const Moment& m, const Limits& limits) {
 
 void append(Frames& frames, const Moment& m) {
     const auto add = [&](std::vector<double>& to, const double* from, int width) {
-        if (from) to.insert(to.end(), from + width * m.base, from + width * (m.base + m.n));
+        to.insert(to.end(), from + width * m.base, from + width * (m.base + m.n));
+    };
+    const auto add_scores = [&](std::vector<double>& to, const double* from, bool has) {
+        if (from) add(to, from, 1);
+        else if (has) to.insert(to.end(), m.n, kNaN);
     };
     frames.step.push_back(m.step);
     add(frames.positions, m.positions, 3);
     add(frames.velocities, m.velocities, 3);
+    frames.cells.insert(frames.cells.end(), m.cell, m.cell + 9);
     frames.energy.push_back(m.energy);
     frames.kT.push_back(m.kT);
-    add(frames.bound, m.bound, 1);
-    add(frames.novelty, m.novelty, 1);
+    add_scores(frames.bound, m.bound, m.has_bound);
+    add_scores(frames.novelty, m.novelty, m.has_novelty);
+}
+
+void append(Log& log, const Moment& m, const std::vector<double>& masses, bool is_periodic) {
+    log.step.push_back(m.step);
+    log.energy.push_back(m.energy);
+    log.kT.push_back(m.kT);
+    log.cells.insert(log.cells.end(), m.cell, m.cell + 9);
+    log.bound.push_back(m.bound ? largest(m, m.bound).value : kNaN);
+    log.novelty.push_back(m.novelty ? largest(m, m.novelty).value : kNaN);
+    double kinetic[9] = {};
+    for (int i = 0; i < m.n; ++i) {
+        const double* v = m.velocities + 3 * (m.base + i);
+        for (int e = 0; e < 9; ++e) kinetic[e] += masses[i] * v[e / 3] * v[e % 3];
+    }
+    const double volume = is_periodic ? volume_of(m.cell) : kNaN;
+    for (int e = 0; e < 9; ++e) log.stress.push_back((m.virial[e] - kinetic[e]) / volume);
 }
 
 void Frames::drop_first() {
@@ -86,6 +107,7 @@ void Frames::drop_first() {
     drop(step);
     drop(positions);
     drop(velocities);
+    drop(cells);
     drop(energy);
     drop(kT);
     drop(bound);

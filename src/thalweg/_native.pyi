@@ -1,5 +1,6 @@
 """Thalweg's native core. Arrays are C-contiguous NumPy arrays of the given dtype."""
 
+from collections.abc import Callable
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -143,6 +144,7 @@ class Walker:
         cell: Doubles,
         pbc: Flags,
         list_positions: Doubles,
+        list_cell: Doubles,
     ) -> None: ...
     kT: float
     seed: int
@@ -157,6 +159,9 @@ class MdSettings:
     record_stride: int
     history_stride: int
     history_length: int
+    score_stride: int
+    log_stride: int
+    def set_barostat(self, coupling: str, pressure: float, mobility: float) -> None: ...
 
 class Limits:
     def __init__(self, species_factor: Doubles, species_floor: Doubles, min_distance: Doubles) -> None: ...
@@ -176,6 +181,7 @@ def advance(
     n_steps: int,
     stop_on_label: bool,
     n_threads: int,
+    poll: Callable[[int], bool] | None = None,
 ) -> list[dict[str, Any]]: ...
 def philox4x32_10(counter: list[int], key: list[int]) -> list[int]: ...
 def normals(seed: int, stream: int, step: int, n: int) -> Doubles: ...

@@ -5,13 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.explorers.base import Snapshot
-from thalweg.explorers.block import BlockResult, Frames
+from thalweg.explorers.block import BlockResult, Frames, ThermoLog
 from thalweg.explorers.limits import Event, Verdict
 from thalweg.explorers.walker import WalkerState
 from thalweg.loop.exploration import Walk
 from thalweg.loop.gate import Limits, judge
 from thalweg.structure import Structure
 
+NO_LOG = ThermoLog(
+    *[np.zeros(0, np.int64), *[np.zeros(0)] * 3, *[np.zeros((0, 3, 3))] * 2, *[np.zeros(0)] * 2]
+)
 LIMITS = Limits(label=0.2, break_=0.6, novelty_label=3.0, novelty_break=10.0)
 STEP_FS = 2.0
 
@@ -41,6 +44,7 @@ def frames(moments: list[Snapshot]) -> Frames:
         time_fs=np.array([m.time_fs for m in moments]),
         positions=np.array([m.structure.positions for m in moments]).reshape(-1, 2, 3),
         velocities=np.array([m.velocities for m in moments]).reshape(-1, 2, 3),
+        cells=np.array([m.structure.cell for m in moments]).reshape(-1, 3, 3),
         temperature=np.array([m.temperature for m in moments]),
         potential_energy=np.array([m.potential_energy for m in moments]),
         bound=np.array([m.bound for m in moments]).reshape(-1, 2),
@@ -90,6 +94,7 @@ def block(
         worst=max(trajectory, key=lambda m: m.bound_max),
         history=frames(trajectory),
         samples=frames(trajectory),
+        log=NO_LOG,
         n_steps=len(trajectory),
         mean_temperature=300.0,
         fraction_over_label=len(over) / len(trajectory),

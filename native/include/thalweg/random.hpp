@@ -24,12 +24,13 @@ inline Philox philox4x32_10(Philox counter, std::array<std::uint32_t, 2> key) {
     return counter;
 }
 
-// Fills out[0 .. n) with independent standard normals (Box-Muller on 53-bit uniforms).
-inline void fill_normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t step, int n, double* out) {
+// Fills out[0 .. n) with the normals first .. first + n of a step (Box-Muller on 53-bit uniforms; `first` is even).
+inline void fill_normal(std::uint64_t seed, std::uint32_t stream, std::uint64_t step, std::uint64_t first, int n,
+                        double* out) {
     constexpr double kUnit = 0x1p-53, kTwoPi = 6.283185307179586476925;
     const std::array<std::uint32_t, 2> key = {static_cast<std::uint32_t>(seed), static_cast<std::uint32_t>(seed >> 32)};
     for (int i = 0; i < n; i += 2) {
-        const Philox bits = philox4x32_10({static_cast<std::uint32_t>(i / 2), static_cast<std::uint32_t>(step),
+        const Philox bits = philox4x32_10({static_cast<std::uint32_t>((first + i) / 2), static_cast<std::uint32_t>(step),
                                            static_cast<std::uint32_t>(step >> 32), stream}, key);
         const std::uint64_t a = (std::uint64_t{bits[1]} << 32 | bits[0]) >> 11;
         const std::uint64_t b = (std::uint64_t{bits[3]} << 32 | bits[2]) >> 11;

@@ -3,11 +3,13 @@
 // Integrator: BAOAB Langevin dynamics (Leimkuhler & Matthews, Appl. Math. Res. eXpress 2013, 34; exact
 // Ornstein-Uhlenbeck step), which at zero friction is velocity Verlet. All 3 N components feel the thermostat and
 // nothing holds the centre of mass: doing so under Langevin noise biases the temperature, and drift is harmless here.
+// Constant pressure: stochastic cell rescaling between the two halves of O's neighbours A (barostat.hpp).
 //
 // What makes a trajectory repeatable, bit for bit: random numbers are a function of (seed, id, step); the neighbour
-// list is rebuilt as a function of positions alone, and the positions it was built at travel with the state, so that a
-// block of 2 n steps equals two blocks of n; and walkers never share a sum, so that neither the number of threads nor
-// the company in a batch matters.
+// list is rebuilt as a function of positions and cell alone, and those it was built at travel with the state, so that
+// a block of 2 n steps equals two blocks of n; what is computed at a step depends on the step's number and not on
+// where a block ends; and walkers never share a sum, so that neither the number of threads nor the company in a batch
+// matters.
 //
 // Units: Å, eV, amu, ASE's time unit Å sqrt(amu / eV); temperatures as kT in eV.
 #pragma once
@@ -16,6 +18,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <vector>
 
@@ -35,9 +38,20 @@ struct Walker {
     std::uint32_t id = 0;
     std::uint64_t step = 0;
     std::vector<double> list_positions;  // (n_atoms, 3) where the neighbour list was built; empty: build it anew
+    std::array<double, 9> list_cell{};   // the cell it was built in
     double reference_energy = std::numeric_limits<double>::quiet_NaN();  // NaN: the first energy of the next block
 
     int n_atoms() const { return static_cast<int>(species.size()); }
+    bool is_periodic() const { return pbc[0] && pbc[1] && pbc[2]; }
+};
+
+// What the barostat may change: nothing, the volume, the lengths along x, y and z, or all six strains.
+enum class Coupling : int { None, Isotropic, Axes, Full };
+
+struct Barostat {
+    Coupling coupling = Coupling::None;
+    double pressure = 0.0;  // eV/Å³
+    double mobility = 0.0;  // compressibility / relaxation time, Å³/eV / time; sets how fast, not what, is sampled
 };
 
 struct MdSettings {
@@ -47,6 +61,9 @@ struct MdSettings {
     std::uint64_t record_stride = 0;   // 0: no samples; otherwise at steps divisible by it
     std::uint64_t history_stride = 0;  // 0: no history
     std::size_t history_length = 0;    // the most recent ones are kept
+    std::uint64_t score_stride = 1;    // bound and novelty at steps divisible by it and at samples; 0: never
+    std::uint64_t log_stride = 0;      // 0: no log
+    Barostat barostat{};
 };
 
 // Thresholds above which an event fires; infinity switches one off. The bound of an atom is its committee deviation
@@ -75,14 +92,25 @@ struct Verdict {
     bool stops() const { return event != Event::None && !is_label(); }
 };
 
-// Moments of one trajectory, in order. bound and novelty stay empty where the field gives none.
+// Moments of one trajectory, in order. bound and novelty stay empty where the field gives none, and are NaN at
+// moments that were not scored.
 struct Frames {
     std::vector<std::uint64_t> step;
     std::vector<double> positions, velocities;  // (n_frames, n_atoms, 3)
+    std::vector<double> cells;                  // (n_frames, 3, 3)
     std::vector<double> energy, kT;             // (n_frames): potential energy; instantaneous 2 E_kin / (3 n_atoms)
     std::vector<double> bound, novelty;         // (n_frames, n_atoms)
 
     void drop_first();
+};
+
+// A trajectory's numbers at steps divisible by log_stride; a block of no steps logs the moment it stands at.
+struct Log {
+    std::vector<std::uint64_t> step;
+    std::vector<double> energy, kT;      // (n_rows), as in Frames
+    std::vector<double> stress;          // (n_rows, 3, 3), eV/Å³: (dE/dstrain - sum m v v) / volume; NaN without a volume
+    std::vector<double> cells;           // (n_rows, 3, 3)
+    std::vector<double> bound, novelty;  // (n_rows): largest over atoms; NaN where not scored
 };
 
 struct BlockResult {
@@ -95,8 +123,9 @@ struct BlockResult {
     Frames first_crossing;    // and its moment: none or one
     Frames worst;             // the moment of the largest bound (novelty without a committee): none or one
     Frames history, samples;
-    // Over the steps done:
-    std::uint64_t n_steps = 0, n_over_label = 0;
+    Log log;
+    // Over the steps done; bounds and crossings over the scored ones:
+    std::uint64_t n_steps = 0, n_scored = 0, n_over_label = 0;
     double kT_sum = 0.0;
     std::vector<double> bound_sum, bound_sum2;  // (n_atoms)
 };
@@ -105,6 +134,9 @@ struct Block {
     std::uint64_t n_steps = 0;
     bool stop_on_label = false;
     int n_threads = 1;
+    // Asked now and then by the calling thread, with the steps done by the walkers that it moves at the moment;
+    // true ends the block of every walker where it stands.
+    std::function<bool(std::uint64_t)> poll{};
 };
 
 // Advances every walker by up to block.n_steps. `limits` holds one entry for all or one per walker.

@@ -1,7 +1,7 @@
 """Explorers: a force field and walkers in, snapshots and events out; they know neither store nor oracle."""
 
 from thalweg.explorers.base import CoreField, Explorer, NativeField, Snapshot
-from thalweg.explorers.block import BlockResult, Frames
+from thalweg.explorers.block import BlockResult, Frames, ThermoLog
 from thalweg.explorers.limits import Event, Limits, Verdict
 from thalweg.explorers.md import MdSettings, MolecularDynamics, advance
 from thalweg.explorers.walker import WalkerState, initial_velocities
@@ -17,6 +17,7 @@ __all__ = [
     "MolecularDynamics",
     "NativeField",
     "Snapshot",
+    "ThermoLog",
     "Verdict",
     "WalkerState",
     "advance",

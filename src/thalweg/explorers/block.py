@@ -20,8 +20,9 @@ from thalweg.units import kB
 class Frames:
     """Moments of one trajectory as stacked arrays; an index gives the Snapshot.
 
-    Shapes: step (n,), time_fs (n,), positions and velocities (n, n_atoms, 3), temperature (n,) K,
-    potential_energy (n,) eV, bound and novelty (n, n_atoms) or None. Units as in Snapshot.
+    Shapes: step (n,), time_fs (n,), positions and velocities (n, n_atoms, 3), cells (n, 3, 3), temperature
+    (n,) K, potential_energy (n,) eV, bound and novelty (n, n_atoms) or None, NaN at moments that were not
+    scored. Units as in Snapshot.
     """
 
     like: Structure
@@ -29,6 +30,7 @@ class Frames:
     time_fs: FloatArray
     positions: FloatArray
     velocities: FloatArray
+    cells: FloatArray
     temperature: FloatArray
     potential_energy: FloatArray
     bound: FloatArray | None
@@ -42,14 +44,14 @@ class Frames:
 
     def __getitem__(self, k: int) -> Snapshot:
         return Snapshot(
-            structure=self.like.with_positions(self.positions[k]),
+            structure=Structure(self.like.numbers, self.positions[k], self.cells[k], self.like.pbc),
             velocities=self.velocities[k],
             step=int(self.step[k]),
             time_fs=float(self.time_fs[k]),
             temperature=float(self.temperature[k]),
             potential_energy=float(self.potential_energy[k]),
-            bound=None if self.bound is None else self.bound[k],
-            novelty=None if self.novelty is None else self.novelty[k],
+            bound=_scores(self.bound, k),
+            novelty=_scores(self.novelty, k),
         )
 
     @classmethod
@@ -62,6 +64,7 @@ class Frames:
             time_fs=start.time_fs + (step - start.step) * timestep_fs,
             positions=fields["positions"],
             velocities=fields["velocities"],
+            cells=fields["cells"],
             temperature=fields["kT"] / kB,
             potential_energy=fields["energy"],
             bound=fields["bound"],
@@ -71,6 +74,60 @@ class Frames:
     def only(self) -> Snapshot | None:
         """The one moment in it, or None."""
         return self[0] if len(self) else None
+
+
+def _scores(scores: FloatArray | None, k: int) -> FloatArray | None:
+    """Row k; None where nobody computed it."""
+    return None if scores is None or np.isnan(scores[k, 0]) else scores[k]
+
+
+@dataclass(frozen=True, eq=False)
+class ThermoLog:
+    """A trajectory's numbers every `log_stride` steps, as stacked arrays.
+
+    Shapes: step, time_fs (fs), temperature (K), potential_energy (eV), bound (eV/Å) and novelty (n,); stress
+    (n, 3, 3) eV/Å³, with its kinetic part, sign as ASE's; cells (n, 3, 3) Å. bound and novelty are the largest over
+    atoms, NaN where not scored; stress is NaN unless periodic in three directions.
+    """
+
+    step: IntArray
+    time_fs: FloatArray
+    temperature: FloatArray
+    potential_energy: FloatArray
+    stress: FloatArray
+    cells: FloatArray
+    bound: FloatArray
+    novelty: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.step)
+
+    @property
+    def pressure(self) -> FloatArray:
+        """(n,), eV/Å³: minus a third of the stress's trace."""
+        pressure: FloatArray = -np.trace(self.stress, axis1=1, axis2=2) / 3.0
+        return pressure
+
+    @property
+    def volume(self) -> FloatArray:
+        """(n,), Å³; meaningful for structures periodic in three directions."""
+        volume: FloatArray = np.abs(np.linalg.det(self.cells))
+        return volume
+
+    @classmethod
+    def from_native(cls, fields: dict[str, Any], start: WalkerState, timestep_fs: float) -> ThermoLog:
+        """From the core's dict of arrays, for the walker that started the block as `start`."""
+        step = fields["step"].astype(np.int64)
+        return cls(
+            step=step,
+            time_fs=start.time_fs + (step - start.step) * timestep_fs,
+            temperature=fields["kT"] / kB,
+            potential_energy=fields["energy"],
+            stress=fields["stress"],
+            cells=fields["cells"],
+            bound=fields["bound"],
+            novelty=fields["novelty"],
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,14 +154,16 @@ class BlockResult:
         The most recent states every history_stride steps, oldest first: where to step back to.
     samples : Frames
         States every record_stride steps: for audits, trajectories and reports.
+    log : ThermoLog
+        Numbers every log_stride steps; of the moment given where the block had no steps.
     n_steps : int
         Steps done.
     mean_temperature : float, K
         Mean kinetic temperature over them; NaN after no step.
     fraction_over_label : float
-        Share of them above a label limit.
+        Share of the scored ones above a label limit.
     bound_mean, bound_rms : ndarray (n_atoms,), eV/Å, or None
-        Each atom's bound over them: mean and root mean square.
+        Each atom's bound over the scored ones: mean and root mean square.
     """
 
     state: WalkerState
@@ -117,6 +176,7 @@ class BlockResult:
     worst: Snapshot | None
     history: Frames
     samples: Frames
+    log: ThermoLog
     n_steps: int
     mean_temperature: float
     fraction_over_label: float
@@ -154,7 +214,7 @@ def read_verdict(fields: dict[str, Any]) -> Verdict:
 def _state_after(fields: dict[str, Any], start: WalkerState, last: Frames) -> WalkerState:
     reference, listed = fields["reference_energy"], fields["list_positions"]
     return WalkerState(
-        structure=start.structure.with_positions(last.positions[0]),
+        structure=last[0].structure,
         velocities=last.velocities[0],
         masses=start.masses,
         temperature=start.temperature,
@@ -163,6 +223,7 @@ def _state_after(fields: dict[str, Any], start: WalkerState, last: Frames) -> Wa
         step=fields["step"],
         time_fs=float(last.time_fs[0]),
         list_positions=listed if len(listed) else None,
+        list_cell=fields["list_cell"] if len(listed) else None,
         reference_energy=None if math.isnan(reference) else reference,
     )
 
@@ -173,9 +234,9 @@ def read_result(fields: dict[str, Any], start: WalkerState, timestep_fs: float) 
     def frames(key: str) -> Frames:
         return Frames.from_native(fields[key], start, timestep_fs)
 
-    n_steps = fields["n_steps"]
+    n_steps, n_scored = fields["n_steps"], fields["n_scored"]
     last, crossing = frames("last"), read_verdict(fields["crossing"])
-    has_bounds = n_steps > 0 and len(fields["bound_sum"]) > 0
+    has_bounds = n_scored > 0 and len(fields["bound_sum"]) > 0
     return BlockResult(
         state=_state_after(fields, start, last),
         last=last[0],
@@ -187,9 +248,10 @@ def read_result(fields: dict[str, Any], start: WalkerState, timestep_fs: float) 
         worst=frames("worst").only(),
         history=frames("history"),
         samples=frames("samples"),
+        log=ThermoLog.from_native(fields["log"], start, timestep_fs),
         n_steps=n_steps,
         mean_temperature=fields["kT_sum"] / kB / n_steps if n_steps else math.nan,
-        fraction_over_label=fields["n_over_label"] / n_steps if n_steps else 0.0,
-        bound_mean=fields["bound_sum"] / n_steps if has_bounds else None,
-        bound_rms=np.sqrt(fields["bound_sum2"] / n_steps) if has_bounds else None,
+        fraction_over_label=fields["n_over_label"] / n_scored if n_scored else 0.0,
+        bound_mean=fields["bound_sum"] / n_scored if has_bounds else None,
+        bound_rms=np.sqrt(fields["bound_sum2"] / n_scored) if has_bounds else None,
     )

@@ -36,6 +36,8 @@ class WalkerState:
     time_fs : float, fs
     list_positions : ndarray (n_atoms, 3), Å, or None
         Where the neighbour list was built; None builds it anew at the start of the next block.
+    list_cell : ndarray (3, 3), Å, or None
+        The cell in which it was built; None: the structure's.
     reference_energy : float, eV, or None
         What an energy spike is measured from; None takes the first energy of the next block.
     """
@@ -49,11 +51,13 @@ class WalkerState:
     step: int = 0
     time_fs: float = 0.0
     list_positions: FloatArray | None = None
+    list_cell: FloatArray | None = None
     reference_energy: float | None = None
 
     def __post_init__(self) -> None:
         n = len(self.structure)
-        for name, shape in (("velocities", (n, 3)), ("masses", (n,)), ("list_positions", (n, 3))):
+        shapes = {"velocities": (n, 3), "masses": (n,), "list_positions": (n, 3), "list_cell": (3, 3)}
+        for name, shape in shapes.items():
             if getattr(self, name) is None:
                 continue
             values = np.array(getattr(self, name), dtype=np.float64, order="C")
@@ -103,6 +107,7 @@ class WalkerState:
             "step": self.step,
             "time_fs": self.time_fs,
             "list_positions": listed(self.list_positions),
+            "list_cell": listed(self.list_cell),
             "reference_energy": self.reference_energy,
         }
 
@@ -126,6 +131,7 @@ class WalkerState:
             cell=self.structure.cell,
             pbc=self.structure.pbc.astype(np.uint8),
             list_positions=np.empty((0, 3)) if self.list_positions is None else self.list_positions,
+            list_cell=self.structure.cell if self.list_cell is None else self.list_cell,
         )
         native.kT = kB * self.temperature
         native.seed, native.id, native.step = self.seed, self.walker_id, self.step
