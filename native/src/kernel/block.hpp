@@ -83,14 +83,14 @@ inline const Real* recurrence_of(const Tables& plan, int s, int z) {
 }
 
 // Calls f(z, slot, n, reload tables) over the chunks of all elements; the tables are filled on entry.
-template <int L, class F>
+template <int L, bool Slopes, class F>
 inline void for_each_chunk(const Tables& plan, const Job& job, const Work& w, F f) {
     const PairTables t{w.R, w.D, w.Y, w.angular};
     for (int z = 0; z < plan.n_elements; ++z) {
         const int end = w.slot_begin[z + 1];
         for (int slot = w.slot_begin[z]; slot < end; slot += kChunk) {
             const int n = end - slot < kChunk ? end - slot : kChunk;
-            fill_tables<L>(plan, recurrence_of(plan, job.element, z), w.slots + 3 * slot, n, t);
+            fill_tables<L, Slopes>(plan, recurrence_of(plan, job.element, z), w.slots + 3 * slot, n, t);
             f(z, slot, n, t);
         }
     }
@@ -101,7 +101,7 @@ inline const int* offsets_of(const Tables& plan, int z) { return plan.channel_of
 template <int L>
 inline void forward_A(const Tables& plan, const Job& job, const Work& w) {
     for (int k = 0; k < plan.n_a; ++k) w.v[k] = V{};
-    for_each_chunk<L>(plan, job, w, [&](int z, int, int n, const PairTables& t) {
+    for_each_chunk<L, false>(plan, job, w, [&](int z, int, int n, const PairTables& t) {
         accumulate<L>(plan, offsets_of(plan, z), t, n, w.v);
     });
 }
@@ -119,19 +119,19 @@ template <int L>
 inline void pair_gradients(const Tables& plan, const Job& job, const Work& w) {
     constexpr int n_y = Sizes<L>::n_y;
     const int N = plan.n_radial;
-    V *G = w.gh, *H = w.gh + 2 * n_y;
-    for_each_chunk<L>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
+    V* G = w.gh;
+    for_each_chunk<L, true>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
         for (int set = 0; set < job.n_sets; ++set) {
             const V* bar = w.a_bar + std::size_t(set) * plan.n_a;
             for (int k = 0; k < n; k += 2) {
                 const int pair = n - k < 2 ? 1 : 2;
-                const V *R = t.R + k * N, *D = t.D + k * N;
-                if (pair == 2) contract_all<L, 2>(plan, offsets_of(plan, z), bar, R, D, G, H);
-                else contract_all<L, 1>(plan, offsets_of(plan, z), bar, R, D, G, H);
+                const V *R = t.R + k * N, *D = t.D + k * N, *Y = t.Y + k * n_y;
+                V along[2] = {};
+                if (pair == 2) contract_all<L, 2>(plan, offsets_of(plan, z), bar, R, D, Y, G, along);
+                else contract_all<L, 1>(plan, offsets_of(plan, z), bar, R, D, Y, G, along);
                 for (int e = 0; e < pair; ++e) {
                     V f[3];
-                    slot_gradient<L>(plan, t.angular + (k + e) * Sizes<L>::n_angular, t.Y + (k + e) * n_y,
-                                     G + e * n_y, H + e * n_y, f);
+                    slot_gradient<L>(plan, t.angular + (k + e) * Sizes<L>::n_angular, G + e * n_y, along[e], f);
                     store_pair(job, w, slot + k + e, set, f);
                 }
             }

@@ -23,6 +23,8 @@ struct PairTables {
     V* angular;   // (slot, n_angular)
 };
 
+// R and, where wanted, D. Sums are ordered so that each step waits for one product of the step before.
+template <bool Slopes>
 inline void radial(const Tables& plan, const Real* recurrence, V r, V* R, V* D) {
     const Real inverse = 1 / plan.r_cut;
     const V t = (plan.r_cut - r) * inverse;
@@ -33,18 +35,21 @@ inline void radial(const Tables& plan, const Real* recurrence, V r, V* R, V* D) 
     const V k0 = splat(recurrence[0]);
     V R1 = k0 * y, R2 = V{}, D1 = -k0, D2 = V{};
     R[0] = R1;
-    D[0] = D1 * dx;
+    if (Slopes) D[0] = D1 * dx;
     for (int n = 1; n < plan.n_radial; ++n) {
         const Real a = recurrence[3 * n], b = recurrence[3 * n + 1], c = recurrence[3 * n + 2];
         const V f = a * x + b;
-        V Rn = f * R1;
-        Rn += c * R2;
-        V Dn = f * D1;
-        Dn += a * R1;
-        Dn += c * D2;
+        V Rn = c * R2;
+        Rn += f * R1;
         R[n] = Rn;
-        D[n] = Dn * dx;
-        R2 = R1, R1 = Rn, D2 = D1, D1 = Dn;
+        if (Slopes) {
+            V Dn = c * D2;
+            Dn += a * R1;
+            Dn += f * D1;
+            D[n] = Dn * dx;
+            D2 = D1, D1 = Dn;
+        }
+        R2 = R1, R1 = Rn;
     }
 }
 
@@ -78,7 +83,7 @@ inline void angular(const Tables& plan, V x, V y, V z, V* table, V* Y) {
 }
 
 // Fills the tables of slots begin .. begin + n (displacements `d`, three vectors a slot).
-template <int L>
+template <int L, bool Slopes>
 inline void fill_tables(const Tables& plan, const Real* recurrence, const V* d, int n, const PairTables& out) {
     for (int k = 0; k < n; ++k) {
         const V dx = d[3 * k], dy = d[3 * k + 1], dz = d[3 * k + 2];
@@ -89,7 +94,7 @@ inline void fill_tables(const Tables& plan, const Real* recurrence, const V* d, 
         V* table = out.angular + k * Sizes<L>::n_angular;
         const V x = dx * inverse, y = dy * inverse, z = dz * inverse;
         table[0] = x, table[1] = y, table[2] = z, table[3] = inverse;
-        radial(plan, recurrence, r, out.R + k * plan.n_radial, out.D + k * plan.n_radial);
+        radial<Slopes>(plan, recurrence, r, out.R + k * plan.n_radial, out.D + k * plan.n_radial);
         angular<L>(plan, x, y, z, table, out.Y + k * Sizes<L>::n_y);
     }
 }
@@ -131,9 +136,10 @@ inline void accumulate(const Tables& plan, const int* channel_offset, const Pair
     }
 }
 
-// G[k][m] = sum_n R[k][n] A_bar[n][m] and H with D for NB slots k.
+// G[k][m] = sum_n R[k][n] A_bar[n][m] for NB slots k; along[k] += sum_m Y[k][m] sum_n D[k][n] A_bar[n][m].
 template <int NB, int MB>
-inline void contract(const V* bar, int stride, const V* R, const V* D, int r_stride, int count, V* G, V* H, int n_y) {
+inline void contract(const V* bar, int stride, const V* R, const V* D, int r_stride, int count, const V* Y, V* G,
+                     int n_y, V* along) {
     V g[NB][MB] = {}, h[NB][MB] = {};
     for (int n = 0; n < count; ++n)
         for (int m = 0; m < MB; ++m) {
@@ -144,32 +150,34 @@ inline void contract(const V* bar, int stride, const V* R, const V* D, int r_str
             }
         }
     for (int k = 0; k < NB; ++k)
-        for (int m = 0; m < MB; ++m) G[k * n_y + m] = g[k][m], H[k * n_y + m] = h[k][m];
+        for (int m = 0; m < MB; ++m) {
+            G[k * n_y + m] = g[k][m];
+            along[k] += h[k][m] * Y[k * n_y + m];
+        }
 }
 
 template <int L, int NB>
-inline void contract_all(const Tables& plan, const int* channel_offset, const V* bar, const V* R, const V* D, V* G,
-                         V* H) {
+inline void contract_all(const Tables& plan, const int* channel_offset, const V* bar, const V* R, const V* D,
+                         const V* Y, V* G, V* along) {
     constexpr int n_y = Sizes<L>::n_y;
     const int stride = plan.n_radial;
     for (int l = 0; l <= L; ++l) {
         const int dim = 2 * l + 1, count = plan.radial_count[l];
         const V* b = bar + channel_offset[l];
-        V *g = G + l * l, *h = H + l * l;
+        const V* y = Y + l * l;
+        V* g = G + l * l;
         int m = 0;
-        for (; m + 3 <= dim; m += 3) contract<NB, 3>(b + m, dim, R, D, stride, count, g + m, h + m, n_y);
-        if (dim - m == 2) contract<NB, 2>(b + m, dim, R, D, stride, count, g + m, h + m, n_y);
-        if (dim - m == 1) contract<NB, 1>(b + m, dim, R, D, stride, count, g + m, h + m, n_y);
+        for (; m + 3 <= dim; m += 3) contract<NB, 3>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
+        if (dim - m == 2) contract<NB, 2>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
+        if (dim - m == 1) contract<NB, 1>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
     }
 }
 
-// d(sum_lm G_lm Y_lm + radial part H)/dD of one slot.
+// d(sum_lm G_lm Y_lm)/dD of one slot, `along` being its part along D from the radial functions.
 template <int L>
-inline void slot_gradient(const Tables& plan, const V* table, const V* Y, const V* G, const V* H, V* out) {
+inline void slot_gradient(const Tables& plan, const V* table, const V* G, V along, V* out) {
     const V x = table[0], y = table[1], z = table[2], inverse = table[3];
     const V *Q = table + 4, *c = Q + Sizes<L>::n_q, *s = c + L + 1;
-    V along = V{};
-    for (int k = 0; k < Sizes<L>::n_y; ++k) along += H[k] * Y[k];
     V fx = V{}, fy = V{}, fz = V{};
     for (int m = 0; m <= L; ++m) {
         V re = V{}, im = V{}, dre = V{}, dim = V{};
