@@ -1,0 +1,226 @@
+"""`pair_style thalweg` against the potential itself: values, ranks, dynamics, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from plugin_runs import evaluate, find_installation, script, write_data
+
+from small_potentials import ethanol, random_potential
+from thalweg.export.plugin import export_plugin, plugin_file
+from thalweg.structure import Structure
+
+TOLERANCE = 1e-9
+
+
+def skewed_silicon(seed: int = 5, repeat: int = 3) -> Structure:
+    """A strained, tilted crystal."""
+    from ase.build import bulk
+
+    atoms = bulk("Si", cubic=True) * (repeat, 2, 2)
+    atoms.set_cell(
+        atoms.cell[:] @ np.array([[1.02, 0, 0], [0.05, 0.98, 0], [-0.03, 0.04, 1.01]]), scale_atoms=True
+    )
+    atoms.rattle(0.1, seed=seed)
+    return Structure.from_atoms(atoms)
+
+
+def boxed_ethanol() -> Structure:
+    """A molecule in one corner of a box without periodicity: of two ranks, one has no atom."""
+    atoms = ethanol().to_atoms()
+    atoms.set_cell([30.0, 12.0, 12.0])
+    atoms.positions += 5.0 - atoms.positions.mean(axis=0)
+    atoms.pbc = False
+    return Structure.from_atoms(atoms)
+
+
+def salt() -> Structure:
+    """Two elements, and atoms close enough to feel the core repulsion."""
+    from ase.build import bulk
+
+    atoms = bulk("SiC", "zincblende", a=4.36, cubic=True) * (2, 2, 2)
+    atoms.rattle(0.15, seed=1)
+    atoms.positions[1] += 0.35 * (atoms.positions[0] - atoms.positions[1])
+    atoms.wrap()
+    return Structure.from_atoms(atoms)
+
+
+CASES = {
+    "crystal": (("Si",), skewed_silicon),
+    "molecule": (("H", "C", "O"), boxed_ethanol),
+    "alloy": (("Si", "C"), salt),
+}
+
+
+@pytest.fixture(scope="module")
+def lammps():
+    return find_installation()
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    elements, build = CASES[request.param]
+    structure = build()
+    return random_potential(*elements, train=[structure], n_members=5), structure
+
+
+def assert_agrees(found, prediction, tolerance=TOLERANCE):
+    scale = np.abs(prediction.forces).max()
+    assert scale > 0.1
+    assert found.energy == pytest.approx(prediction.energy, rel=tolerance)
+    assert found.total == pytest.approx(prediction.energy, rel=tolerance)
+    np.testing.assert_allclose(found.forces, prediction.forces, rtol=0, atol=tolerance * scale)
+    np.testing.assert_allclose(found.bound, prediction.forces_bound, rtol=tolerance)
+    np.testing.assert_allclose(found.novelty, prediction.novelty, rtol=tolerance, atol=tolerance)
+    if prediction.stress is not None:
+        size = np.abs(prediction.stress).max()
+        assert size > 1e-3
+        np.testing.assert_allclose(found.stress, prediction.stress, rtol=0, atol=tolerance * size)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_everything_agrees_with_the_potential(lammps, case, ranks, tmp_path):
+    potential, structure = case
+    found = evaluate(lammps, tmp_path, potential, structure, ranks=ranks, grid=f"{ranks} 1 1")
+    assert f"{ranks} by 1 by 1 MPI processor grid" in found.text
+    assert_agrees(found, potential.predict(structure))
+
+
+def test_a_wrong_potential_would_be_noticed(lammps, tmp_path):
+    # The control of the test above.
+    structure = skewed_silicon()
+    potential = random_potential("Si", train=[structure])
+    other = random_potential("Si", train=[structure], seed=1)
+    found = evaluate(lammps, tmp_path, potential, structure)
+    with pytest.raises(AssertionError):
+        assert_agrees(found, other.predict(structure), tolerance=1e-3)
+
+
+def test_atom_types_may_be_in_any_order(lammps, tmp_path):
+    structure = salt()
+    potential = random_potential("Si", "C", train=[structure])
+    found = evaluate(lammps, tmp_path, potential, structure, elements=("C", "Si"))
+    assert_agrees(found, potential.predict(structure))
+
+
+def test_mixed_precision_and_threads(lammps, tmp_path):
+    structure = skewed_silicon()
+    potential = random_potential("Si", train=[structure])
+    found = evaluate(lammps, tmp_path, potential, structure, style="thalweg precision mixed threads 2")
+    prediction = potential.predict(structure)
+    assert_agrees(found, prediction, tolerance=1e-4)
+    assert np.abs(found.forces - prediction.forces).max() > 0
+
+
+def test_a_part_of_a_hybrid(lammps, tmp_path):
+    structure = salt()
+    potential = random_potential("Si", "C", train=[structure])
+    # `pressure ... pair/hybrid` makes every part state its own virial.
+    found = evaluate(
+        lammps,
+        tmp_path,
+        potential,
+        structure,
+        style="hybrid/overlay thalweg zero 4.0",
+        substyle="thalweg",
+        more="pair_coeff * * zero\ncompute p all pressure NULL pair/hybrid thalweg",
+        run="thermo_style custom step pe c_total pxx pyy pzz pyz pxz pxy c_p[1] c_p[4]\nrun 0\n"
+        'print "$(c_p[1]:%.17g) $(c_p[4]:%.17g)" file part',
+    )
+    prediction = potential.predict(structure)
+    assert_agrees(found, prediction)
+    assert prediction.stress is not None
+    part = [float(word) for word in (tmp_path / "part").read_text().split()]
+    whole = -prediction.stress[[0, 5]] * 1.6021765e6
+    np.testing.assert_allclose(part, whole, rtol=1e-9)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_values_follow_atoms_through_dynamics(lammps, ranks, tmp_path):
+    # Hot enough for atoms to change ranks and for lists to be built again; values are asked for every 20 steps.
+    structure = skewed_silicon(repeat=4)
+    potential = random_potential("Si", train=[structure])
+    dynamics = (
+        "unfix unc\nfix unc all pair 20 thalweg bound 1 novelty 1\n"
+        "velocity all create 3000 7\nfix nve all nve\ntimestep 0.0001\n"
+        "dump_modify all every 60\nrun 60"
+    )
+    found = evaluate(lammps, tmp_path, potential, structure, ranks=ranks, run=dynamics)
+    moved = Structure.from_atoms(_moved(structure, found.positions))
+    assert np.abs(found.positions - structure.positions).max() > 0.3
+    assert_agrees(found, potential.predict(moved))
+
+
+def _moved(structure, positions):
+    atoms = structure.to_atoms()
+    atoms.positions[:] = positions
+    return atoms
+
+
+def test_dynamics_halt_at_the_bound_and_leave_the_structure(lammps, tmp_path):
+    structure = skewed_silicon()
+    potential = random_potential("Si", train=[structure])
+    limit = 1.02 * potential.predict(structure).forces_bound.max()
+    run = (
+        "compute worst all reduce max f_unc[1]\nvariable worst equal c_worst\n"
+        f"fix halt all halt 1 v_worst > {limit:.6f} error continue\n"
+        "velocity all create 2000 7\nfix nve all nve\ntimestep 0.001\nrun 500\n"
+        "write_dump all custom met.dump id x y z f_unc[1] modify sort id format float %.17g"
+    )
+    found = evaluate(lammps, tmp_path, potential, structure, run=run)
+    assert "Fix halt condition" in found.text
+    rows = (tmp_path / "met.dump").read_text().split("ITEM: ATOMS")[-1].splitlines()[1:]
+    table = np.array([row.split() for row in rows], dtype=float)
+    bound = potential.predict(Structure.from_atoms(_moved(structure, table[:, 1:4]))).forces_bound
+    np.testing.assert_allclose(table[:, 4], bound, rtol=1e-8)
+    assert bound.max() > limit
+
+
+REFUSED = {
+    "unknown keyword": ({"style": "thalweg speed 9"}, "Unknown pair_style thalweg keyword: speed"),
+    "no threads": ({"style": "thalweg threads 0"}, "threads must be at least 1"),
+    "precision": ({"style": "thalweg precision half"}, "precision must be double or mixed, got half"),
+    "another element": ({"elements": "Ge"}, "p.thalweg has no element Ge; it knows Si"),
+    "per-atom stress": (
+        {"run": "compute s all stress/atom NULL\ncompute t all reduce sum c_s[1]\n"
+         "thermo_style custom step c_t\nrun 0"},
+        "no per-atom stress",
+    ),
+    "newton off": ({"more": "newton off"}, "newton"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_cannot_be_is_an_error(lammps, what, tmp_path):
+    changes, message = REFUSED[what]
+    structure = skewed_silicon()
+    write_data(tmp_path / "box.data", structure, ("Si",))
+    export_plugin(random_potential("Si", train=[structure]), tmp_path / "p.thalweg")
+    done = lammps.start(tmp_path, script(lammps, structure, ("Si",), **changes), 1)
+    assert done.returncode == 1
+    assert message in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "changed", "other"])
+def test_a_file_that_is_no_potential_is_an_error(lammps, damage, ranks, tmp_path):
+    structure = skewed_silicon()
+    write_data(tmp_path / "box.data", structure, ("Si",))
+    whole = plugin_file(random_potential("Si", train=[structure]))
+    texts = {
+        "truncated": whole[:2000],
+        "changed": whole.replace(b"0.95", b"0.59"),
+        "other": b"# DATE: 2007\n",
+    }
+    if damage in texts:
+        (tmp_path / "p.thalweg").write_bytes(texts[damage])
+    done = lammps.start(tmp_path, script(lammps, structure, ("Si",)), ranks)
+    assert done.returncode != 0
+    reasons = {
+        "missing": "cannot read",
+        "truncated": "last line",
+        "changed": "checksum",
+        "other": "first line",
+    }
+    assert reasons[damage] in done.stdout + done.stderr
+    assert "Segmentation" not in done.stdout + done.stderr
