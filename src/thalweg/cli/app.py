@@ -16,6 +16,7 @@ from thalweg.cli.export import export
 from thalweg.cli.failures import EXIT_CODES, GuardedGroup, explain
 from thalweg.cli.fit import fit
 from thalweg.cli.init import init
+from thalweg.cli.md import md
 from thalweg.cli.queue import queue
 from thalweg.cli.report import report
 from thalweg.cli.run import run
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for verb in (init, run, status, report, audit, queue, fit, evaluate, export, doctor, version):
+for verb in (init, run, status, report, audit, queue, fit, evaluate, md, export, doctor, version):
     app.command(verb.__name__)(verb)
 
 

@@ -154,7 +154,7 @@ class MdSettings:
         return native
 
 
-def advance(
+def advance(  # noqa: PLR0913 - each of them is one thing that a block is told
     field: NativeField,
     states: Sequence[WalkerState],
     n_steps: int,

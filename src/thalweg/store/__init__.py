@@ -14,7 +14,7 @@ from thalweg.store.base import (
     Store,
     TaskState,
 )
-from thalweg.store.reading import Scored, read_labelled, read_scored, read_structures
+from thalweg.store.reading import Scored, read_labelled, read_moving, read_scored, read_structures
 from thalweg.store.sqlite import SqliteStore
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "Store",
     "TaskState",
     "read_labelled",
+    "read_moving",
     "read_scored",
     "read_structures",
 ]

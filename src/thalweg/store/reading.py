@@ -95,6 +95,28 @@ def read_structures(path: str | Path) -> list[Structure]:
     return structures
 
 
+def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
+    """The last structure of a file and its velocities (Å per ASE time unit), None where the file has none.
+
+    Raises
+    ------
+    InputError
+        As `read_structures`.
+    """
+    path = Path(path)
+    atoms = _read_atoms(path)[-1]
+    try:
+        structure = Structure.from_atoms(atoms)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    if not atoms.has("momenta"):
+        return structure, None
+    velocities = np.asarray(atoms.get_velocities(), dtype=np.float64)
+    if not np.isfinite(velocities).all():
+        raise InputError(f"{path}: its velocities hold NaN or infinity")
+    return structure, velocities
+
+
 @dataclass(frozen=True, eq=False)
 class Scored:
     """A structure with what a file says of its atoms.

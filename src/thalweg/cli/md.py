@@ -1,0 +1,195 @@
+"""`thalweg md`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from thalweg.potential import Potential
+    from thalweg.production import Plan, Start
+
+
+class EnsembleName(StrEnum):
+    """What is held constant."""
+
+    NVE = "nve"
+    NVT = "nvt"
+    NPT = "npt"
+
+
+class CouplingName(StrEnum):
+    """What the barostat may change of the cell."""
+
+    ISOTROPIC = "isotropic"
+    AXES = "axes"
+    FULL = "full"
+
+
+class FrameFormat(StrEnum):
+    """What a trajectory can be written as."""
+
+    EXTXYZ = "extxyz"
+    TRAJ = "traj"
+
+
+def md(
+    model: Annotated[Path, typer.Argument(help="A run's folder, or a saved potential's.")],
+    structure: Annotated[
+        Path,
+        typer.Argument(help="Anything ASE reads; the last structure, with its velocities if it has some."),
+    ],
+    ensemble: Annotated[
+        EnsembleName, typer.Option("--ensemble", "-e", help="What is constant.")
+    ] = EnsembleName.NVT,
+    temperature: Annotated[float, typer.Option("--temperature", "-T", min=0, help="K.")] = 300.0,
+    pressure: Annotated[float, typer.Option("--pressure", "-p", help="GPa, of npt.")] = 0.0,
+    timestep: Annotated[
+        str | None, typer.Option("--timestep", help="fs. [default: by the lightest atom, 0.5, 1 or 2]")
+    ] = None,
+    steps: Annotated[int | None, typer.Option("--steps", "-n", min=1, help="Steps from the start.")] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", "-t", help="Instead of steps: 10ps, 1 ns; bare: ps.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder. [default: md/<name of STRUCTURE>]")
+    ] = None,
+    every: Annotated[int, typer.Option("--every", min=1, help="Steps between frames.")] = 1000,
+    log_every: Annotated[
+        int, typer.Option("--log-every", min=1, help="Steps between rows of the log.")
+    ] = 100,
+    format_: Annotated[
+        FrameFormat, typer.Option("--format", "-f", help="extxyz, or ASE's binary traj.")
+    ] = FrameFormat.EXTXYZ,
+    velocities: Annotated[bool, typer.Option("--velocities", help="Write velocities in frames.")] = False,
+    repeat: Annotated[
+        tuple[int, int, int], typer.Option("--repeat", metavar="A B C", help="Supercell of the structure.")
+    ] = (1, 1, 1),
+    halt: Annotated[
+        str, typer.Option("--halt", help="Halt before an atom's error bound passes this, eV/Å; or off.")
+    ] = "0.5",
+    uncertainty_every: Annotated[
+        int, typer.Option("--uncertainty-every", min=0, help="Steps between looks at the bound; 0: never.")
+    ] = 10,
+    friction: Annotated[str, typer.Option("--friction", help="1/fs, of the thermostat.")] = "0.01",
+    coupling: Annotated[
+        CouplingName,
+        typer.Option("--coupling", help="npt: the volume, lengths along x, y, z, or all strains."),
+    ] = CouplingName.ISOTROPIC,
+    barostat_time: Annotated[
+        str, typer.Option("--barostat-time", help="fs, in which the volume follows the pressure.")
+    ] = "1000",
+    bulk_modulus: Annotated[
+        float, typer.Option("--bulk-modulus", help="GPa, rough: it sets the barostat's speed and no average.")
+    ] = 100.0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same trajectory.")] = 1,
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing until the end.")] = False,
+    json_: Annotated[
+        bool, typer.Option("--json", help="Print summary.json at the end; talk on stderr.")
+    ] = False,
+) -> None:
+    """Molecular dynamics on a finished potential, up to 100,000 atoms, that halts where it should not be trusted.
+
+    Writes trajectory, log.csv, last.extxyz and summary.json into the output folder. Interrupt or kill it when
+    you like: the same command goes on, bit for bit as if nothing had happened; more --steps go further. Where
+    an atom's error bound passes --halt, or something unphysical is met, it stops before that moment and writes
+    the offending structure to halted.extxyz. Exit code 3: halted.
+
+    Example: thalweg md runs/silicon silicon.xyz --repeat 4 4 4 --ensemble npt --temperature 600 --time 100ps
+    """
+    from thalweg.cli.failures import sigterm_interrupts
+    from thalweg.machine import available_cores
+    from thalweg.potential import Potential
+    from thalweg.production import Plan, prepare_start
+    from thalweg.store import read_moving
+
+    potential = Potential.load(_model_folder(model))
+    start = prepare_start(*read_moving(structure), repeat)
+    step_fs = _timestep(timestep, start)
+    plan = Plan(
+        n_steps=_n_steps(steps, time, step_fs),
+        timestep_fs=step_fs,
+        ensemble=ensemble.value,
+        temperature=temperature,
+        pressure_gpa=pressure,
+        coupling=coupling.value,
+        barostat_fs=_number("--barostat-time", barostat_time, "fs"),
+        bulk_modulus_gpa=bulk_modulus,
+        friction_per_fs=_number("--friction", friction, "1/fs"),
+        every=every,
+        log_every=log_every,
+        uncertainty_every=uncertainty_every,
+        halt=None if halt.strip().lower() == "off" else _number("--halt", halt, "eV/Å"),
+        velocities=velocities,
+        format=format_.value,
+        seed=seed,
+    )
+    folder = output or Path("md") / structure.name.split(".")[0]
+    with sigterm_interrupts():
+        _run(potential, start, plan, folder, threads or available_cores(), quiet=quiet, json_=json_)
+
+
+def _run(
+    potential: Potential, start: Start, plan: Plan, folder: Path, threads: int, *, quiet: bool, json_: bool
+) -> None:
+    from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects
+    from thalweg.cli.mdconsole import MdConsole, closing_lines, opening_line
+    from thalweg.cli.output import print_json
+    from thalweg.production import produce, summarise, write_summary
+
+    with MdConsole(quiet=quiet, to_stderr=json_) as console, console.listening():
+        console.say(opening_line(start, plan, folder, threads))
+        with logging_defects(folder):
+            outcome = produce(
+                potential, start, plan, folder, observer=console, n_threads=threads, stop=console.stopped
+            )
+        summary = summarise(outcome, plan, folder, threads)
+        write_summary(summary, folder)
+        for line in closing_lines(summary):
+            console.insist(line)
+    if json_:
+        print_json(summary)
+    raise typer.Exit({"halted": UNCERTIFIED, "interrupted": INTERRUPTED}.get(outcome.state, OK))
+
+
+def _model_folder(path: Path) -> Path:
+    """A run's model, or the folder itself."""
+    from thalweg.errors import InputError
+
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; expected a run's folder or a saved potential's")
+    inner = path / "model"
+    return inner if (inner / "potential.json").exists() else path
+
+
+def _timestep(given: str | None, start: Any) -> float:
+    from thalweg.config import automatic_timestep
+
+    return automatic_timestep([start.structure]) if given is None else _number("--timestep", given, "fs")
+
+
+def _n_steps(steps: int | None, time: str | None, timestep_fs: float) -> int:
+    from thalweg.errors import InputError
+
+    if (steps is None) == (time is None):
+        raise InputError("how long? give either --steps or --time, for example --time 10ps")
+    if steps is not None:
+        return steps
+    n_steps = round(1000.0 * _number("--time", time, "ps") / timestep_fs)
+    if n_steps < 1:
+        raise InputError(f"--time: {time} is less than one step of {timestep_fs:g} fs")
+    return n_steps
+
+
+def _number(option: str, text: str | None, unit: str) -> float:
+    from thalweg.config.quantities import parse_quantity
+    from thalweg.errors import InputError
+
+    try:
+        return parse_quantity(text, unit)
+    except InputError as error:
+        raise InputError(f"{option}: {error}") from None

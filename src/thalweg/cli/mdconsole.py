@@ -1,0 +1,175 @@
+"""How `thalweg md` talks: one live line in a terminal, plain lines now and then without one."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from thalweg.cli.console import PatientConsole
+from thalweg.cli.output import duration
+from thalweg.production import Plan, Progress, Start
+
+_PLAIN_INTERVAL = 10.0
+"""Seconds between progress lines where there is no terminal."""
+
+
+class MdConsole:
+    """An Observer on a console, and the ear for Ctrl-C. Use as a context manager."""
+
+    def __init__(
+        self, *, quiet: bool = False, to_stderr: bool = False, console: Console | None = None
+    ) -> None:
+        self._console = console or PatientConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
+        self._quiet = quiet
+        self._latest: Progress | None = None
+        self._last_line = time.monotonic()
+        self._live: Live | None = None
+        self._interrupted = False
+
+    def __enter__(self) -> MdConsole:
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(
+                get_renderable=self._line, console=self._console, refresh_per_second=4, transient=True
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Inside, the first Ctrl-C or SIGTERM ends the trajectory where it stands; a second one ends the process."""
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def hear(*_: Any) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        for number in before:
+            signal.signal(number, hear)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def stopped(self) -> bool:
+        """Whether the user has asked to stop."""
+        return self._interrupted
+
+    def progress(self, progress: Progress) -> None:
+        """Keep it for the live line; without a terminal, a line now and then."""
+        self._latest = progress
+        now = time.monotonic()
+        if self._live is None and not self._quiet and now - self._last_line > _PLAIN_INTERVAL:
+            self._last_line = now
+            self._print(progress_line(progress))
+
+    def say(self, text: str) -> None:
+        """A line, unless quiet."""
+        if not self._quiet:
+            self._print(text)
+
+    def insist(self, text: str) -> None:
+        """A line, also when quiet."""
+        self._print(text)
+
+    def _line(self) -> Text:
+        return Text("starting" if self._latest is None else progress_line(self._latest))
+
+    def _print(self, text: str) -> None:
+        try:
+            self._console.print(Text(text))
+        except OSError:  # for example a log on a full disk
+            self._console.quiet = True
+
+
+def progress_line(progress: Progress) -> str:
+    """Where it stands, in one line."""
+    parts = [f"step {progress.step}/{progress.n_steps}", f"{progress.time_ps:.2f} ps"]
+    if progress.temperature is not None:
+        parts.append(f"{progress.temperature:.0f} K")
+    if progress.pressure_gpa is not None:
+        parts.append(f"{progress.pressure_gpa:.2f} GPa")
+    if progress.bound is not None:
+        parts.append(f"largest bound {progress.bound:.2f} eV/Å")
+    if progress.steps_per_second:
+        left = (progress.n_steps - progress.step) / progress.steps_per_second
+        parts += [f"{progress.steps_per_second:.3g} steps/s", f"{duration(left)} to go"]
+    return " | ".join(parts)
+
+
+def opening_line(start: Start, plan: Plan, folder: Path, threads: int) -> str:
+    """What is about to be done."""
+    held = {
+        "nve": "constant energy",
+        "nvt": f"{plan.temperature:g} K",
+        "npt": f"{plan.temperature:g} K, {plan.pressure_gpa:g} GPa ({plan.coupling})",
+    }[plan.ensemble]
+    formula = start.structure.to_atoms().get_chemical_formula()
+    length = plan.n_steps * plan.timestep_fs / 1000.0
+    guard = "no halt" if plan.halt is None else f"halts above {plan.halt:g} eV/Å"
+    return (
+        f"{formula}: {len(start.structure)} atoms, {held}, {length:g} ps in steps of {plan.timestep_fs:g} fs, "
+        f"{guard}, {threads} thread{'s' if threads > 1 else ''} -> {folder}"
+    )
+
+
+def closing_lines(summary: dict[str, Any]) -> list[str]:
+    """What came out, and what to do next."""
+    averages, timing = summary["averages"], summary["timing"]
+    units = {"temperature_K": "K", "pressure_GPa": "GPa", "volume_A3": "Å³"}
+    numbers = [
+        f"{averages[name]['mean']:.6g} ± {averages[name]['sd']:.2g} {unit}"
+        for name, unit in units.items()
+        if name in averages
+    ]
+    lines = [
+        f"{summary['state']} at step {summary['step']}, {summary['time_ps']:.3f} ps; {', '.join(numbers)}"
+    ]
+    worst = summary["largest_bound"]
+    if worst:
+        lines.append(f"largest bound {worst['bound']:.2f} eV/Å, atom {worst['atom']} at step {worst['step']}")
+    drift = summary["energy_drift_meV_per_atom_ps"]
+    if summary["settings"]["ensemble"] == "nve" and drift is not None:
+        lines.append(f"drift of the total energy {drift:.2g} meV/atom/ps")
+    if timing["steps"]:
+        lines.append(
+            f"{timing['steps_per_second']:.3g} steps/s, {timing['us_per_atom_step']:.3g} µs per atom and step, "
+            f"{timing['ns_per_day']:.3g} ns/day, {timing['peak_memory_MB']:.0f} MB"
+        )
+    lines += _next_steps(summary)
+    return lines
+
+
+def _next_steps(summary: dict[str, Any]) -> list[str]:
+    files = summary["files"]
+    if summary["state"] == "interrupted":
+        return ["interrupted; everything is saved: the same command goes on"]
+    if summary["state"] == "finished":
+        return [f"trajectory {files['trajectory']}, log {files['log']}; more --steps go on from here"]
+    halted = summary["halted"]
+    large = summary["n_atoms"] > 100
+    cure = (
+        f"thalweg carve {halted['file']} --model MODEL -o cell.extxyz; thalweg queue RUN cell.extxyz"
+        if large
+        else f"thalweg queue RUN {halted['file']}"
+    )
+    return [
+        f"halted: {halted['reason']}; that structure is in {halted['file']}",
+        f"to teach the potential: {cure}; then thalweg run. To go on regardless: a larger --halt, or --halt off",
+    ]

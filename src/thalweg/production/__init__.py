@@ -1,0 +1,18 @@
+"""Production molecular dynamics on a finished potential: long, restartable, with an eye on the error bound."""
+
+from thalweg.production.plan import Plan
+from thalweg.production.runner import Observer, Outcome, Progress, produce
+from thalweg.production.start import Start, prepare_start
+from thalweg.production.summary import summarise, write_summary
+
+__all__ = [
+    "Observer",
+    "Outcome",
+    "Plan",
+    "Progress",
+    "Start",
+    "prepare_start",
+    "produce",
+    "summarise",
+    "write_summary",
+]

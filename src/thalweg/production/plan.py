@@ -1,0 +1,119 @@
+"""What a production trajectory is to be: everything that its numbers depend on, and what may change on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from thalweg.errors import InputError, check
+from thalweg.explorers import Limits, MdSettings
+from thalweg.explorers.md import Coupling, Ensemble
+from thalweg.potential import Potential
+
+TrajectoryFormat = Literal["extxyz", "traj"]
+
+NOVELTY_MAX = 10.0
+"""Novelty at which a trajectory halts besides: there bounds, learned within the training set's reach, say nothing."""
+
+_MAY_CHANGE = ("n_steps", "halt")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A trajectory's settings.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps from the start; a finished trajectory goes on when this is raised.
+    timestep_fs : float, fs
+    ensemble : 'nve', 'nvt' or 'npt'
+    temperature : float, K
+        Of the thermostat, and of the velocities that are drawn.
+    pressure_gpa : float, GPa
+    coupling, barostat_fs, bulk_modulus_gpa :
+        As in `MdSettings`.
+    friction_per_fs : float, 1/fs
+        Of the thermostat.
+    every, log_every, uncertainty_every : int, steps
+        Between frames, rows of the log, and looks at the uncertainty; the last may be 0: never.
+    halt : float, eV/Å, or None
+        Largest error bound of any atom that is accepted; None: none is too large.
+    velocities : bool
+        Whether frames hold velocities (as momenta).
+    format : 'extxyz' or 'traj'
+    seed : int
+    """
+
+    n_steps: int
+    timestep_fs: float
+    ensemble: Ensemble = "nvt"
+    temperature: float = 300.0
+    pressure_gpa: float = 0.0
+    coupling: Coupling = "isotropic"
+    barostat_fs: float = 1000.0
+    bulk_modulus_gpa: float = 100.0
+    friction_per_fs: float = 0.01
+    every: int = 1000
+    log_every: int = 100
+    uncertainty_every: int = 10
+    halt: float | None = 0.5
+    velocities: bool = False
+    format: TrajectoryFormat = "extxyz"
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        check(self.n_steps >= 1, f"steps: expected at least 1, got {self.n_steps}")
+        check(0 <= self.temperature < math.inf, f"temperature: expected 0 K or more, got {self.temperature}")
+        check(min(self.every, self.log_every) >= 1, "the trajectory and the log need a stride of at least 1")
+        check(self.uncertainty_every >= 0, f"uncertainty: a stride of {self.uncertainty_every} steps is none")
+        check(self.format in ("extxyz", "traj"), f"format: expected extxyz or traj, got {self.format!r}")
+        check(0 <= self.seed < 2**64, f"seed: expected 0 to 2**64 - 1, got {self.seed}")
+        if self.halt is not None and not 0 < self.halt < math.inf:
+            raise InputError(f"halt: expected a bound above 0 eV/Å, or off, got {self.halt}")
+        if self.halt is not None and self.uncertainty_every == 0:
+            raise InputError(
+                "halt: the bound is never computed at a stride of 0; set halt to off, or a stride"
+            )
+        self.settings()
+
+    def settings(self) -> MdSettings:
+        """The walkers' settings."""
+        return MdSettings(
+            timestep_fs=self.timestep_fs,
+            friction_per_fs=self.friction_per_fs,
+            ensemble=self.ensemble,
+            record_stride=self.every,
+            history_stride=0,
+            history_length=0,
+            score_stride=self.uncertainty_every,
+            log_stride=self.log_every,
+            pressure_gpa=self.pressure_gpa,
+            coupling=self.coupling,
+            barostat_fs=self.barostat_fs,
+            bulk_modulus_gpa=self.bulk_modulus_gpa,
+        )
+
+    def limits(self, potential: Potential) -> Limits:
+        """Where it halts. Atoms too close, too hot, or no numbers any more, end it always."""
+        has_novelty = potential.novelty is not None and self.halt is not None
+        return Limits(
+            bound_break=math.inf if self.halt is None else self.halt,
+            novelty_break=NOVELTY_MAX if has_novelty else math.inf,
+            species_factor=potential.bounds.factors.tolist(),
+            species_floor=potential.bounds.floors.tolist(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return dataclasses.asdict(self)
+
+    def changes(self, saved: dict[str, Any]) -> list[str]:
+        """In words, what differs from the saved settings and may not."""
+        return [
+            f"{key} {saved.get(key)} -> {value}"
+            for key, value in self.to_json().items()
+            if key not in _MAY_CHANGE and saved.get(key) != value
+        ]

@@ -1,0 +1,98 @@
+"""The restart file: where a trajectory stands, written so that no kill can damage it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thalweg.errors import InputError, ModelError, StoreError
+from thalweg.explorers import WalkerState
+from thalweg.models.archive import read_archive, take, write_archive
+from thalweg.potential import Potential
+from thalweg.structure import Structure
+
+FOLDER = "restart"
+_KIND, _VERSION = "md", 1
+
+
+@dataclass(frozen=True, eq=False)
+class Restart:
+    """A walker's state and what else a trajectory needs to go on: `facts` is plain data."""
+
+    state: WalkerState
+    facts: dict[str, Any]
+
+
+def save_restart(folder: Path, restart: Restart) -> None:
+    """Replace the restart in `folder` atomically; SetupError when the disk is full."""
+    state = restart.state
+    arrays = {
+        "numbers": state.structure.numbers,
+        "positions": state.structure.positions,
+        "cell": state.structure.cell,
+        "pbc": state.structure.pbc,
+        "velocities": state.velocities,
+        "masses": state.masses,
+    }
+    if state.list_positions is not None and state.list_cell is not None:
+        arrays |= {"list_positions": state.list_positions, "list_cell": state.list_cell}
+    walker = {
+        key: getattr(state, key)
+        for key in ("temperature", "seed", "walker_id", "step", "time_fs", "reference_energy")
+    }
+    facts = {**restart.facts, "walker": walker, "n_atoms": len(state.structure)}
+    write_archive(folder / FOLDER, _KIND, _VERSION, arrays, facts)
+
+
+def load_restart(folder: Path) -> Restart | None:
+    """The restart in `folder`; None where there is none.
+
+    Raises
+    ------
+    StoreError
+        It is damaged, or of a newer format.
+    """
+    if not (folder / FOLDER / f"{_KIND}.json").exists():
+        return None
+    try:
+        arrays, facts = read_archive(folder / FOLDER, _KIND, _VERSION)
+        n = int(facts["n_atoms"])
+        structure = Structure(
+            take(arrays, "numbers", (n,), np.int64),
+            take(arrays, "positions", (n, 3)),
+            take(arrays, "cell", (3, 3)),
+            take(arrays, "pbc", (3,), np.bool_),
+        )
+        listed = "list_positions" in arrays
+        state = WalkerState(
+            structure=structure,
+            velocities=take(arrays, "velocities", (n, 3)),
+            masses=take(arrays, "masses", (n,)),
+            list_positions=take(arrays, "list_positions", (n, 3)) if listed else None,
+            list_cell=take(arrays, "list_cell", (3, 3)) if listed else None,
+            **facts["walker"],
+        )
+    except (ModelError, InputError, KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"{folder / FOLDER}: the restart cannot be read ({error}); start anew in another folder"
+        ) from error
+    return Restart(state, facts)
+
+
+def identity_of(potential: Potential) -> str:
+    """What a trajectory that goes on compares its potential by."""
+    digest = hashlib.sha256(json.dumps(potential.basis.to_json(), sort_keys=True).encode())
+    arrays = [potential.weights, potential.member_deltas, potential.reference_energies]
+    arrays += [potential.bounds.factors, potential.bounds.floors]
+    if potential.zbl is not None:
+        arrays += [potential.zbl.inner, potential.zbl.outer]
+    if potential.novelty is not None:
+        arrays += [potential.novelty.mean, potential.novelty.scale, potential.novelty.components]
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    return digest.hexdigest()

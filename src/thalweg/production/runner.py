@@ -1,0 +1,318 @@
+"""A production trajectory from its start, or from where it was interrupted, to its end or to where it halts.
+
+A trajectory is a function of its plan, start and potential, bit for bit: how it is cut into blocks, killed and gone on
+with changes nothing. So blocks are as long as suits their keeping: after each, frames and log are made safe on the
+disk, and then the restart that counts them.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from thalweg.errors import InputError, SetupError
+from thalweg.explorers import BlockResult, CoreField, Event, Snapshot, WalkerState, advance
+from thalweg.features import set_num_threads
+from thalweg.potential import Potential
+from thalweg.production.frames import FrameFile, extxyz_text, open_frames
+from thalweg.production.plan import Plan
+from thalweg.production.restart import Restart, identity_of, load_restart, save_restart
+from thalweg.production.start import Start
+from thalweg.production.thermo import Averages, ThermoFile, table
+from thalweg.store.lock import RunLock
+
+LOG, HALTED, LAST = "log.csv", "halted.extxyz", "last.extxyz"
+_BLOCK_SECONDS = 10.0
+_FIRST_STEPS, _LEAST_STEPS = 50, 50
+_FRAME_BYTES = 256 * 2**20
+"""Memory for the frames and rows of a block."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a trajectory stands; what is None is not known yet. Units as in the log."""
+
+    step: int
+    n_steps: int
+    time_ps: float
+    steps_per_second: float | None
+    temperature: float | None = None
+    pressure_gpa: float | None = None
+    bound: float | None = None
+
+
+class Observer(Protocol):
+    """Hears how it goes."""
+
+    def progress(self, progress: Progress) -> None:
+        """Called about ten times a second."""
+        ...
+
+    def say(self, text: str) -> None:
+        """A line worth keeping."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """How a trajectory ended for now.
+
+    Attributes
+    ----------
+    state : 'finished', 'halted' or 'interrupted'
+    step : int
+        The last step within the limits.
+    reason : str
+        Why it halted, in words; empty otherwise.
+    snapshot : Snapshot
+        The moment at `step`.
+    averages : Averages
+    worst : mapping
+        The largest bound met: `bound` (eV/Å), `atom`, `step`; empty where nothing was scored.
+    steps_done, seconds : int, s
+        Of this call.
+    """
+
+    state: str
+    step: int
+    reason: str
+    snapshot: Snapshot
+    averages: Averages
+    worst: dict[str, Any]
+    steps_done: int
+    seconds: float
+
+
+@dataclass
+class _Run:
+    """What changes on the way."""
+
+    potential: Potential
+    core: CoreField
+    plan: Plan
+    folder: Path
+    frames: FrameFile
+    log: ThermoFile
+    state: WalkerState
+    averages: Averages
+    identities: dict[str, Any]
+    observer: Observer
+    stop: Callable[[], bool]
+    worst: dict[str, Any] = field(default_factory=dict)
+    rate: float | None = None
+    last: Snapshot | None = None
+    steps_done: int = 0
+    latest: dict[str, float] = field(default_factory=dict)
+
+
+def produce(
+    potential: Potential,
+    start: Start,
+    plan: Plan,
+    folder: Path,
+    *,
+    observer: Observer,
+    n_threads: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run the trajectory of `plan` in `folder`, from where its restart stands if there is one.
+
+    Writes the trajectory, the log, the restart, and at the end the last structure; where the bound is passed, the
+    offending one. `stop` is asked about ten times a second.
+
+    Raises
+    ------
+    InputError
+        The restart belongs to another potential, start or plan; an element that the potential does not know; constant
+        pressure without a periodic cell.
+    StoreError
+        The restart is damaged, or a file is shorter than the restart says.
+    """
+    began = time.perf_counter()
+    set_num_threads(n_threads)
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = RunLock(folder)
+    try:
+        run = _open(potential, start, plan, folder, observer, stop)
+        try:
+            result = _first(run)
+            while result.event is Event.BLOCK_END and run.state.step < plan.n_steps and not stop():
+                result = _block(run, _block_steps(run))
+            return _close(run, result, time.perf_counter() - began)
+        finally:
+            run.frames.close()
+            run.log.close()
+    finally:
+        lock.release()
+
+
+def _open(
+    potential: Potential, start: Start, plan: Plan, folder: Path, observer: Observer, stop: Callable[[], bool]
+) -> _Run:
+    identities = {"plan": plan.to_json(), "potential": identity_of(potential), "start": start.identity}
+    saved = load_restart(folder)
+    if saved is not None:
+        _check_same(saved.facts, identities, plan, folder)
+    walker = start.walker(plan) if saved is None else saved.state
+    facts = {} if saved is None else saved.facts
+    if saved is None and plan.ensemble == "npt" and not walker.structure.pbc.all():
+        raise InputError(
+            "ensemble npt: the structure must be periodic in three directions; use nvt, or give it a cell"
+        )
+    walker.to_native(potential.elements)  # an unknown element is an error before any file is made
+    (folder / HALTED).unlink(missing_ok=True)
+    path = folder / f"trajectory.{plan.format}"
+    return _Run(
+        potential=potential,
+        core=CoreField(potential.elements, potential.force_field),
+        plan=plan,
+        folder=folder,
+        frames=open_frames(path, walker.masses, velocities=plan.velocities, mark=facts.get("frames")),
+        log=ThermoFile(folder / LOG, facts.get("log")),
+        state=walker,
+        averages=Averages(**facts.get("averages", {})),
+        identities=identities,
+        observer=observer,
+        stop=stop,
+        worst=facts.get("worst", {}),
+    )
+
+
+def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, folder: Path) -> None:
+    """A trajectory is one thing: what its numbers depend on stays."""
+    changed = plan.changes(facts.get("plan", {}))
+    if facts.get("potential") != identities["potential"]:
+        changed.append("another potential")
+    if facts.get("start") != identities["start"]:
+        changed.append("another start structure")
+    if changed:
+        raise InputError(
+            f"{folder} holds a trajectory with other settings: {'; '.join(changed)}. Only steps and halt may change "
+            f"on the way. Start another with --output, for example from {folder / LAST}"
+        )
+
+
+def _first(run: _Run) -> BlockResult:
+    """Judge where it stands; at step 0 that is the first frame and the first row of the log."""
+    result = _advance(run, 0)
+    if run.state.step == 0 and result.event is Event.BLOCK_END:
+        run.frames.write(result.last)
+        _keep(run, result, 0.0)
+    run.last = result.last
+    return result
+
+
+def _advance(run: _Run, n_steps: int) -> BlockResult:
+    begun, base = time.perf_counter(), run.state.step
+
+    def poll(done: int) -> bool:
+        seconds = time.perf_counter() - begun
+        rate = done / seconds if done and seconds > 0 else run.rate
+        _report(run, base + done, rate)
+        return run.stop()
+
+    settings, limits = run.plan.settings(), run.plan.limits(run.potential)
+    return advance(run.core, [run.state], n_steps, settings, limits, poll=poll)[0]
+
+
+def _report(run: _Run, step: int, rate: float | None) -> None:
+    run.observer.progress(
+        Progress(
+            step=step,
+            n_steps=run.plan.n_steps,
+            time_ps=step * run.plan.timestep_fs / 1000.0,
+            steps_per_second=rate,
+            temperature=run.latest.get("temperature"),
+            pressure_gpa=run.latest.get("pressure"),
+            bound=run.worst.get("bound"),
+        )
+    )
+
+
+def _block_steps(run: _Run) -> int:
+    """Steps of the next block: some seconds' worth, whose frames fit into memory."""
+    n_atoms, plan = len(run.state.structure), run.plan
+    frames = max(1, _FRAME_BYTES // (64 * n_atoms))
+    rows = _FRAME_BYTES // 512
+    wanted = _FIRST_STEPS if run.rate is None else max(_LEAST_STEPS, int(_BLOCK_SECONDS * run.rate))
+    return min(wanted, frames * plan.every, rows * plan.log_every, plan.n_steps - run.state.step)
+
+
+def _block(run: _Run, n_steps: int) -> BlockResult:
+    begun = time.perf_counter()
+    result = _advance(run, n_steps)
+    seconds = time.perf_counter() - begun
+    run.steps_done += result.n_steps
+    if result.n_steps:
+        run.rate = result.n_steps / seconds
+    run.state, run.last = result.state, result.last
+    for snapshot in result.samples:
+        run.frames.write(snapshot)
+    worst = result.worst
+    if worst is not None and worst.bound_max is not None and worst.bound_max > run.worst.get("bound", -1.0):
+        run.worst = {"bound": worst.bound_max, "atom": worst.bound_atom, "step": worst.step}
+    _keep(run, result, 1e6 * seconds / max(result.n_steps, 1) / len(run.state.structure))
+    return result
+
+
+def _keep(run: _Run, result: BlockResult, us_per_atom_step: float) -> None:
+    """Log, averages and restart."""
+    structure = result.state.structure
+    rows = table(result.log, len(structure), bool(structure.pbc.all()))
+    run.log.write(rows, us_per_atom_step)
+    run.averages.add(rows)
+    if len(rows):
+        run.latest = {"temperature": float(result.log.temperature[-1])}
+        pressure = float(rows[-1, 6])
+        if math.isfinite(pressure):
+            run.latest["pressure"] = pressure
+    facts = {
+        **run.identities,
+        "frames": run.frames.mark(),
+        "log": run.log.mark(),
+        "averages": run.averages.to_json(),
+        "worst": run.worst,
+    }
+    run.state = result.state
+    save_restart(run.folder, Restart(run.state, facts))
+    _report(run, run.state.step, run.rate)
+
+
+def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
+    """The last structure, the offending one, and what became of it."""
+    last = run.last if run.last is not None else result.last
+    _write_structure(run.folder / LAST, last, run.state)
+    halted = result.event is not Event.BLOCK_END
+    reason = result.verdict.describe(run.state.structure) if halted else ""
+    if halted:
+        offending = result.event_snapshot or last
+        verdict = result.verdict
+        atom = "" if verdict.atom is None else f" atom={verdict.atom}"
+        comment = f'{atom} event={verdict.event.value} why="{reason}"'
+        _write_structure(run.folder / HALTED, offending, run.state, comment)
+    finished = run.state.step >= run.plan.n_steps
+    return Outcome(
+        state="halted" if halted else "finished" if finished else "interrupted",
+        step=run.state.step,
+        reason=reason,
+        snapshot=last,
+        averages=run.averages,
+        worst=run.worst,
+        steps_done=run.steps_done,
+        seconds=seconds,
+    )
+
+
+def _write_structure(path: Path, snapshot: Snapshot, state: WalkerState, comment: str = "") -> None:
+    partial = path.with_name(f".{path.name}")
+    try:
+        partial.write_text(extxyz_text(snapshot, state.masses, comment), encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise SetupError(
+            f"{path}: cannot be written ({error}); free space and give the same command again"
+        ) from error

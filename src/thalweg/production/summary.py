@@ -1,0 +1,60 @@
+"""What a production trajectory came to, as plain data: summary.json."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from thalweg.production.plan import Plan
+from thalweg.production.runner import HALTED, LAST, LOG, Outcome
+
+FILE_NAME = "summary.json"
+
+
+def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dict[str, Any]:
+    """Keys: state, step, time_ps, n_atoms, settings, averages, energy_drift, largest_bound, halted, files, timing."""
+    n_atoms = len(outcome.snapshot.structure)
+    drift = outcome.averages.drift()
+    rate = outcome.steps_done / outcome.seconds if outcome.seconds > 0 else 0.0
+    halted = {"reason": outcome.reason, "file": str(folder / HALTED)} if outcome.state == "halted" else None
+    return {
+        "state": outcome.state,
+        "step": outcome.step,
+        "time_ps": outcome.step * plan.timestep_fs / 1000.0,
+        "n_atoms": n_atoms,
+        "settings": plan.to_json(),
+        "averages": outcome.averages.summary(),
+        "energy_drift_meV_per_atom_ps": None if drift is None else 1e3 * drift / n_atoms,
+        "largest_bound": outcome.worst or None,
+        "halted": halted,
+        "files": {
+            "trajectory": str(folder / f"trajectory.{plan.format}"),
+            "log": str(folder / LOG),
+            "last": str(folder / LAST),
+        },
+        "timing": {
+            "wall": outcome.seconds,
+            "steps": outcome.steps_done,
+            "steps_per_second": rate,
+            "us_per_atom_step": 1e6 / (rate * n_atoms) if rate else None,
+            "ns_per_day": rate * plan.timestep_fs * 86400 / 1e6,
+            "threads": n_threads,
+            "peak_memory_MB": _peak_memory(),
+        },
+    }
+
+
+def write_summary(summary: dict[str, Any], folder: Path) -> None:
+    """Replace summary.json as a whole."""
+    partial = folder / f".{FILE_NAME}"
+    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(folder / FILE_NAME)
+
+
+def _peak_memory() -> float:
+    """Of this process, MB."""
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (1e6 if sys.platform == "darwin" else 1e3)

@@ -1,0 +1,138 @@
+"""The thermodynamic log: one row of numbers every so many steps, as comma-separated values."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thalweg.errors import StoreError
+from thalweg.explorers import ThermoLog
+from thalweg.structure import FloatArray
+from thalweg.units import GPa, kB
+
+_CELL = ("cell_ax", "cell_ay", "cell_az", "cell_bx", "cell_by", "cell_bz", "cell_cx", "cell_cy", "cell_cz")
+_PRESSURES = ("P_xx_GPa", "P_yy_GPa", "P_zz_GPa", "P_yz_GPa", "P_xz_GPa", "P_xy_GPa")
+_VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
+_SCALARS = ("temperature_K", "E_pot_eV", "E_kin_eV", "E_tot_eV", "pressure_GPa", "volume_A3")
+
+COLUMNS = ("step", "time_ps", *_SCALARS, *_PRESSURES, *_CELL, "bound_eV_per_A", "novelty", "us_per_atom_step")
+"""Of the log; the last is the wall time, and the only one that differs from run to run."""
+
+
+def table(log: ThermoLog, n_atoms: int, is_periodic: bool) -> FloatArray:
+    """(n, len(COLUMNS) - 1): every column but the wall time; NaN where there is no such number."""
+    kinetic = 1.5 * n_atoms * kB * log.temperature
+    volume = log.volume if is_periodic else np.full(len(log), np.nan)
+    pressures = [-log.stress[:, a, b] / GPa for a, b in _VOIGT]
+    columns = [
+        log.step.astype(float),
+        log.time_fs / 1000.0,
+        log.temperature,
+        log.potential_energy,
+        kinetic,
+        log.potential_energy + kinetic,
+        log.pressure / GPa,
+        volume,
+        *pressures,
+        *log.cells.reshape(-1, 9).T,
+        log.bound,
+        log.novelty,
+    ]
+    rows: FloatArray = np.stack(columns, axis=1)
+    return rows
+
+
+class ThermoFile:
+    """The log's file; `size` bytes of it are kept where a trajectory goes on."""
+
+    def __init__(self, path: Path, size: int | None) -> None:
+        found = path.stat().st_size if path.exists() else 0
+        if size is not None and found < size:
+            raise StoreError(
+                f"{path}: {found} bytes, but the restart file says {size}; the file was changed since. "
+                "Put it back, or start anew in another folder"
+            )
+        self.path = path
+        self._file = path.open("wb" if size is None else "r+b")
+        if size is None:
+            self._file.write((",".join(COLUMNS) + "\n").encode())
+        else:
+            self._file.truncate(size)
+            self._file.seek(size)
+
+    def write(self, rows: FloatArray, us_per_atom_step: float) -> None:
+        """Append rows of `table`."""
+        for row in rows:
+            numbers = [f"{row[0]:.0f}", *("" if np.isnan(x) else f"{x:.10g}" for x in row[1:])]
+            self._file.write((",".join(numbers) + f",{us_per_atom_step:.3g}\n").encode())
+
+    def mark(self) -> int:
+        """Bytes, after they are safe on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def close(self) -> None:
+        """No more rows."""
+        self._file.close()
+
+
+@dataclass
+class Averages:
+    """Mean and spread of the log's columns, and the drift of the total energy, over all rows so far.
+
+    Running sums about the first row, so that a total energy of many eV loses no digits.
+    """
+
+    n: int = 0
+    first: dict[str, float] = field(default_factory=dict)
+    sums: dict[str, float] = field(default_factory=dict)
+    squares: dict[str, float] = field(default_factory=dict)
+    time_sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
+
+    def add(self, rows: FloatArray) -> None:
+        """Take in rows of `table`."""
+        names = [name for name in _SCALARS if rows.size and not np.isnan(rows[0, COLUMNS.index(name)])]
+        for row in rows:
+            for name in names:
+                value = float(row[COLUMNS.index(name)])
+                delta = value - self.first.setdefault(name, value)
+                self.sums[name] = self.sums.get(name, 0.0) + delta
+                self.squares[name] = self.squares.get(name, 0.0) + delta * delta
+            time = float(row[1])
+            energy = float(row[COLUMNS.index("E_tot_eV")]) - self.first["E_tot_eV"]
+            self.time_sums = [
+                a + b for a, b in zip(self.time_sums, (time, time * time, time * energy), strict=True)
+            ]
+            self.n += 1
+
+    def summary(self) -> dict[str, dict[str, float]]:
+        """`{column: {mean, sd}}`; empty before the first row."""
+        out = {}
+        for name, total in self.sums.items():
+            mean = total / self.n
+            spread = max(self.squares[name] / self.n - mean * mean, 0.0) ** 0.5
+            out[name] = {"mean": self.first[name] + mean, "sd": spread}
+        return out
+
+    def drift(self) -> float | None:
+        """Slope of the total energy, eV/ps; None before there are two rows."""
+        time, square, product = self.time_sums
+        spread = square - time * time / self.n if self.n else 0.0
+        if self.n < 2 or spread <= 0.0:
+            return None
+        return (product - time * self.sums["E_tot_eV"] / self.n) / spread
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "n": self.n,
+            "first": self.first,
+            "sums": self.sums,
+            "squares": self.squares,
+            "time_sums": self.time_sums,
+        }
