@@ -10,6 +10,7 @@ import sys
 import typer
 
 from thalweg.cli.audit import audit
+from thalweg.cli.carve import carve
 from thalweg.cli.doctor import doctor
 from thalweg.cli.evaluate import evaluate
 from thalweg.cli.export import export
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for verb in (init, run, status, report, audit, queue, fit, evaluate, md, export, doctor, version):
+for verb in (init, run, status, report, audit, carve, queue, fit, evaluate, md, export, doctor, version):
     app.command(verb.__name__)(verb)
 
 
