@@ -107,7 +107,7 @@ def test_the_log_holds_what_ase_computes(copper_potential, cell, tmp_path):
 
 
 @pytest.mark.parametrize("plan", [PLAN, NPT, replace(NPT, format="traj"), replace(PLAN, ensemble="nve")])
-@pytest.mark.parametrize("stop_after", [1, 2])
+@pytest.mark.parametrize("stop_after", [0, 1, 2])
 def test_an_interrupted_trajectory_goes_on_bit_for_bit(
     copper_potential, cell, tmp_path, monkeypatch, plan, stop_after
 ):

@@ -100,7 +100,7 @@ class MdConsole:
 
 def progress_line(progress: Progress) -> str:
     """Where it stands, in one line."""
-    parts = [f"step {progress.step}/{progress.n_steps}", f"{progress.time_ps:.2f} ps"]
+    parts = [f"step {progress.step:,}/{progress.n_steps:,}", f"{progress.time_ps:.2f} ps"]
     if progress.temperature is not None:
         parts.append(f"{progress.temperature:.0f} K")
     if progress.pressure_gpa is not None:
@@ -109,8 +109,13 @@ def progress_line(progress: Progress) -> str:
         parts.append(f"largest bound {progress.bound:.2f} eV/Å")
     if progress.steps_per_second:
         left = (progress.n_steps - progress.step) / progress.steps_per_second
-        parts += [f"{progress.steps_per_second:.3g} steps/s", f"{duration(left)} to go"]
+        parts += [f"{_rounded(progress.steps_per_second)} steps/s", f"{duration(left)} to go"]
     return " | ".join(parts)
+
+
+def _rounded(value: float) -> str:
+    """Three digits, without an exponent: 1,234 or 12.3 or 0.0123."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def opening_line(start: Start, plan: Plan, folder: Path, threads: int) -> str:
@@ -149,8 +154,8 @@ def closing_lines(summary: dict[str, Any]) -> list[str]:
         lines.append(f"drift of the total energy {drift:.2g} meV/atom/ps")
     if timing["steps"]:
         lines.append(
-            f"{timing['steps_per_second']:.3g} steps/s, {timing['us_per_atom_step']:.3g} µs per atom and step, "
-            f"{timing['ns_per_day']:.3g} ns/day, {timing['peak_memory_MB']:.0f} MB"
+            f"{_rounded(timing['steps_per_second'])} steps/s, {timing['us_per_atom_step']:.3g} µs per atom and step, "
+            f"{_rounded(timing['ns_per_day'])} ns/day, {timing['peak_memory_MB']:.0f} MB"
         )
     lines += _next_steps(summary)
     return lines
@@ -169,7 +174,10 @@ def _next_steps(summary: dict[str, Any]) -> list[str]:
         if large
         else f"thalweg queue RUN {halted['file']}"
     )
+    regardless = "To go on regardless: a larger --halt, or --halt off"
+    if not halted["event"].startswith("break"):
+        regardless = "A shorter --timestep helps where steps are too long for the motion"
     return [
         f"halted: {halted['reason']}; that structure is in {halted['file']}",
-        f"to teach the potential: {cure}; then thalweg run. To go on regardless: a larger --halt, or --halt off",
+        f"to teach the potential: {cure}; then thalweg run. {regardless}",
     ]

@@ -66,6 +66,8 @@ class Outcome:
     state : 'finished', 'halted' or 'interrupted'
     step : int
         The last step within the limits.
+    event : Event
+        What ended it.
     reason : str
         Why it halted, in words; empty otherwise.
     snapshot : Snapshot
@@ -79,6 +81,7 @@ class Outcome:
 
     state: str
     step: int
+    event: Event
     reason: str
     snapshot: Snapshot
     averages: Averages
@@ -197,9 +200,9 @@ def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, f
 
 
 def _first(run: _Run) -> BlockResult:
-    """Judge where it stands; at step 0 that is the first frame and the first row of the log."""
+    """Judge where it stands; a trajectory that begins has its first frame and its first row of the log there."""
     result = _advance(run, 0)
-    if run.state.step == 0 and result.event is Event.BLOCK_END:
+    if run.averages.n == 0 and result.event is Event.BLOCK_END:
         run.frames.write(result.last)
         _keep(run, result, 0.0)
     run.last = result.last
@@ -298,6 +301,7 @@ def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
     return Outcome(
         state="halted" if halted else "finished" if finished else "interrupted",
         step=run.state.step,
+        event=result.event,
         reason=reason,
         snapshot=last,
         averages=run.averages,

@@ -19,7 +19,9 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
     n_atoms = len(outcome.snapshot.structure)
     drift = outcome.averages.drift()
     rate = outcome.steps_done / outcome.seconds if outcome.seconds > 0 else 0.0
-    halted = {"reason": outcome.reason, "file": str(folder / HALTED)} if outcome.state == "halted" else None
+    halted = None
+    if outcome.state == "halted":
+        halted = {"event": outcome.event.value, "reason": outcome.reason, "file": str(folder / HALTED)}
     return {
         "state": outcome.state,
         "step": outcome.step,

@@ -1,0 +1,222 @@
+"""`thalweg md` as a user types it: words for what is wrong, files, a kill at any moment."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from typer.testing import CliRunner
+
+from copper import copper, copper_potential
+from thalweg.cli.app import app
+from thalweg.cli.mdconsole import MdConsole, closing_lines, progress_line
+from thalweg.production import Progress
+
+COMMAND = [sys.executable, "-m", "thalweg.cli"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a model and structures."""
+    folder = tmp_path_factory.mktemp("md")
+    copper_potential().save(folder / "run" / "model")
+    atoms = copper(1, size=0.0)[0][0].to_atoms()
+    atoms.write(folder / "copper.xyz", format="extxyz")
+    atoms.set_pbc(False)
+    atoms.write(folder / "cluster.xyz", format="extxyz")
+    atoms.symbols[0] = "Ge"
+    atoms.write(folder / "germanium.xyz", format="extxyz")
+    return folder
+
+
+@pytest.fixture
+def md(place, tmp_path, monkeypatch):
+    """Runs the verb in `place` with its output in tmp_path/out."""
+    monkeypatch.chdir(place)
+    monkeypatch.delenv("THALWEG_TRACEBACK", raising=False)
+
+    def call(*words, structure="copper.xyz", model="run"):
+        given = ["md", model, structure, "-o", str(tmp_path / "out"), "--threads", "1", *words]
+        return CliRunner().invoke(app, given)
+
+    return call
+
+
+def test_a_short_trajectory(md, tmp_path):
+    result = md("--steps", "40", "--every", "20", "--log-every", "10", "--halt", "off", "-T", "50")
+    assert result.exit_code == 0, result.output
+    assert result.output.startswith("Cu8: 8 atoms, 50 K, 0.08 ps in steps of 2 fs, no halt, 1 thread")
+    assert "finished at step 40, 0.080 ps" in result.output
+    assert len((tmp_path / "out" / "log.csv").read_text().splitlines()) == 6
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert (summary["state"], summary["step"], summary["n_atoms"]) == ("finished", 40, 8)
+
+
+def test_time_units_supercell_and_json(md, tmp_path):
+    result = md(
+        "--time", "20 fs", "--timestep", "0.5", "--repeat", "2", "1", "1", "--ensemble", "npt", "--json"
+    )
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stdout)
+    assert (summary["step"], summary["n_atoms"]) == (40, 16)
+    assert summary["settings"]["ensemble"] == "npt"
+
+
+def test_halt_says_what_to_do(md, tmp_path):
+    result = md("--steps", "400", "--halt", "0.012", "--uncertainty-every", "1", "-T", "600")
+    assert result.exit_code == 3, result.output
+    assert "uncertain" in result.output
+    assert f"thalweg queue RUN {tmp_path / 'out' / 'halted.extxyz'}" in result.output
+    assert (tmp_path / "out" / "halted.extxyz").exists()
+    assert json.loads((tmp_path / "out" / "summary.json").read_text())["halted"]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "message"),
+    [
+        ((), {}, "how long? give either --steps or --time"),
+        (("--steps", "5", "--time", "1ps"), {}, "how long?"),
+        (("--time", "10 eV"), {}, "--time: expected a time"),
+        (("--time", "0.1 fs"), {}, "less than one step"),
+        (("--steps", "5", "--halt", "never"), {}, "--halt: expected a force"),
+        (("--steps", "5", "--halt", "-1"), {}, "halt: expected a bound above 0 eV/Å, or off"),
+        (("--steps", "5", "--timestep", "500"), {}, "timestep must lie above 0 and up to 100 fs"),
+        (("--steps", "5", "--uncertainty-every", "0"), {}, "set halt to off"),
+        (("--steps", "5", "-e", "npt", "--barostat-time", "1"), {}, "at least 20 time steps"),
+        (("--steps", "5", "-e", "npt"), {"structure": "cluster.xyz"}, "periodic in three directions"),
+        (("--steps", "5", "--repeat", "2", "2", "2"), {"structure": "cluster.xyz"}, "not periodic along"),
+        (("--steps", "5"), {"structure": "germanium.xyz"}, "Ge"),
+        (("--steps", "5"), {"structure": "absent.xyz"}, "there is no such file"),
+        (("--steps", "5"), {"model": "absent"}, "absent: no such folder"),
+        (("--steps", "5"), {"model": "."}, "no saved potential here"),
+    ],
+)
+def test_what_is_wrong_is_said_before_any_work(md, tmp_path, words, options, message):
+    result = md(*words, **options)
+    assert result.exit_code == 2, result.output
+    assert message in result.output.replace("\n", " ")
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out" / "log.csv").exists()
+
+
+def test_other_settings_on_the_way(md):
+    assert md("--steps", "20", "--halt", "off").exit_code == 0
+    result = md("--steps", "40", "--halt", "off", "--temperature", "500")
+    assert result.exit_code == 2
+    assert "temperature 300.0 -> 500.0" in result.output
+    assert md("--steps", "40", "--halt", "off").exit_code == 0
+
+
+ARGUMENTS = [
+    "run",
+    "copper.xyz",
+    "--repeat",
+    "2",
+    "2",
+    "2",
+    "--steps",
+    "3000",
+    "--every",
+    "50",
+    "--log-every",
+    "20",
+]
+ARGUMENTS += ["--ensemble", "npt", "--halt", "off", "-T", "50", "--format", "traj", "--threads", "1"]
+
+
+def start(place, output):
+    return subprocess.Popen(
+        [*COMMAND, "md", *ARGUMENTS, "-o", str(output)],
+        cwd=place,
+        env=os.environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_restart(process, output, earlier):
+    """Until a restart newer than `earlier` is there, or the process has ended."""
+    path = output / "restart" / "md.json"
+    while process.poll() is None and (not path.exists() or path.stat().st_mtime_ns <= earlier):
+        time.sleep(0.01)
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+def test_killed_at_any_moment_it_goes_on_bit_for_bit(place, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    process = start(place, whole)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    stamp, kills = 0, 0
+    for delay in (0.0, 0.15, 0.3):
+        process = start(place, parts)
+        stamp = wait_for_restart(process, parts, stamp)
+        time.sleep(delay)
+        process.kill()
+        kills += process.wait(timeout=60) == -signal.SIGKILL
+        process.stdout.close()
+    assert kills >= 1
+    process = start(place, parts)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, output
+    assert (whole / "trajectory.traj").read_bytes() == (parts / "trajectory.traj").read_bytes()
+    logs = [(folder / "log.csv").read_text().splitlines() for folder in (whole, parts)]
+    assert len(logs[0]) == 152
+    assert [line.rpartition(",")[0] for line in logs[0]] == [line.rpartition(",")[0] for line in logs[1]]
+    assert (whole / "last.extxyz").read_bytes() == (parts / "last.extxyz").read_bytes()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_saves_and_says_how_to_go_on(place, tmp_path, number):
+    process = start(place, tmp_path / "out")
+    wait_for_restart(process, tmp_path / "out", 0)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "everything is saved: the same command goes on" in output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["state"] == "interrupted"
+    assert 0 <= summary["step"] < 3000
+
+
+def test_progress_in_one_line():
+    progress = Progress(500, 2000, 1.0, 250.0, temperature=301.2, pressure_gpa=-0.1, bound=0.12)
+    assert progress_line(progress) == (
+        "step 500/2,000 | 1.00 ps | 301 K | -0.10 GPa | largest bound 0.12 eV/Å | 250 steps/s | 6.0 s to go"
+    )
+    assert progress_line(Progress(0, 10, 0.0, None)) == "step 0/10 | 0.00 ps"
+
+
+def test_a_live_line_in_a_terminal_and_none_when_quiet():
+    import io
+
+    from rich.console import Console
+
+    shown = {}
+    for quiet in (False, True):
+        file = io.StringIO()
+        with MdConsole(quiet=quiet, console=Console(file=file, force_terminal=True, width=120)) as console:
+            console.progress(Progress(5, 10, 0.01, 100.0))
+            time.sleep(0.3)
+            console.insist("done")
+        shown[quiet] = file.getvalue()
+    assert "step 5/10" in shown[False]
+    assert "step 5/10" not in shown[True]
+    assert "done" in shown[True]
+
+
+def test_large_structures_are_carved_before_they_are_queued():
+    summary = {
+        "state": "halted", "step": 3, "time_ps": 0.003, "n_atoms": 4000, "averages": {}, "largest_bound": None,
+        "energy_drift_meV_per_atom_ps": None, "settings": {"ensemble": "nvt"}, "timing": {"steps": 0},
+        "files": {}, "halted": {"reason": "Cu1 uncertain", "event": "break_uncertain", "file": "halted.extxyz"},
+    }  # fmt: skip
+    assert "thalweg carve halted.extxyz" in closing_lines(summary)[-1]
+    assert "carve" not in closing_lines({**summary, "n_atoms": 40})[-1]
+    assert "a larger --halt" in closing_lines(summary)[-1]
+    summary["halted"]["event"] = "too_close"
+    assert "a larger --halt" not in closing_lines(summary)[-1]
