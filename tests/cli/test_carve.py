@@ -74,6 +74,25 @@ def test_a_named_atom_and_several_cells_as_json(halted, model, tmp_path):
     assert [cell["atom"] for cell in data["cells"]] == [812]
 
 
+def test_the_atom_that_the_file_names_comes_first_with_its_reason(halted, model, tmp_path):
+    atoms = ase.io.read(halted)
+    atoms.info |= {"atom": 300, "why": "Cu300 in an environment not seen before, novelty 12 (limit 10)"}
+    ase.io.write(halted, atoms)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "model").symlink_to(model)
+    output = tmp_path / "cell.extxyz"
+    arguments = ("carve", halted, "-m", run, "-n", 30, "-o", output, "--force", "--json")
+    data = json.loads(invoke(*arguments, "--cells", 2).output)
+    assert [cell["atom"] for cell in data["cells"]] == [300, 812]
+    assert [read.info["why"] for read in read_scored(output)] == [
+        "Cu300 in an environment not seen before, novelty 12 (limit 10)",
+        "Cu812 uncertain, 0.41 eV/Å",
+    ]
+    data = json.loads(invoke(*arguments, "--above", 0.2).output)
+    assert [cell["atom"] for cell in data["cells"]] == [812]
+
+
 def test_an_environment_that_does_not_fit_is_said(halted, model, tmp_path):
     result = invoke("carve", halted, "--model", model, "--max-atoms", 8, "-o", tmp_path / "cell.extxyz")
     assert result.exit_code == 0, result.output

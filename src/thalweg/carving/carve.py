@@ -79,14 +79,16 @@ def carve_uncertain(
     potential: Potential,
     *,
     bound: FloatArray | None = None,
+    first: int | None = None,
     above: float | None = None,
     max_atoms: int = 100,
     n_cells: int = 1,
 ) -> list[Cell]:
     """Cells for the most uncertain atom, then for the next that no cell before covers, up to `n_cells`.
 
-    `bound` (n_atoms,), eV/Å, says how uncertain each atom is; without it the potential is asked. Atoms count as
-    uncertain from `above` (eV/Å) on, half of the largest bound where that is None.
+    `bound` (n_atoms,), eV/Å, says how uncertain each atom is; without it the potential is asked. `first` is an atom
+    that gets the first cell whatever its bound. Atoms count as uncertain from `above` (eV/Å) on, half of the largest
+    bound where that is None.
     """
     scores = potential.predict(structure).forces_bound if bound is None else bound
     check(
@@ -95,6 +97,8 @@ def carve_uncertain(
     )
     least = 0.5 * float(scores.max()) if above is None else above
     left = [int(i) for i in np.argsort(-scores, kind="stable") if scores[i] >= least]
+    if first is not None:
+        left = [first, *(i for i in left if i != first)]
     check(
         left, f"carve: no atom has a bound of {least:g} eV/Å or more; the largest is {scores.max():.3g} eV/Å"
     )

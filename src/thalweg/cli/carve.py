@@ -20,9 +20,9 @@ def carve(
     file: Annotated[
         Path, typer.Argument(help="A large structure, such as halted.extxyz; the last of several.")
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="The saved potential: a model folder.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A run's folder, or a saved potential's.")],
     atom: Annotated[
-        str, typer.Option("--atom", "-a", help="The uncertain atom, counted from 0; auto: by its bound.")
+        str, typer.Option("--atom", "-a", help="The uncertain atom, from 0; auto: FILE's, or by its bound.")
     ] = "auto",
     max_atoms: Annotated[
         int, typer.Option("--max-atoms", "-n", min=1, help="Most atoms that the oracle can afford.")
@@ -47,7 +47,7 @@ def carve(
 
     Example: thalweg carve halted.extxyz --model runs/silicon/model --max-atoms 100 -o cell.extxyz
     """
-    from thalweg.cli.output import print_json
+    from thalweg.cli.output import model_folder, print_json
     from thalweg.errors import InputError
     from thalweg.potential import Potential
     from thalweg.store import read_scored
@@ -55,7 +55,7 @@ def carve(
     if output.exists() and not force:
         raise InputError(f"{output}: already there; --force overwrites it, --output names another file")
     large = read_scored(file)[-1]
-    cut = _cut(large, Potential.load(model), atom, max_atoms, cells, above)
+    cut = _cut(large, Potential.load(model_folder(model)), atom, max_atoms, cells, above)
     _write(cut, large, file, output)
     if json_:
         print_json({"file": str(output), "cells": [cell.to_json() for cell in cut]})
@@ -77,12 +77,20 @@ def _cut(
             raise InputError(f"--atom: expected the number of an atom, counted from 0, or auto, got {atom!r}")
         return [carve_one(large.structure, potential, int(atom), max_atoms=max_atoms)]
     return carve_uncertain(
-        large.structure, potential, bound=large.bound, above=above, max_atoms=max_atoms, n_cells=cells
+        large.structure,
+        potential,
+        bound=large.bound,
+        first=large.atom if above is None else None,
+        above=above,
+        max_atoms=max_atoms,
+        n_cells=cells,
     )
 
 
 def _why(cell: Cell, large: Scored) -> str:
-    """The uncertain atom with its bound as the file has it: what the dynamics stopped at."""
+    """The reason that the file gives for this atom, or its bound, as the file has it."""
+    if cell.atom == large.atom and "why" in large.info:
+        return str(large.info["why"])
     bound = cell.bound_before if large.bound is None else float(large.bound[cell.atom])
     return f"{cell.name} uncertain, {bound:.2f} eV/Å"
 

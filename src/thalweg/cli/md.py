@@ -102,12 +102,13 @@ def md(
     Example: thalweg md runs/silicon silicon.xyz --repeat 4 4 4 --ensemble npt --temperature 600 --time 100ps
     """
     from thalweg.cli.failures import sigterm_interrupts
+    from thalweg.cli.output import model_folder
     from thalweg.machine import available_cores
     from thalweg.potential import Potential
     from thalweg.production import Plan, prepare_start
     from thalweg.store import read_moving
 
-    potential = Potential.load(_model_folder(model))
+    potential = Potential.load(model_folder(model))
     start = prepare_start(*read_moving(structure), repeat)
     step_fs = _timestep(timestep, start)
     plan = Plan(
@@ -154,16 +155,6 @@ def _run(
     if json_:
         print_json(summary)
     raise typer.Exit({"halted": UNCERTIFIED, "interrupted": INTERRUPTED}.get(outcome.state, OK))
-
-
-def _model_folder(path: Path) -> Path:
-    """A run's model, or the folder itself."""
-    from thalweg.errors import InputError
-
-    if not path.is_dir():
-        raise InputError(f"{path}: no such folder; expected a run's folder or a saved potential's")
-    inner = path / "model"
-    return inner if (inner / "potential.json").exists() else path
 
 
 def _timestep(given: str | None, start: Any) -> float:

@@ -50,6 +50,14 @@ def run_folder(path: Path) -> Path:
     return path
 
 
+def model_folder(path: Path) -> Path:
+    """A run's model, or the folder itself; raises InputError where there is no folder."""
+    if not path.is_dir():
+        raise InputError(f"{path}: no such folder; expected a run's folder or a saved potential's")
+    inner = path / "model"
+    return inner if (inner / "potential.json").exists() else path
+
+
 def duration(seconds: float) -> str:
     """`4.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 60:

@@ -137,7 +137,7 @@ def reason_of(one: Scored, path: Path) -> dict[str, Any]:
     why = str(one.info.get("why") or "")
     atom, element, value = -1, "", 0.0
     if one.bound is not None:
-        atom = int(one.info.get("target", np.argmax(one.bound)))
+        atom = int(np.argmax(one.bound)) if one.atom is None else one.atom
         element = chemical_symbols[int(one.structure.numbers[atom])]
         value = float(one.bound[atom])
         why = why or f"{element}{atom} uncertain, {value:.2f} eV/Å"

@@ -130,6 +130,15 @@ class Scored:
     novelty: FloatArray | None
     info: dict[str, Any]
 
+    @property
+    def atom(self) -> int | None:
+        """The atom in question, where the file names one: `target` of a carved cell, `atom` of halted dynamics."""
+        for name in ("target", "atom"):
+            value = self.info.get(name)
+            if isinstance(value, int | np.integer) and 0 <= int(value) < len(self.structure):
+                return int(value)
+        return None
+
 
 def read_scored(path: str | Path) -> list[Scored]:
     """Every structure in a file, with its columns `bound` and `novelty` where there are such.
