@@ -2,6 +2,7 @@
 #include "arrays.hpp"
 
 #include "thalweg/linear_force_field.hpp"
+#include "thalweg/neighbors.hpp"
 #include "thalweg/threads.hpp"
 
 #include <nanobind/stl/shared_ptr.h>
@@ -110,14 +111,15 @@ nb::tuple design_rows(const Evaluator& self, const Ints& first_atom, const Ints&
 }
 
 nb::tuple compute(const LinearForceField& self, const Ints& first_atom, const Ints& species, const Doubles& positions,
-                  const Doubles& cells, const Flags& pbc, bool deviation, bool novelty) {
+                  const Doubles& cells, const Flags& pbc, bool deviation, bool novelty, KeptPairs* kept) {
     const Batch batch = BatchIn{first_atom, species, positions, cells, pbc}.view(self.evaluator().n_elements());
     const std::size_t n = batch.n_atoms(), n_structures = batch.n_structures;
     std::vector<double> energies(n_structures), forces(3 * n), virials(9 * n_structures);
     std::vector<double> spread(deviation ? n : 0), distance(novelty ? n : 0);
     {
         const nb::gil_scoped_release release;
-        self.compute(batch, build_pairs(batch, self.r_cut()),
+        KeptPairs fresh(0.0);
+        self.compute(batch, (kept ? *kept : fresh).of(batch, self.r_cut()),
                      {energies.data(), forces.data(), virials.data(), deviation ? spread.data() : nullptr,
                       novelty ? distance.data() : nullptr});
     }
@@ -177,6 +179,7 @@ void bind_kernel(nb::module_& m) {
         .def_prop_ro("r_cut", &ForceField::r_cut)
         .def_prop_ro("has_committee", &ForceField::has_committee)
         .def_prop_ro("has_novelty", &ForceField::has_novelty);
+    nb::class_<KeptPairs>(m, "KeptPairs").def(nb::init<double>(), "skin"_a);
     nb::class_<NoveltyModel>(m, "NoveltyModel")
         .def("__init__", [](NoveltyModel* self, const Doubles& mean, const Doubles& scale, const Doubles& components,
                             const Doubles& factors, const Doubles& rest) {
@@ -193,7 +196,7 @@ void bind_kernel(nb::module_& m) {
            "zbl"_a.none() = nb::none(), "mixed"_a = false)
         .def_prop_ro("mixed", [](const LinearForceField& self) { return self.precision() == Precision::Mixed; })
         .def("compute", &compute, "first_atom"_a, "species"_a, "positions"_a, "cells"_a, "pbc"_a, nb::kw_only(),
-             "deviation"_a = false, "novelty"_a = false,
+             "deviation"_a = false, "novelty"_a = false, "kept"_a.none() = nb::none(),
              "energies, forces, virials, deviation or None, novelty or None.");
     m.def("set_num_threads", &set_num_threads, "n"_a);
     m.def("num_threads", &num_threads);

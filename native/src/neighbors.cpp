@@ -320,6 +320,35 @@ PairList build_pairs(const Batch& batch, double r_list) {
     return out;
 }
 
+KeptPairs::KeptPairs(double skin) : skin_(skin) {
+    check(std::isfinite(skin) && skin >= 0.0, "neighbour list: the skin must be finite and not negative");
+}
+
+bool KeptPairs::serves(const Batch& batch, double r_cut) const {
+    const int n = batch.n_structures;
+    if (pairs_.r_list != r_cut + skin_ || first_atom_.size() != std::size_t(n) + 1) return false;
+    if (!std::equal(first_atom_.begin(), first_atom_.end(), batch.first_atom) ||
+        !std::equal(cells_.begin(), cells_.end(), batch.cells) || !std::equal(pbc_.begin(), pbc_.end(), batch.pbc))
+        return false;
+    for (std::size_t i = 0; i < positions_.size(); i += 3) {
+        double square = 0.0;
+        for (std::size_t k = i; k < i + 3; ++k) square += (batch.positions[k] - positions_[k]) * (batch.positions[k] - positions_[k]);
+        if (!(square <= 0.25 * skin_ * skin_)) return false;  // nor where it is no number
+    }
+    return true;
+}
+
+const PairList& KeptPairs::of(const Batch& batch, double r_cut) {
+    if (serves(batch, r_cut)) return pairs_;
+    pairs_ = build_pairs(batch, r_cut + skin_);
+    const std::size_t n = batch.n_structures;
+    first_atom_.assign(batch.first_atom, batch.first_atom + n + 1);
+    positions_.assign(batch.positions, batch.positions + 3 * std::size_t(batch.n_atoms()));
+    cells_.assign(batch.cells, batch.cells + 9 * n);
+    pbc_.assign(batch.pbc, batch.pbc + 3 * n);
+    return pairs_;
+}
+
 void concatenate_pairs(const std::vector<const PairList*>& lists, PairList& out) {
     out.first.assign(1, 0);
     out.j.clear();

@@ -66,6 +66,9 @@ class NoveltyModel:
         self, *, mean: Doubles, scale: Doubles, components: Doubles, factors: Doubles, rest: Doubles
     ) -> None: ...
 
+class KeptPairs:
+    def __init__(self, skin: float) -> None: ...
+
 class LinearForceField(ForceField):
     def __init__(
         self,
@@ -75,7 +78,10 @@ class LinearForceField(ForceField):
         reference_energies: Doubles,
         novelty: NoveltyModel | None = None,
         zbl: ZblTable | None = None,
+        mixed: bool = False,
     ) -> None: ...
+    @property
+    def mixed(self) -> bool: ...
     @overload
     def compute(
         self,
@@ -87,6 +93,7 @@ class LinearForceField(ForceField):
         *,
         deviation: Literal[True],
         novelty: bool = False,
+        kept: KeptPairs | None = None,
     ) -> tuple[Doubles, Doubles, Doubles, Doubles, Doubles | None]: ...
     @overload
     def compute(
@@ -99,6 +106,7 @@ class LinearForceField(ForceField):
         *,
         deviation: bool = False,
         novelty: bool = False,
+        kept: KeptPairs | None = None,
     ) -> tuple[Doubles, Doubles, Doubles, Doubles | None, Doubles | None]: ...
 
 def parse_potential(text: bytes) -> tuple[LinearForceField, list[str], float, Doubles, Doubles, str]: ...

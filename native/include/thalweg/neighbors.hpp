@@ -12,4 +12,20 @@ inline constexpr double kFarthestPosition = 1e7;
 // All must share one r_list. The result equals build_pairs on the whole batch, entry by entry.
 void concatenate_pairs(const std::vector<const PairList*>& lists, PairList& out);
 
+// The list of a batch, kept while no atom has moved by half the skin and nothing but positions has changed.
+class KeptPairs {
+public:
+    explicit KeptPairs(double skin);
+    const PairList& of(const Batch& batch, double r_cut);
+
+private:
+    bool serves(const Batch& batch, double r_cut) const;
+
+    double skin_;
+    PairList pairs_;
+    std::vector<int> first_atom_;
+    std::vector<double> positions_, cells_;
+    std::vector<std::uint8_t> pbc_;
+};
+
 }  // namespace thalweg
