@@ -26,12 +26,12 @@ inline Work place(const Tables& plan, int n_sets, int max_slots, V* base) {
     const int L = plan.l_max, n_y = (L + 1) * (L + 1);
     const int n_angular = 4 + (L + 1) * (L + 2) / 2 + 2 * (L + 1);
     Work w{};
-    w.slots = take(3 * std::size_t(max_slots));
-    w.R = take(kChunk * plan.n_radial);
-    w.D = take(kChunk * plan.n_radial);
-    w.Y = take(kChunk * n_y);
-    w.angular = take(kChunk * n_angular);
-    w.gh = take(4 * n_y);
+    w.slots = take(3 * std::size_t(max_slots + kForwardChunk));
+    w.R = take(kForwardChunk * plan.n_radial);
+    w.D = take(kForwardChunk * plan.n_radial);
+    w.Y = take(kForwardChunk * n_y);
+    w.angular = take(kForwardChunk * n_angular);
+    w.gh = take(kTogether * n_y);
     w.v = take(plan.n_v);
     w.bar = take(std::size_t(kSetsTogether) * plan.n_v);
     w.a_bar = take(std::size_t(n_sets > 0 ? n_sets : 1) * plan.n_a);
@@ -83,13 +83,13 @@ inline const Real* recurrence_of(const Tables& plan, int s, int z) {
 }
 
 // Calls f(z, slot, n, reload tables) over the chunks of all elements; the tables are filled on entry.
-template <int L, bool Slopes, class F>
+template <int L, bool Slopes, int Chunk, class F>
 inline void for_each_chunk(const Tables& plan, const Job& job, const Work& w, F f) {
     const PairTables t{w.R, w.D, w.Y, w.angular};
     for (int z = 0; z < plan.n_elements; ++z) {
         const int end = w.slot_begin[z + 1];
-        for (int slot = w.slot_begin[z]; slot < end; slot += kChunk) {
-            const int n = end - slot < kChunk ? end - slot : kChunk;
+        for (int slot = w.slot_begin[z]; slot < end; slot += Chunk) {
+            const int n = end - slot < Chunk ? end - slot : Chunk;
             fill_tables<L, Slopes>(plan, recurrence_of(plan, job.element, z), w.slots + 3 * slot, n, t);
             f(z, slot, n, t);
         }
@@ -101,7 +101,7 @@ inline const int* offsets_of(const Tables& plan, int z) { return plan.channel_of
 template <int L>
 inline void forward_A(const Tables& plan, const Job& job, const Work& w) {
     for (int k = 0; k < plan.n_a; ++k) w.v[k] = V{};
-    for_each_chunk<L, false>(plan, job, w, [&](int z, int, int n, const PairTables& t) {
+    for_each_chunk<L, false, kForwardChunk>(plan, job, w, [&](int z, int, int n, const PairTables& t) {
         accumulate<L>(plan, offsets_of(plan, z), t, n, w.v);
     });
 }
@@ -120,16 +120,14 @@ inline void pair_gradients(const Tables& plan, const Job& job, const Work& w) {
     constexpr int n_y = Sizes<L>::n_y;
     const int N = plan.n_radial;
     V* G = w.gh;
-    for_each_chunk<L, true>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
+    for_each_chunk<L, true, kBackwardChunk>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
         for (int set = 0; set < job.n_sets; ++set) {
             const V* bar = w.a_bar + std::size_t(set) * plan.n_a;
-            for (int k = 0; k < n; k += 2) {
-                const int pair = n - k < 2 ? 1 : 2;
+            for (int k = 0; k < n; k += kTogether) {
                 const V *R = t.R + k * N, *D = t.D + k * N, *Y = t.Y + k * n_y;
-                V along[2] = {};
-                if (pair == 2) contract_all<L, 2>(plan, offsets_of(plan, z), bar, R, D, Y, G, along);
-                else contract_all<L, 1>(plan, offsets_of(plan, z), bar, R, D, Y, G, along);
-                for (int e = 0; e < pair; ++e) {
+                V along[kTogether] = {};
+                contract_all<L>(plan, offsets_of(plan, z), bar, R, D, Y, G, along);
+                for (int e = 0; e < kTogether && k + e < n; ++e) {
                     V f[3];
                     slot_gradient<L>(plan, t.angular + (k + e) * Sizes<L>::n_angular, G + e * n_y, along[e], f);
                     store_pair(job, w, slot + k + e, set, f);

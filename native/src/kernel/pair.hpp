@@ -23,33 +23,39 @@ struct PairTables {
     V* angular;   // (slot, n_angular)
 };
 
-// R and, where wanted, D. Sums are ordered so that each step waits for one product of the step before.
-template <bool Slopes>
-inline void radial(const Tables& plan, const Real* recurrence, V r, V* R, V* D) {
+// R and, where wanted, D of NB slots. Sums are ordered so that each step waits for one product of the step before.
+template <bool Slopes, int NB>
+inline void radial(const Tables& plan, const Real* recurrence, const V* r, V* R, V* D) {
+    const int N = plan.n_radial;
     const Real inverse = 1 / plan.r_cut;
-    const V t = (plan.r_cut - r) * inverse;
-    V power = t;
-    for (int k = 2; k < plan.exponent; ++k) power *= t;
-    const V y = Real(2) * (power * t), x = Real(1) - y;
-    const V dx = (Real(2) * Real(plan.exponent) * inverse) * power;
-    const V k0 = splat(recurrence[0]);
-    V R1 = k0 * y, R2 = V{}, D1 = -k0, D2 = V{};
-    R[0] = R1;
-    if (Slopes) D[0] = D1 * dx;
-    for (int n = 1; n < plan.n_radial; ++n) {
+    V x[NB], dx[NB], R1[NB], R2[NB], D1[NB], D2[NB];
+    for (int k = 0; k < NB; ++k) {
+        const V t = (plan.r_cut - r[k]) * inverse;
+        V power = t;
+        for (int e = 2; e < plan.exponent; ++e) power *= t;
+        const V y = Real(2) * (power * t);
+        x[k] = Real(1) - y;
+        dx[k] = (Real(2) * Real(plan.exponent) * inverse) * power;
+        R1[k] = recurrence[0] * y, R2[k] = V{}, D1[k] = splat(-recurrence[0]), D2[k] = V{};
+        R[k * N] = R1[k];
+        if (Slopes) D[k * N] = D1[k] * dx[k];
+    }
+    for (int n = 1; n < N; ++n) {
         const Real a = recurrence[3 * n], b = recurrence[3 * n + 1], c = recurrence[3 * n + 2];
-        const V f = a * x + b;
-        V Rn = c * R2;
-        Rn += f * R1;
-        R[n] = Rn;
-        if (Slopes) {
-            V Dn = c * D2;
-            Dn += a * R1;
-            Dn += f * D1;
-            D[n] = Dn * dx;
-            D2 = D1, D1 = Dn;
+        for (int k = 0; k < NB; ++k) {
+            const V f = a * x[k] + b;
+            V Rn = c * R2[k];
+            Rn += f * R1[k];
+            R[k * N + n] = Rn;
+            if (Slopes) {
+                V Dn = c * D2[k];
+                Dn += a * R1[k];
+                Dn += f * D1[k];
+                D[k * N + n] = Dn * dx[k];
+                D2[k] = D1[k], D1[k] = Dn;
+            }
+            R2[k] = R1[k], R1[k] = Rn;
         }
-        R2 = R1, R1 = Rn;
     }
 }
 
@@ -59,14 +65,17 @@ inline void angular(const Tables& plan, V x, V y, V z, V* table, V* Y) {
     V* c = Q + Sizes<L>::n_q;
     V* s = c + L + 1;
     c[0] = splat(1), s[0] = V{};
+#pragma GCC unroll 16
     for (int m = 1; m <= L; ++m) {
         V re = c[m - 1] * x, im = c[m - 1] * y;
         re -= s[m - 1] * y;
         im += s[m - 1] * x;
         c[m] = re, s[m] = im;
     }
+#pragma GCC unroll 16
     for (int l = 0; l <= L; ++l) {
         const int row = l * (l + 1) / 2, up = row - l, up2 = up - l + 1;
+#pragma GCC unroll 16
         for (int m = 0; m < l; ++m) {
             V q = (plan.alpha[row + m] * z) * Q[up + m];
             if (m < l - 1) q += plan.beta[row + m] * Q[up2 + m];
@@ -75,6 +84,7 @@ inline void angular(const Tables& plan, V x, V y, V z, V* table, V* Y) {
         Q[row + l] = splat(plan.diagonal[l]);
         V* Yl = Y + l * l + l;
         Yl[0] = Q[row];
+#pragma GCC unroll 16
         for (int m = 1; m <= l; ++m) {
             Yl[m] = Q[row + m] * c[m];
             Yl[-m] = Q[row + m] * s[m];
@@ -82,21 +92,33 @@ inline void angular(const Tables& plan, V x, V y, V z, V* table, V* Y) {
     }
 }
 
-// Fills the tables of slots begin .. begin + n (displacements `d`, three vectors a slot).
+// Tables of NB slots from their displacements, three vectors a slot.
+template <int L, bool Slopes, int NB>
+inline void fill_together(const Tables& plan, const Real* recurrence, const V* d, V* R, V* D, V* Y, V* angles) {
+    V r[NB], inverse[NB];
+    for (int k = 0; k < NB; ++k) {
+        V r2 = d[3 * k] * d[3 * k];
+        r2 += d[3 * k + 1] * d[3 * k + 1];
+        r2 += d[3 * k + 2] * d[3 * k + 2];
+        r[k] = root(r2);
+        inverse[k] = Real(1) / r[k];
+    }
+    radial<Slopes, NB>(plan, recurrence, r, R, D);
+    for (int k = 0; k < NB; ++k) {
+        V* table = angles + k * Sizes<L>::n_angular;
+        const V x = d[3 * k] * inverse[k], y = d[3 * k + 1] * inverse[k], z = d[3 * k + 2] * inverse[k];
+        table[0] = x, table[1] = y, table[2] = z, table[3] = inverse[k];
+        angular<L>(plan, x, y, z, table, Y + k * Sizes<L>::n_y);
+    }
+}
+
+// Fills the tables of n slots, rounded up to kTogether.
 template <int L, bool Slopes>
 inline void fill_tables(const Tables& plan, const Real* recurrence, const V* d, int n, const PairTables& out) {
-    for (int k = 0; k < n; ++k) {
-        const V dx = d[3 * k], dy = d[3 * k + 1], dz = d[3 * k + 2];
-        V r2 = dx * dx;
-        r2 += dy * dy;
-        r2 += dz * dz;
-        const V r = root(r2), inverse = Real(1) / r;
-        V* table = out.angular + k * Sizes<L>::n_angular;
-        const V x = dx * inverse, y = dy * inverse, z = dz * inverse;
-        table[0] = x, table[1] = y, table[2] = z, table[3] = inverse;
-        radial<Slopes>(plan, recurrence, r, out.R + k * plan.n_radial, out.D + k * plan.n_radial);
-        angular<L>(plan, x, y, z, table, out.Y + k * Sizes<L>::n_y);
-    }
+    for (int k = 0; k < n; k += kTogether)
+        fill_together<L, Slopes, kTogether>(plan, recurrence, d + 3 * k, out.R + k * plan.n_radial,
+                                            out.D + k * plan.n_radial, out.Y + k * Sizes<L>::n_y,
+                                            out.angular + k * Sizes<L>::n_angular);
 }
 
 // A[b][m] += sum over slots of R[slot][b] * Y[slot][m].
@@ -115,6 +137,8 @@ inline void outer_sum(V* A, int stride, const V* R, int r_stride, const V* Y, in
 template <int MB>
 inline void outer_sums(V* A, int stride, const V* R, int r_stride, const V* Y, int y_stride, int n_slots, int count) {
     int n = 0;
+    if (MB == 1)
+        for (; n + 8 <= count; n += 8) outer_sum<8, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
     for (; n + 4 <= count; n += 4) outer_sum<4, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
     if (count - n == 3) outer_sum<3, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
     if (count - n == 2) outer_sum<2, MB>(A + n * stride, stride, R + n, r_stride, Y, y_stride, n_slots);
@@ -130,9 +154,17 @@ inline void accumulate(const Tables& plan, const int* channel_offset, const Pair
         V* A = v + channel_offset[l];
         const V* Y = t.Y + l * l;
         int m = 0;
-        for (; m + 3 <= dim; m += 3) outer_sums<3>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
-        if (dim - m == 2) outer_sums<2>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
-        if (dim - m == 1) outer_sums<1>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
+        const auto go = [&]<int MB>() {
+            outer_sums<MB>(A + m, dim, t.R, plan.n_radial, Y + m, n_y, n_slots, count);
+            m += MB;
+        };
+        if (kManyRegisters && l == 2) go.template operator()<5>();
+        else if (kManyRegisters && l == 3) go.template operator()<7>();
+        else {
+            while (m + 3 <= dim) go.template operator()<3>();
+            if (dim - m == 2) go.template operator()<2>();
+            if (dim - m == 1) go.template operator()<1>();
+        }
     }
 }
 
@@ -156,20 +188,40 @@ inline void contract(const V* bar, int stride, const V* R, const V* D, int r_str
         }
 }
 
-template <int L, int NB>
+// The same for the kTogether slots of a group, NB at a time.
+template <int NB, int MB>
+inline void contract_group(const V* bar, int stride, const V* R, const V* D, int r_stride, int count, const V* Y, V* G,
+                           int n_y, V* along) {
+    static_assert(kTogether % NB == 0);
+    for (int k = 0; k < kTogether; k += NB)
+        contract<NB, MB>(bar, stride, R + k * r_stride, D + k * r_stride, r_stride, count, Y + k * n_y, G + k * n_y,
+                         n_y, along + k);
+}
+
+// As many sums at once as the registers hold: 2 NB MB of them.
+template <int L>
 inline void contract_all(const Tables& plan, const int* channel_offset, const V* bar, const V* R, const V* D,
                          const V* Y, V* G, V* along) {
-    constexpr int n_y = Sizes<L>::n_y;
+    constexpr int n_y = Sizes<L>::n_y, few = 2;
     const int stride = plan.n_radial;
     for (int l = 0; l <= L; ++l) {
         const int dim = 2 * l + 1, count = plan.radial_count[l];
-        const V* b = bar + channel_offset[l];
-        const V* y = Y + l * l;
+        const V *b = bar + channel_offset[l], *y = Y + l * l;
         V* g = G + l * l;
         int m = 0;
-        for (; m + 3 <= dim; m += 3) contract<NB, 3>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
-        if (dim - m == 2) contract<NB, 2>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
-        if (dim - m == 1) contract<NB, 1>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
+        const auto go = [&]<int NB, int MB>() {
+            contract_group<NB, MB>(b + m, dim, R, D, stride, count, y + m, g + m, n_y, along);
+            m += MB;
+        };
+        if (l == 0) go.template operator()<kTogether, 1>();
+        else if (kManyRegisters && l == 1) go.template operator()<kTogether, 3>();
+        else if (kManyRegisters && l == 2) go.template operator()<few, 5>();
+        else if (kManyRegisters && l == 3) go.template operator()<few, 7>();
+        else {
+            while (m + 3 <= dim) go.template operator()<few, 3>();
+            if (dim - m == 2) go.template operator()<few, 2>();
+            if (dim - m == 1) go.template operator()<few, 1>();
+        }
     }
 }
 
@@ -179,8 +231,10 @@ inline void slot_gradient(const Tables& plan, const V* table, const V* G, V alon
     const V x = table[0], y = table[1], z = table[2], inverse = table[3];
     const V *Q = table + 4, *c = Q + Sizes<L>::n_q, *s = c + L + 1;
     V fx = V{}, fy = V{}, fz = V{};
+#pragma GCC unroll 16
     for (int m = 0; m <= L; ++m) {
         V re = V{}, im = V{}, dre = V{}, dim = V{};
+#pragma GCC unroll 16
         for (int l = m; l <= L; ++l) {
             const int q = l * (l + 1) / 2 + m;
             const V g = G[l * l + l + m], h = G[l * l + l - m];

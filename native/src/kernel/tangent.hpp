@@ -11,7 +11,7 @@ inline void phi_tangent(const Tables& plan, const Job& job, const Work& w) {
     V* dv = w.bar;
     V* dY = w.gh;
     for (int k = 0; k < plan.n_v; ++k) dv[k] = V{};
-    for_each_chunk<L, true>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
+    for_each_chunk<L, true, kForwardChunk>(plan, job, w, [&](int z, int slot, int n, const PairTables& t) {
         for (int k = 0; k < n; ++k) {
             V e[3] = {};
             for (int lane = 0; lane < job.n_lanes; ++lane) {
@@ -38,7 +38,7 @@ inline void jacobian_lanes(const Tables& plan, const Job& job, const Work& w, in
         for (int axis = 0; axis < 3; ++axis) d[axis][lane] = Real(job.neighbors.d[3 * pairs[lane] + axis]);
         e[axes[lane]][lane] = 1;
     }
-    fill_tables<L, true>(plan, recurrence_of(plan, job.element, z), d, 1, {w.R, w.D, w.Y, w.angular});
+    fill_together<L, true, 1>(plan, recurrence_of(plan, job.element, z), d, w.R, w.D, w.Y, w.angular);
     V* dY = w.gh;
     V* dv = w.bar;
     const V along = harmonic_tangent<L>(plan, w.angular, e[0], e[1], e[2], dY);

@@ -11,10 +11,13 @@ namespace {
 
 typedef THALWEG_REAL Real;
 constexpr int W = THALWEG_LANES;
-constexpr int kChunk = 8;  // neighbour slots whose tables are held at once
 typedef Real V __attribute__((vector_size(sizeof(Real) * THALWEG_LANES), aligned(sizeof(Real) * THALWEG_LANES)));
 using Tables = PlanTables<Real>;
 using Job = BlockJob<Real>;
+constexpr bool kManyRegisters = sizeof(V) == 64;  // 32 of AVX-512
+constexpr int kTogether = kManyRegisters ? 4 : 2; // slots that are computed side by side, to hide latencies
+// Neighbour slots whose tables are held at once: they should fit the first-level cache.
+constexpr int kForwardChunk = 8, kBackwardChunk = 4;
 constexpr bool kDouble = sizeof(Real) == sizeof(double);
 
 inline V splat(Real x) { return x - V{}; }
