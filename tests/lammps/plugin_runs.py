@@ -127,12 +127,14 @@ def script(installation, structure, known, **changes):
     return INPUT.format(**(fields | changes))
 
 
-def evaluate(installation, folder, potential, structure, *, ranks=1, elements=None, **changes) -> Found:
-    """What LAMMPS makes of `structure` with atom types in the order `elements`."""
+def evaluate(
+    installation, folder, potential, structure, *, ranks=1, elements=None, known=None, **changes
+) -> Found:
+    """What LAMMPS makes of `structure` with atom types in the order `elements`, `known` to the potential."""
     elements = elements or potential.elements
     write_data(folder / "box.data", structure, elements)
     export_plugin(potential, folder / "p.thalweg")
-    done = installation.start(folder, script(installation, structure, elements, **changes), ranks)
+    done = installation.start(folder, script(installation, structure, known or elements, **changes), ranks)
     assert done.returncode == 0, done.stdout + done.stderr
     energies, pressures = (
         np.array((folder / name).read_text().split(), dtype=float) for name in ("energies", "pressures")

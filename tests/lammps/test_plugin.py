@@ -136,6 +136,34 @@ def test_a_part_of_a_hybrid(lammps, tmp_path):
 
 
 @pytest.mark.parametrize("ranks", [1, 2])
+def test_atoms_of_other_styles_are_left_alone(lammps, ranks, tmp_path):
+    crystal = skewed_silicon()
+    potential = random_potential("Si", train=[crystal])
+    atoms = crystal.to_atoms()
+    atoms.symbols[::7] = "Ar"  # which here feel nothing and are felt by nobody
+    ours = [atom.index for atom in atoms if atom.symbol == "Si"]
+    found = evaluate(
+        lammps,
+        tmp_path,
+        potential,
+        Structure.from_atoms(atoms),
+        ranks=ranks,
+        elements=("Si", "Ar"),
+        style="hybrid thalweg zero 4.0",
+        known=("Si", "NULL"),
+        substyle="thalweg",
+        more="pair_coeff *2 2 zero",
+    )
+    prediction = potential.predict(Structure.from_atoms(atoms[ours]))
+    assert found.energy == pytest.approx(prediction.energy, rel=TOLERANCE)
+    np.testing.assert_allclose(found.forces[ours], prediction.forces, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(found.bound[ours], prediction.forces_bound, rtol=TOLERANCE)
+    assert not found.forces[::7].any()
+    assert not found.bound[::7].any()
+    assert np.abs(prediction.forces).max() > 0.1
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
 def test_values_follow_atoms_through_dynamics(lammps, ranks, tmp_path):
     # Hot enough for atoms to change ranks and for lists to be built again; values are asked for every 20 steps.
     structure = skewed_silicon(repeat=4)
