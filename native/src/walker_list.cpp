@@ -2,12 +2,15 @@
 
 #include "barostat.hpp"
 #include "thalweg/neighbors.hpp"
+#include "thalweg/threads.hpp"
 
 #include <algorithm>
 #include <cmath>
 
 namespace thalweg {
 namespace {
+
+constexpr int kChunk = 16384;  // pairs of one task
 
 double square(const double* d) { return d[0] * d[0] + d[1] * d[1] + d[2] * d[2]; }
 
@@ -90,11 +93,16 @@ void WalkerList::find_close(const Walker& walker, const Limits& limits) {
 }
 
 void WalkerList::follow(const double* cell, double* offsets) const {
-    for (const Wrapped& one : wrapped_) {
-        for (int c = 0; c < 3; ++c) {
-            offsets[3 * one.pair + c] = one.shift[0] * cell[c] + one.shift[1] * cell[3 + c] + one.shift[2] * cell[6 + c];
+    const int n = static_cast<int>(wrapped_.size());
+    const auto move = [&](int from, int to) {
+        for (int w = from; w < to; ++w) {
+            const auto& [pair, shift] = wrapped_[w];
+            double* offset = offsets + 3 * static_cast<std::size_t>(pair);
+            for (int c = 0; c < 3; ++c) offset[c] = shift[0] * cell[c] + shift[1] * cell[3 + c] + shift[2] * cell[6 + c];
         }
-    }
+    };
+    if (n <= kChunk) return move(0, n);
+    parallel_for((n + kChunk - 1) / kChunk, [&](int c) { move(c * kChunk, std::min(n, (c + 1) * kChunk)); });
 }
 
 }  // namespace thalweg
