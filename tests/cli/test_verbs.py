@@ -9,7 +9,21 @@ from thalweg.cli.app import app
 from thalweg.errors import ModelError, OracleError, SetupError, StoreError
 from thalweg.loop.reporter import Progress, WalkerProgress
 
-VERBS = ("init", "run", "status", "report", "audit", "fit", "evaluate", "export", "doctor", "version")
+VERBS = (
+    "init",
+    "run",
+    "status",
+    "report",
+    "audit",
+    "carve",
+    "queue",
+    "fit",
+    "evaluate",
+    "md",
+    "export",
+    "doctor",
+    "version",
+)
 
 
 def stopped(reason):

@@ -151,13 +151,11 @@ def _general_plans(place: Place, *, through: bool = False) -> Iterator[_Plan]:
     across = place.structure.cell[place.structure.pbc if through else place.across]
     if not len(across) or (through and not place.vacuum.any()):
         return
-    if len(fixed):
-        plane = np.linalg.qr(fixed.T)[0]
-        across = across - (across @ plane) @ plane.T
+    nearest = min(place.apart.values())  # so much room keeps what two images of the target see apart
     for cubic in (False, True):
         widest = _widest(place, across, fixed, cubic)
-        for keep in {min(keep, 0.5 * widest - 1e-9) for keep in place.keeps} if widest > 0 else ():
-            for shortest in sorted({2.0 * keep + 2e-9, widest}):
+        for keep in sorted({min(keep, 0.5 * widest - 1e-9) for keep in place.keeps} if widest > 0 else ()):
+            for shortest in sorted({min(2.0 * keep + room, widest) for room in (2e-9, nearest, np.inf)}):
                 vectors = np.vstack([packed_lattice(across, shortest, cubic=cubic), fixed])
                 yield _Plan(Kind.PACKED, vectors, keep, TIGHT, n_inside(place.near, vectors))
 
