@@ -58,6 +58,17 @@ def test_a_defect_at_the_target_does_not_hide_the_crystal():
     assert found(structure, atom=len(atoms) - 1) is not None
 
 
+def test_an_alloy_without_order_repeats_its_sites_and_a_salt_its_elements():
+    atoms = bulk("Cu", cubic=True).repeat(6)
+    atoms.numbers[np.random.default_rng(0).random(len(atoms)) < 0.5] = 79
+    atoms.rattle(0.08, seed=0)
+    alloy = Structure.from_atoms(atoms)
+    volume = abs(np.linalg.det(found(alloy).vectors))
+    assert volume == pytest.approx(3.61**3 / 4)
+    salt = abs(np.linalg.det(found(hot(CRYSTALS["rocksalt"], 6)).vectors))
+    assert salt == pytest.approx(5.64**3 / 4)
+
+
 def test_a_liquid_has_none():
     atoms = bulk("Cu", cubic=True).repeat(7)
     atoms.positions[:] = np.random.default_rng(0).uniform(0, 7 * 3.61, atoms.positions.shape)

@@ -14,6 +14,7 @@ from ase.calculators.calculator import all_changes
 from ase.cluster import Octahedron
 from runs import cluster, make_config, same_model
 
+from thalweg.config import override
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.label import FailureKind
 from thalweg.loop.handing import hand_in
@@ -173,6 +174,18 @@ def test_before_the_first_label_they_wait_for_the_seeds(tmp_path):
     run(config, tmp_path / "run")
     with SqliteStore.read(tmp_path / "run") as store:
         assert [r.kind for r in store.labels_in_order()][:6] == ["seed"] * 4 + [HANDED] * 2
+
+
+def test_workers_side_by_side_answer_in_the_order_of_handing_in(finished, tmp_path):
+    config, folder = finished
+    parallel = override(config, {"executor.kind": "process", "executor.workers": 2})
+    hand_in(folder, [write(tmp_path, *range(1, 6))], max_atoms=300)
+    with SqliteStore.read(folder) as store:
+        queued = [question.structure_hash for question in store.handed_in()]
+    run(parallel, folder)
+    with SqliteStore.read(folder) as store:
+        learned = [r.structure.content_hash for r in store.labels_in_order() if r.kind == HANDED]
+    assert learned == queued
 
 
 class GrumpyEMT(emt.EMT):

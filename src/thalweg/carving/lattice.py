@@ -17,7 +17,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -68,7 +68,10 @@ def crystal_lattice(structure: Structure, near: Surroundings, across: BoolArray)
     box = structure.cell[structure.pbc]
     if not across.any():
         return None
-    found = _translations(near, np.linalg.qr(structure.cell[across].T)[0].T)
+    span = np.linalg.qr(structure.cell[across].T)[0].T
+    found = _translations(near, span)
+    if not len(found):  # an alloy without order repeats its sites, not its elements
+        found = _translations(replace(near, numbers=np.ones_like(near.numbers)), span)
     if not len(found):
         return None
     kept = _complete(found, box)
