@@ -48,7 +48,7 @@ def test_one_carved_cell_teaches_what_the_large_structure_needs(defect):
     before = ignorant.predict(defect)
     target = int(before.forces_bound.argmax())
     cell = carve(defect, ignorant, target, max_atoms=70)
-    assert cell.target_deviation == 0
+    assert cell.target_change == 0
     error = {
         name: np.linalg.norm(potential.predict(defect).forces - truth, axis=1)
         for name, potential in {

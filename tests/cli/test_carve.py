@@ -68,7 +68,7 @@ def test_a_named_atom_and_several_cells_as_json(halted, model, tmp_path):
     assert [cell["atom"] for cell in data["cells"]] == [5]
     data = json.loads(invoke(*arguments, "--cells", 4).output)
     assert [cell["atom"] for cell in data["cells"]] == [812, 10]
-    assert all(cell["target_deviation"] == 0 for cell in data["cells"])
+    assert all(cell["target_change"] == 0 for cell in data["cells"])
     assert len(ase.io.read(output, index=":")) == 2
     data = json.loads(invoke(*arguments, "--cells", 4, "--above", 0.4).output)
     assert [cell["atom"] for cell in data["cells"]] == [812]

@@ -64,7 +64,7 @@ def carve(structure: Structure, potential: Potential, atom: int, *, max_atoms: i
     for plans in (_crystal_plans(place), _general_plans(place), _general_plans(place, through=True)):
         cells = [cell for plan in plans if (cell := _cell(place, plan)) is not None]
         best = min([*cells, *([best] if best else [])], key=lambda cell: cell.score, default=None)
-        if best is not None and best.target_deviation == 0:
+        if best is not None and best.target_change == 0:
             break
     if best is None:
         raise InputError(
@@ -105,7 +105,7 @@ def carve_uncertain(
     cells: list[Cell] = []
     while left and len(cells) < n_cells:
         cell = carve(structure, potential, left[0], max_atoms=max_atoms)
-        covered = {int(i) for i in cell.parent[cell.deviation < COVERED]} | {left[0]}
+        covered = {int(i) for i in cell.parent[cell.change < COVERED]} | {left[0]}
         left = [i for i in left if i not in covered]
         cells.append(cell)
     return cells
@@ -255,7 +255,7 @@ def _whole(place: Place) -> Cell:
         atom=place.atom,
         target=place.atom,
         parent=np.arange(n, dtype=np.int64),
-        deviation=np.zeros(n),
+        change=np.zeros(n),
         bound=prediction.forces_bound,
         novelty=prediction.novelty,
         bound_before=float(prediction.forces_bound[place.atom]),
@@ -281,7 +281,7 @@ def _finished(
         atom=place.atom,
         target=0,
         parent=place.near.parent[taken],
-        deviation=place.deviation(structure, taken),
+        change=place.change(structure, taken),
         bound=prediction.forces_bound,
         novelty=prediction.novelty,
         bound_before=float(bound[0]),

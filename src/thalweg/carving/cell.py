@@ -14,7 +14,7 @@ from thalweg.structure import BoolArray, FloatArray, IntArray, Structure
 EXACT = 1e-6
 """Features that differ by less, relative to their size, are the same but for rounding."""
 BESIDE = 2.0
-"""Weight of the deviation beside the target against the boundary's excess."""
+"""Weight of the change beside the target against the boundary's excess."""
 GRAIN = 0.05
 """Cells that differ by less in the sum of both are told apart by their number of atoms."""
 
@@ -41,7 +41,7 @@ class Cell:
         The same atom here.
     parent : int64 ndarray, shape (n_atoms,)
         Each atom's number in the large structure.
-    deviation : float64 ndarray, shape (n_atoms,), dimensionless
+    change : float64 ndarray, shape (n_atoms,), dimensionless
         |phi - phi_parent| over the usual size of phi: 0 where an atom sees what it saw in the large structure.
     bound : float64 ndarray, shape (n_atoms,), eV/Å
     novelty : float64 ndarray, shape (n_atoms,), or None
@@ -59,7 +59,7 @@ class Cell:
     atom: int
     target: int
     parent: IntArray
-    deviation: FloatArray
+    change: FloatArray
     bound: FloatArray
     novelty: FloatArray | None
     bound_before: float
@@ -71,12 +71,12 @@ class Cell:
     @property
     def kept(self) -> BoolArray:
         """Atoms that see exactly what they saw, shape (n_atoms,)."""
-        return self.deviation < EXACT
+        return self.change < EXACT
 
     @property
-    def target_deviation(self) -> float:
-        """The target's deviation; 0 where its environment is kept."""
-        value = float(self.deviation[self.target])
+    def target_change(self) -> float:
+        """The target's change; 0 where its environment is kept."""
+        value = float(self.change[self.target])
         return 0.0 if value < EXACT else value
 
     @property
@@ -89,9 +89,9 @@ class Cell:
         """Smaller is better: the target's environment before all; then a boundary no more uncertain than the target
         together with the environments of the atoms beside it; then the number of atoms."""
         worse = max(0.0, self.excess - 1.0)
-        beside = float(np.mean(self.deviation[self._beside()])) if len(self.structure) > 1 else 0.0
+        beside = float(np.mean(self.change[self._beside()])) if len(self.structure) > 1 else 0.0
         disturbed = round((worse + BESIDE * beside) / GRAIN) * GRAIN
-        return (round(self.target_deviation, 4), disturbed, len(self.structure))
+        return (round(self.target_change, 4), disturbed, len(self.structure))
 
     def _beside(self) -> IntArray:
         from ase.geometry import find_mic
@@ -110,7 +110,7 @@ class Cell:
             "kind": str(self.kind),
             "n_atoms": len(self.structure),
             "formula": self.structure.to_atoms().get_chemical_formula(),
-            "target_deviation": self.target_deviation,
+            "target_change": self.target_change,
             "n_kept": int(self.kept.sum()),
             "bound": self.bound_before,
             "bound_in_cell": float(self.bound[self.target]),

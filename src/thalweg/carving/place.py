@@ -116,7 +116,7 @@ class Place:
         """Largest force (eV/Å) that is usual around the target."""
         return float(np.quantile(np.linalg.norm(self.before[1], axis=1), ORDINARY))
 
-    def deviation(self, structure: Structure, taken: IntArray) -> FloatArray:
+    def change(self, structure: Structure, taken: IntArray) -> FloatArray:
         """How far each atom's features are from what they were, over their usual size; shape (n_atoms,)."""
         phi = self.potential.features.phi([structure])
         mine = self.before[0]

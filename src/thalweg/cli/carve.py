@@ -105,7 +105,7 @@ def _write(cut: list[Cell], large: Scored, file: Path, output: Path) -> None:
         if cell.novelty is not None:
             atoms.arrays["novelty"] = cell.novelty
         atoms.arrays["parent"] = cell.parent
-        atoms.arrays["deviation"] = cell.deviation
+        atoms.arrays["change"] = cell.change
         atoms.info |= {"source": file.name, "why": _why(cell, large), "target": cell.target}
         frames.append(atoms)
     with output.open("w", encoding="utf-8") as stream:
@@ -118,8 +118,10 @@ def _line(cell: Cell) -> str:
     how = {"whole": "the whole structure", "crystal": "cut along the crystal's lattice"}
     how |= {"packed": "cut to a compact periodic cell", "cluster": "cut to a cluster"}
     kept = "its environment kept"
-    if cell.target_deviation > 0:
-        kept = f"its environment NOT kept (features off by {100 * cell.target_deviation:.2g} %): allow more atoms"
+    if cell.target_change > 0:
+        kept = (
+            f"its environment NOT kept (features off by {100 * cell.target_change:.2g} %): allow more atoms"
+        )
     boundary = f"boundary at {100 * cell.excess:.0f} % of its uncertainty"
     if cell.excess > WORSE:
         boundary += " (more uncertain than the atom itself: a larger cell may help)"
