@@ -65,3 +65,13 @@ def test_refusal_names_the_dimension_and_what_came(text, unit, parts):
         parse_quantity(text, unit)
     for part in parts:
         assert part in str(caught.value)
+
+
+def test_pressures():
+    import ase.units
+
+    assert parse_quantity("1 bar", "GPa") == 1e-4
+    assert parse_quantity("15 kbar", "GPa") == 1.5
+    assert parse_quantity("1 eV/Å^3", "GPa") == pytest.approx(1 / ase.units.GPa, rel=1e-8)
+    with pytest.raises(InputError, match="expected a pressure or stress"):
+        parse_quantity("1 eV", "GPa")

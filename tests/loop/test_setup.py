@@ -119,3 +119,12 @@ def test_a_structure_that_the_oracle_cannot_treat_is_named_by_its_number(tmp_pat
     ase.io.write(path, [Octahedron("Cu", 2), Octahedron("Fe", 2, latticeconstant=3.6)])
     with pytest.raises(OracleError, match="start structure 2 of 2"):
         setup_of(path, oracle=EMT)
+
+
+def test_walkers_at_a_pressure(tmp_path):
+    setup = setup_of(
+        crystal(tmp_path), explore={"ensemble": "npt", "pressure": "20 kbar", "coupling": "full"}
+    )
+    assert (setup.md.ensemble, setup.md.pressure_gpa, setup.md.coupling) == ("npt", 2.0, "full")
+    with pytest.raises(InputError, match=r"explore\.ensemble: npt needs structures that are periodic"):
+        setup_of(cluster(tmp_path), explore={"ensemble": "npt"})

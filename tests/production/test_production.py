@@ -106,7 +106,9 @@ def test_the_log_holds_what_ase_computes(copper_potential, cell, tmp_path):
     assert column(tmp_path, "bound_eV_per_A") == pytest.approx(bounds, abs=1e-5)
 
 
-@pytest.mark.parametrize("plan", [PLAN, NPT, replace(NPT, format="traj"), replace(PLAN, ensemble="nve")])
+@pytest.mark.parametrize(
+    "plan", [PLAN, NPT, replace(NPT, format="traj", precision="mixed"), replace(PLAN, ensemble="nve")]
+)
 @pytest.mark.parametrize("stop_after", [0, 1, 2])
 def test_an_interrupted_trajectory_goes_on_bit_for_bit(
     copper_potential, cell, tmp_path, monkeypatch, plan, stop_after
@@ -284,6 +286,7 @@ def test_npt_of_a_molecule_is_refused_before_a_file_is_made(copper_potential, ce
         ({"timestep_fs": 0.0}, "timestep"),
         ({"ensemble": "npt", "barostat_fs": 1.0}, "20 time steps"),
         ({"format": "xyz"}, "extxyz or traj"),
+        ({"precision": "half"}, "double or mixed"),
     ],
 )
 def test_bad_plans(change, words):

@@ -36,6 +36,13 @@ class FrameFormat(StrEnum):
     TRAJ = "traj"
 
 
+class PrecisionName(StrEnum):
+    """Arithmetic of the forces."""
+
+    DOUBLE = "double"
+    MIXED = "mixed"
+
+
 def md(
     model: Annotated[Path, typer.Argument(help="A run's folder, or a saved potential's.")],
     structure: Annotated[
@@ -46,7 +53,7 @@ def md(
         EnsembleName, typer.Option("--ensemble", "-e", help="What is constant.")
     ] = EnsembleName.NVT,
     temperature: Annotated[float, typer.Option("--temperature", "-T", min=0, help="K.")] = 300.0,
-    pressure: Annotated[float, typer.Option("--pressure", "-p", help="GPa, of npt.")] = 0.0,
+    pressure: Annotated[str, typer.Option("--pressure", "-p", help="Of npt; bare: GPa.")] = "0",
     timestep: Annotated[
         str | None, typer.Option("--timestep", help="fs. [default: by the lightest atom, 0.5, 1 or 2]")
     ] = None,
@@ -85,6 +92,9 @@ def md(
     bulk_modulus: Annotated[
         float, typer.Option("--bulk-modulus", help="GPa, rough: it sets the barostat's speed and no average.")
     ] = 100.0,
+    precision: Annotated[
+        PrecisionName, typer.Option("--precision", help="Of the forces; mixed takes about half the time.")
+    ] = PrecisionName.DOUBLE,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same trajectory.")] = 1,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing until the end.")] = False,
@@ -116,7 +126,7 @@ def md(
         timestep_fs=step_fs,
         ensemble=ensemble.value,
         temperature=temperature,
-        pressure_gpa=pressure,
+        pressure_gpa=_number("--pressure", pressure, "GPa"),
         coupling=coupling.value,
         barostat_fs=_number("--barostat-time", barostat_time, "fs"),
         bulk_modulus_gpa=bulk_modulus,
@@ -127,6 +137,7 @@ def md(
         halt=None if halt.strip().lower() == "off" else _number("--halt", halt, "eV/Å"),
         velocities=velocities,
         format=format_.value,
+        precision=precision.value,
         seed=seed,
     )
     folder = output or Path("md") / structure.name.split(".")[0]

@@ -28,6 +28,7 @@ _ENERGY: _Exponents = (1, 0, 0, 0)
 _LENGTH: _Exponents = (0, 1, 0, 0)
 _TIME: _Exponents = (0, 0, 1, 0)
 _TEMPERATURE: _Exponents = (0, 0, 0, 1)
+_STRESS: _Exponents = (1, -3, 0, 0)
 
 _JOULE = 1 / 1.602176634e-19  # eV; exact since 2019
 _MOLE = 6.02214076e23
@@ -66,6 +67,12 @@ _UNITS: dict[str, Unit] = {
     "h": Unit(3600e15, _TIME),
     "d": Unit(86400e15, _TIME),
     "K": Unit(1.0, _TEMPERATURE),
+    "Pa": Unit(1e-30 * _JOULE, _STRESS),
+    "MPa": Unit(1e-24 * _JOULE, _STRESS),
+    "GPa": Unit(1e-21 * _JOULE, _STRESS),
+    "bar": Unit(1e-25 * _JOULE, _STRESS),
+    "kbar": Unit(1e-22 * _JOULE, _STRESS),
+    "atm": Unit(1.01325e-25 * _JOULE, _STRESS),
 }
 
 _DIMENSIONS: dict[_Exponents, tuple[str, str]] = {
@@ -75,7 +82,7 @@ _DIMENSIONS: dict[_Exponents, tuple[str, str]] = {
     _TIME: ("a time", "fs, ps, s, min, h"),
     _TEMPERATURE: ("a temperature", "K"),
     (1, -1, 0, 0): ("a force", "eV/Å, meV/Å, kcal/mol/Å"),
-    (1, -3, 0, 0): ("a stress", "eV/Å^3"),
+    _STRESS: ("a pressure or stress", "GPa, kbar, bar, eV/Å^3"),
     (0, 0, -1, 0): ("a rate", "1/fs, 1/ps"),
 }
 

@@ -25,7 +25,8 @@ from thalweg.config.oracle import OracleConfig
 from thalweg.config.system import SystemConfig
 from thalweg.config.system import resolve as _resolve
 
-Ensemble = Literal["nvt", "nve"]
+Ensemble = Literal["nvt", "nve", "npt"]
+Coupling = Literal["isotropic", "axes", "full"]
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
 ExecutorKind = Literal["serial", "process"]
 
@@ -57,7 +58,17 @@ class ExploreConfig(Section):
     """How the walkers move on the model's forces."""
 
     ensemble: Ensemble = Field(
-        default="nvt", description="nvt (Langevin thermostat) or nve (constant energy)."
+        default="nvt",
+        description="nvt (Langevin thermostat), nve (constant energy), or for crystals and liquids npt (constant "
+        "temperature and pressure).",
+    )
+    pressure: Annotated[float, quantity("GPa"), InUnit("GPa")] = Field(
+        default=0.0, description="Pressure of npt."
+    )
+    coupling: Coupling = Field(
+        default="isotropic",
+        description="What npt may change of the cell: isotropic (its volume), axes (its lengths along x, y and z) or "
+        "full (all six strains).",
     )
     temperature: Annotated[tuple[float, ...], quantities("K", "> 0"), InUnit("K")] = Field(
         default=(300.0, 500.0),

@@ -173,7 +173,7 @@ class _Run:
 
     def _adopt_changes(self, changes: list[str]) -> None:
         target_changed = any(line.startswith("target.") for line in changes)
-        explored = ("temperature", "walkers", "strain", "ensemble")
+        explored = ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling")
         explore_changed = any(line.startswith(f"explore.{key}") for line in changes for key in explored)
         self.state.policy = retarget(
             self.state.policy,
@@ -186,7 +186,7 @@ class _Run:
             kept = zip(self.state.walkers, fresh, strict=False)
             warmed = [
                 exploration.rethermalise(old, new.temperature, self.state.rng)
-                if np.array_equal(old.structure.cell, new.structure.cell)
+                if self.setup.md.ensemble == "npt" or np.array_equal(old.structure.cell, new.structure.cell)
                 else new
                 for old, new in kept
             ]

@@ -91,6 +91,10 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
         raise InputError(
             "explore.strain: only structures that are periodic in three directions can be strained"
         )
+    if explore.ensemble == "npt" and not all(s.pbc.all() for s in structures):
+        raise InputError(
+            "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
+        )
     return Setup(
         config=config,
         rules=Rules(
@@ -108,6 +112,8 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
             timestep_fs=timestep,
             friction_per_fs=explore.friction,
             ensemble=explore.ensemble,
+            pressure_gpa=explore.pressure,
+            coupling=explore.coupling,
             record_stride=max(1, round(SAMPLE_FS / timestep)),
             history_stride=max(1, round(2.0 / timestep)),
             history_length=64,

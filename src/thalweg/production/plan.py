@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from thalweg.errors import InputError, check
 from thalweg.explorers import Limits, MdSettings
 from thalweg.explorers.md import Coupling, Ensemble
-from thalweg.potential import Potential
+from thalweg.potential import Potential, Precision
 
 TrajectoryFormat = Literal["extxyz", "traj"]
 
@@ -44,6 +44,8 @@ class Plan:
     velocities : bool
         Whether frames hold velocities (as momenta).
     format : 'extxyz' or 'traj'
+    precision : 'double' or 'mixed'
+        Of the forces; mixed takes about half the time.
     seed : int
     """
 
@@ -62,6 +64,7 @@ class Plan:
     halt: float | None = 0.5
     velocities: bool = False
     format: TrajectoryFormat = "extxyz"
+    precision: Precision = "double"
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -69,7 +72,13 @@ class Plan:
         check(0 <= self.temperature < math.inf, f"temperature: expected 0 K or more, got {self.temperature}")
         check(min(self.every, self.log_every) >= 1, "the trajectory and the log need a stride of at least 1")
         check(self.uncertainty_every >= 0, f"uncertainty: a stride of {self.uncertainty_every} steps is none")
-        check(self.format in ("extxyz", "traj"), f"format: expected extxyz or traj, got {self.format!r}")
+        check(
+            self.precision in get_args(Precision),
+            f"precision: expected double or mixed, got {self.precision!r}",
+        )
+        check(
+            self.format in get_args(TrajectoryFormat), f"format: expected extxyz or traj, got {self.format!r}"
+        )
         check(0 <= self.seed < 2**64, f"seed: expected 0 to 2**64 - 1, got {self.seed}")
         if self.halt is not None and not 0 < self.halt < math.inf:
             raise InputError(f"halt: expected a bound above 0 eV/Å, or off, got {self.halt}")

@@ -171,7 +171,7 @@ def _open(
     path = folder / f"trajectory.{plan.format}"
     return _Run(
         potential=potential,
-        core=CoreField(potential.elements, potential.force_field),
+        core=CoreField(potential.elements, potential.field(plan.precision)),
         plan=plan,
         folder=folder,
         frames=open_frames(path, walker.masses, velocities=plan.velocities, mark=facts.get("frames")),
