@@ -222,6 +222,7 @@ void bind_walkers(nb::module_& m) {
         .def_rw("history_length", &MdSettings::history_length)
         .def_rw("score_stride", &MdSettings::score_stride)
         .def_rw("log_stride", &MdSettings::log_stride)
+        .def_rw("screen_share", &MdSettings::screen_share)
         .def("set_barostat", [](MdSettings& self, const std::string& coupling, double pressure, double mobility) {
             self.barostat = {coupling_named(coupling), pressure, mobility};
         }, "coupling"_a, "pressure"_a, "mobility"_a);

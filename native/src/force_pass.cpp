@@ -37,12 +37,16 @@ void divide_structure(int s, int begin, int end, std::vector<Chunk>& chunks) {
                           parts == 1, 0, 0, {}, {}});
 }
 
+// Structures that a pass is about; all of them when empty.
+using Chosen = std::vector<char>;
+
 // Small structures share a chunk until it is full.
-void divide(const Batch& batch, int n_centres, std::vector<Chunk>& chunks) {
+void divide(const Batch& batch, int n_centres, const Chosen& chosen, std::vector<Chunk>& chunks) {
     chunks.clear();
     for (int s = 0; s < batch.n_structures; ++s) {
+        if (!chosen.empty() && !chosen[s]) continue;
         const int begin = batch.first_atom[s], end = std::min(batch.first_atom[s + 1], n_centres);
-        const bool joins = !chunks.empty() && chunks.back().whole && end - chunks.back().begin <= kChunkAtoms;
+        const bool joins = !chunks.empty() && chunks.back().whole && chunks.back().end == begin && end - chunks.back().begin <= kChunkAtoms;
         if (joins) chunks.back().end = end, chunks.back().last_structure = s;
         else divide_structure(s, begin, end, chunks);
     }
@@ -80,11 +84,12 @@ template <class Real>
 class Pass {
 public:
     Pass(const PackedModel<Real>& model, const ZblTable* zbl, const Batch& batch, const PairList& pairs,
-         const ForceOutput& out)
-        : model_(model), zbl_(zbl), batch_(batch), pairs_(pairs), out_(out),
+         const ForceOutput& out, Chosen chosen)
+        : model_(model), zbl_(zbl), batch_(batch), pairs_(pairs), out_(out), chosen_(std::move(chosen)),
           n_centres_(static_cast<int>(pairs.first.size()) - 1),
           members_(out.deviation || out.member_forces), forces_(out.forces || out.virials || members_),
-          n_sets_(members_ ? model.n_sets : 1) {
+          screened_(out.deviation && out.screen && !out.member_forces),
+          n_sets_(screened_ ? 2 : members_ ? model.n_sets : 1) {
         check(n_centres_ <= batch.n_atoms() && (n_centres_ == batch.n_atoms() || batch.n_structures == 1),
               "neighbour list: only a single structure may have ghost atoms");
     }
@@ -93,13 +98,13 @@ public:
         static thread_local Caller caller;
         energies_ = grown(caller.energies, n_centres_);
         std::vector<Chunk>& chunks = caller.chunks;
-        divide(batch_, n_centres_, chunks);
+        divide(batch_, n_centres_, chosen_, chunks);
         grown(caller.spare_sums, chunks.size());
         for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].sums.swap(caller.spare_sums[k]);
         parallel_for(int(chunks.size()), [&](int k) { run_chunk(chunks[k]); });
         if (out_.forces || members_) {
-            const int n = batch_.n_atoms(), n_ranges = (n + kRange - 1) / kRange;
-            parallel_for(n_ranges, [&](int k) { sum_forces(chunks, k * kRange, std::min(n, (k + 1) * kRange)); });
+            for (int s = 0; s < batch_.n_structures; ++s)
+                if (chosen_.empty() || chosen_[s]) sum_structure(chunks, s);
         }
         if (out_.virials) sum_strain(chunks);
         if (out_.atom_energies)
@@ -189,6 +194,11 @@ private:
         const std::size_t at = std::size_t(element) * model_.n_sets;
         job.entries = model_.entry_pointers.data() + at;
         job.linear = model_.linear_pointers.data() + at;
+        if (screened_) {
+            const std::size_t row = std::size_t(element) * model_.n_rows + out_.screen->row % model_.n_rows;
+            job.entries = model_.screen_entry_pointers.data() + 2 * row;
+            job.linear = model_.screen_linear_pointers.data() + 2 * row;
+        }
         if (job.novelty) job.novelty_model = &model_.novelty[element];
         model_.kernel.run_block(model_.plan, job,
                                 w.aligned(model_.kernel.scratch_bytes(model_.plan, n_sets_, job.max_slots)));
@@ -222,6 +232,13 @@ private:
         }
     }
 
+    void sum_structure(const std::vector<Chunk>& chunks, int s) const {
+        const int first = batch_.first_atom[s], last = batch_.first_atom[s + 1];
+        const auto range = [&](int k) { sum_forces(chunks, first + k * kRange, std::min(last, first + (k + 1) * kRange)); };
+        if (last - first <= kRange) range(0);
+        else parallel_for((last - first + kRange - 1) / kRange, range);
+    }
+
     // Forces and deviations of atoms begin .. end: the sums of the chunks that they feel, in order.
     void sum_forces(const std::vector<Chunk>& chunks, int begin, int end) const {
         static thread_local Workspace<Real> work;
@@ -244,7 +261,7 @@ private:
             double most = 0.0;
             for (std::size_t k = 3; k < columns; k += 3)
                 most = std::max(most, g[k] * g[k] + g[k + 1] * g[k + 1] + g[k + 2] * g[k + 2]);
-            out_.deviation[begin + i] = std::sqrt(most);
+            out_.deviation[begin + i] = std::sqrt(most) * (screened_ ? model_.screen_scale : 1.0);
         }
     }
 
@@ -268,18 +285,35 @@ private:
     const Batch& batch_;
     const PairList& pairs_;
     const ForceOutput& out_;
+    const Chosen chosen_;
     const int n_centres_;
     const bool members_, forces_;
+    const bool screened_;
     const int n_sets_;
     double* energies_ = nullptr;  // (n_centres)
 };
+
+// Structures with an atom whose estimate asks for the whole committee.
+Chosen to_confirm(const Batch& batch, const ForceOutput& out) {
+    Chosen chosen(batch.n_structures, 0);
+    for (int s = 0; s < batch.n_structures; ++s)
+        for (int i = batch.first_atom[s]; i < batch.first_atom[s + 1] && !chosen[s]; ++i)
+            chosen[s] = !(out.deviation[i] <= out.screen->confirm[i]);
+    return chosen;
+}
 
 }  // namespace
 
 template <class Real>
 void force_pass(const PackedModel<Real>& model, const ZblTable* zbl, const std::vector<double>& reference_energies,
                 const Batch& batch, const PairList& pairs, const ForceOutput& out) {
-    Pass<Real>(model, zbl, batch, pairs, out).run(reference_energies);
+    Pass<Real>(model, zbl, batch, pairs, out, {}).run(reference_energies);
+    if (!out.screen || !out.deviation || out.member_forces) return;
+    Chosen chosen = to_confirm(batch, out);
+    if (std::find(chosen.begin(), chosen.end(), 1) == chosen.end()) return;
+    ForceOutput whole;
+    whole.deviation = out.deviation;
+    Pass<Real>(model, nullptr, batch, pairs, whole, std::move(chosen)).run(reference_energies);
 }
 
 template void force_pass(const PackedModel<double>&, const ZblTable*, const std::vector<double>&, const Batch&,

@@ -33,7 +33,8 @@ bool is_scored(const MdSettings& s, std::uint64_t step) {
 }  // namespace
 
 bool in_phase(const MdSettings& settings, std::uint64_t step, std::uint64_t other) {
-    return (settings.score_stride <= 1 && settings.log_stride == 0) || step == other;
+    const bool same_at_every_step = settings.score_stride <= 1 && settings.log_stride == 0 && settings.screen_share == 0.0;
+    return same_at_every_step || step == other;
 }
 
 void Group::add(const Walker& walker, const Limits& limits, BlockResult& result) {
@@ -50,6 +51,7 @@ void Group::add(const Walker& walker, const Limits& limits, BlockResult& result)
         noise_.push_back(std::sqrt((1.0 - keep_ * keep_) * walker.kT / walker.masses[i]));
         factor_.push_back(limits.species_factor[walker.species[i]]);
         floor_.push_back(limits.species_floor[walker.species[i]]);
+        confirm_.push_back((settings_.screen_share * limits.bound_label - floor_.back()) / factor_.back());
     }
     now_.positions.insert(now_.positions.end(), walker.positions.begin(), walker.positions.end());
     now_.velocities.insert(now_.velocities.end(), walker.velocities.begin(), walker.velocities.end());
@@ -186,6 +188,9 @@ void Group::evaluate(std::uint64_t done) {
     if (moving_cell_ || is_logged(step) || (settings_.log_stride > 0 && block_.n_steps == 0)) out.virials = now_.virials.data();
     if (now_.scored && field_.has_committee()) out.deviation = now_.bound.data();
     if (now_.scored && field_.has_novelty()) out.novelty = now_.novelty.data();
+    const bool sample = settings_.record_stride > 0 && step % settings_.record_stride == 0;
+    const Screen screen{static_cast<int>(step % (1 << 20)), confirm_.data()};
+    if (settings_.screen_share > 0.0 && !sample) out.screen = &screen;
     field_.compute(batch, pairs_, out);
     if (!out.deviation) return;
     for (std::size_t a = 0; a < factor_.size(); ++a) now_.bound[a] = now_.bound[a] * factor_[a] + floor_[a];
@@ -309,7 +314,7 @@ void Group::compact() {
         for (auto* values : {&phase->cells, &phase->virials}) keep(*values, 9, false);
     }
     keep(species_, 1, true);
-    for (auto* values : {&half_kick_, &noise_, &factor_, &floor_}) keep(*values, 1, true);
+    for (auto* values : {&half_kick_, &noise_, &factor_, &floor_, &confirm_}) keep(*values, 1, true);
     keep(pbc_, 3, false);
     std::erase_if(members_, [](const Member& m) { return m.finished; });
     first_atom_.assign(1, 0);

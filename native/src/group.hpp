@@ -77,6 +77,7 @@ private:
     std::vector<double> noise_;      // (n_atoms): s.d. of the Ornstein-Uhlenbeck step
     std::vector<double> factor_;     // (n_atoms): species_factor
     std::vector<double> floor_;      // (n_atoms): species_floor, eV/Å
+    std::vector<double> confirm_;    // (n_atoms): deviation above which the whole committee is asked, eV/Å
     Phase now_, before_;
     PairList pairs_;
 };

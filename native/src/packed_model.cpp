@@ -1,5 +1,9 @@
 #include "packed_model.hpp"
 
+#include <bit>
+#include <cmath>
+#include <numbers>
+
 namespace thalweg {
 namespace {
 
@@ -10,12 +14,26 @@ std::vector<Real> slice(const std::vector<double>& from, std::size_t begin, std:
     return std::vector<Real>(from.begin() + begin, from.begin() + begin + n);
 }
 
+// Largest length among n normal vectors in three dimensions over that of their signed sum, both on average. The law of
+// one length r is F(r) = erf(r / sqrt 2) - sqrt(2 / pi) r exp(-r^2 / 2); the largest is on average the integral of 1 - F^n.
+double largest_over_sum(int n) {
+    const double step = 1e-3, root = std::sqrt(2.0 / std::numbers::pi);
+    double largest = 0.0;
+    for (double r = 0.5 * step; r < 12.0; r += step)
+        largest += step * (1.0 - std::pow(std::erf(r / std::numbers::sqrt2) - root * r * std::exp(-0.5 * r * r), n));
+    return largest / (2.0 * root * std::sqrt(double(n)));
+}
+
+// Rows of a Hadamard matrix: orthogonal, of signs alone.
+double sign(int row, int member) { return std::popcount(unsigned(row & member)) % 2 ? -1.0 : 1.0; }
+
 }  // namespace
 
 template <class Real>
 PackedModel<Real>::PackedModel(const Evaluator& evaluator, const LinearModel& model)
     : plan(evaluator.plan().tables<Real>()), kernel(select_kernel<Real>(evaluator.kernel().name)) {
     pack_weights(evaluator, model);
+    if (model.n_members > 0) pack_screen(evaluator, model);
     if (model.novelty) pack_novelty(*model.novelty);
 }
 
@@ -33,6 +51,28 @@ void PackedModel<Real>::pack_weights(const Evaluator& evaluator, const LinearMod
         }
     for (const auto& v : entries) entry_pointers.push_back(v.data());
     for (const auto& v : linear) linear_pointers.push_back(v.data());
+}
+
+template <class Real>
+void PackedModel<Real>::pack_screen(const Evaluator& evaluator, const LinearModel& model) {
+    const std::size_t S = plan.n_elements, p = plan.n_features;
+    n_rows = int(std::bit_ceil(unsigned(model.n_members)));
+    screen_scale = largest_over_sum(model.n_members);
+    std::vector<double> w(p), e(plan.n_entries), l(plan.n_first);
+    for (std::size_t s = 0; s < S; ++s)
+        for (int row = 0; row < n_rows; ++row) {
+            std::fill(w.begin(), w.end(), 0.0);
+            for (int m = 0; m < model.n_members; ++m)
+                for (std::size_t k = 0; k < p; ++k) w[k] += sign(row, m) * model.member_deltas[(m * S + s) * p + k];
+            evaluator.plan().matrix_coefficients(w.data(), e.data(), l.data());
+            screen_entries.emplace_back(e.begin(), e.end());
+            screen_linear.emplace_back(l.begin(), l.end());
+        }
+    for (std::size_t k = 0; k < screen_entries.size(); ++k) {
+        const std::size_t mean = k / n_rows * n_sets;
+        screen_entry_pointers.insert(screen_entry_pointers.end(), {entries[mean].data(), screen_entries[k].data()});
+        screen_linear_pointers.insert(screen_linear_pointers.end(), {linear[mean].data(), screen_linear[k].data()});
+    }
 }
 
 template <class Real>

@@ -11,7 +11,12 @@ struct PackedModel {
     const KernelTable<Real>& kernel;
     int n_sets = 0;  // the mean, then the members
     std::vector<std::vector<Real>> entries, linear;  // [element * n_sets + set]
+    std::vector<std::vector<Real>> screen_entries, screen_linear;  // [element * n_rows + row]
     std::vector<const Real*> entry_pointers, linear_pointers;
+    // The mean and one signed sum of the members: [(element * n_rows + row) * 2 + {0, 1}].
+    int n_rows = 0;
+    std::vector<const Real*> screen_entry_pointers, screen_linear_pointers;
+    double screen_scale = 0.0;  // from the signed sum's length to the largest member's, on average
     struct NoveltyArrays {
         std::vector<Real> mean, scale, components, factors;
     };
@@ -22,6 +27,7 @@ struct PackedModel {
 
 private:
     void pack_weights(const Evaluator& evaluator, const LinearModel& model);
+    void pack_screen(const Evaluator& evaluator, const LinearModel& model);
     void pack_novelty(const NoveltyModel& model);
 };
 

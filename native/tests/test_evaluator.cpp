@@ -224,6 +224,39 @@ THALWEG_TEST(mixed_precision_follows_double) {
     expect_close(a.energy, b.energy, 1e-5, 1e-3, "energy");
 }
 
+// The rows of signs together are the whole committee: the mean of the squares over them is the members' sum.
+THALWEG_TEST(a_screen_misses_no_member_over_its_rows) {
+    const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
+    constexpr int n_members = 4;
+    const LinearForceField field(evaluator, random_model(*evaluator, n_members));
+    const System system(9);
+    const PairList pairs = build_pairs(system.batch(), field.r_cut());
+    std::vector<double> members(3 * kAtoms * n_members), forces(3 * kAtoms), never(kAtoms, 1e9), always(kAtoms, -1.0);
+    std::vector<double> looked(kAtoms), sum(kAtoms, 0.0), exact(kAtoms), confirmed(kAtoms);
+    ForceOutput out;
+    out.forces = forces.data(), out.deviation = exact.data(), out.member_forces = members.data();
+    field.compute(system.batch(), pairs, out);
+    out.member_forces = nullptr;
+    double scale = 0.0;
+    for (int row = 0; row < n_members; ++row) {
+        const Screen screen{row + 4 * row, never.data()};
+        out.deviation = looked.data(), out.screen = &screen;
+        field.compute(system.batch(), pairs, out);
+        for (int i = 0; i < kAtoms; ++i) sum[i] += looked[i] * looked[i] / n_members;
+    }
+    for (int i = 0; i < kAtoms; ++i) {
+        double squares = 0.0;
+        for (int k = 0; k < 3 * n_members; ++k) squares += std::pow(members[i * 3 * n_members + k], 2);
+        if (i == 0) scale = sum[i] / squares;
+        expect_close(sum[i], scale * squares, 1e-9, 1e-12, "atom " + std::to_string(i));
+    }
+    expect(scale > 0.3 && scale < 0.8, "scale " + std::to_string(scale));
+    const Screen screen{1, always.data()};
+    out.deviation = confirmed.data(), out.screen = &screen;
+    field.compute(system.batch(), pairs, out);
+    expect(confirmed == exact && looked != exact, "a confirmed structure has not the committee's deviations");
+}
+
 THALWEG_TEST(ghost_atoms_only_feel_forces) {
     const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
     const LinearForceField field(evaluator, random_model(*evaluator, 2));

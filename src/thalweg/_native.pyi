@@ -168,6 +168,7 @@ class MdSettings:
     history_stride: int
     history_length: int
     score_stride: int
+    screen_share: float
     log_stride: int
     def set_barostat(self, coupling: str, pressure: float, mobility: float) -> None: ...
 

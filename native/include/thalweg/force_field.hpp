@@ -5,6 +5,15 @@
 
 namespace thalweg {
 
+// A committee looked at through one sum over its members with signs, s_k (F_k - F) summed over k: its square is, on
+// average over the rows of signs, the sum of the members' squared deviations, and costs a member's forces instead of
+// all members'. Rows are orthogonal: looked at one after another, they miss no member. Where the estimated deviation of
+// an atom passes `confirm`, the whole committee is asked for its structure.
+struct Screen {
+    int row = 0;                      // any number; taken modulo the number of rows
+    const double* confirm = nullptr;  // (n_atoms), eV/Å
+};
+
 // Caller-owned outputs; a null pointer means "not wanted". compute() overwrites, it does not add.
 struct ForceOutput {
     double* energies = nullptr;   // (n_structures), eV: energy of each structure
@@ -14,6 +23,7 @@ struct ForceOutput {
     double* novelty = nullptr;    // (n_atoms): Mahalanobis distance to the training environments
     double* atom_energies = nullptr;  // (n_atoms), eV: of each environment; those of ghosts are left alone
     double* member_forces = nullptr;  // (n_atoms, M, 3), eV/Å: F_member - F_mean
+    const Screen* screen = nullptr;   // null, or with member_forces: `deviation` is the whole committee's everywhere
 };
 
 class ForceField {

@@ -57,6 +57,10 @@ __all__ = [
 
 Ensemble = Literal["nve", "nvt", "npt"]
 Coupling = Literal["isotropic", "axes", "full"]
+Committee = Literal["whole", "screened"]
+
+SCREEN_SHARE = 0.5
+"""Share of the label limit at which a screened committee is asked whole."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,10 @@ class MdSettings:
     score_stride : int
         Bounds and novelty are computed, and their limits looked at, at steps divisible by it and at samples; 0:
         never. Physical sanity is looked at in every step.
+    committee : 'whole' or 'screened'
+        Screened looks at one signed sum of the members a step, at an eighth of the cost, and asks the whole committee
+        for samples and where an atom's estimated bound passes half of its label limit. Bounds elsewhere are estimates,
+        right on average over a few steps.
     log_stride : int
         A row of the thermodynamic log at every step divisible by it; 0 keeps none.
     pressure_gpa : float, GPa
@@ -98,6 +106,7 @@ class MdSettings:
     history_length: int = 32
     skin: float = 0.5
     score_stride: int = 1
+    committee: Committee = "whole"
     log_stride: int = 0
     pressure_gpa: float = 0.0
     coupling: Coupling = "isotropic"
@@ -107,6 +116,8 @@ class MdSettings:
     def __post_init__(self) -> None:
         if self.ensemble not in get_args(Ensemble):
             raise InputError(f"ensemble must be 'nvt', 'nve' or 'npt', got {self.ensemble!r}")
+        if self.committee not in get_args(Committee):
+            raise InputError(f"committee must be 'whole' or 'screened', got {self.committee!r}")
         if not (0 < self.timestep_fs <= 100):
             raise InputError(f"timestep must lie above 0 and up to 100 fs, got {self.timestep_fs} fs")
         if not (0 < self.friction_per_fs <= 100) and self.ensemble != "nve":
@@ -148,6 +159,7 @@ class MdSettings:
         native.record_stride = self.record_stride
         native.history_stride, native.history_length = self.history_stride, self.history_length
         native.score_stride, native.log_stride = self.score_stride, self.log_stride
+        native.screen_share = SCREEN_SHARE if self.committee == "screened" else 0.0
         if self.ensemble == "npt":
             mobility = 1.0 / (self.bulk_modulus_gpa * GPa * self.barostat_fs * fs)
             native.set_barostat(self.coupling, self.pressure_gpa * GPa, mobility)
