@@ -1,0 +1,110 @@
+"""Molecular dynamics in LAMMPS with `pair_style thalweg` against our own loop, on the same potential.
+
+Both run at constant energy on one thread with the same skin from the same start, in turn; the least time per atom and
+step over all repeats is compared. Coefficients are random: what a potential costs does not depend on what it has
+learned.
+
+    THALWEG_LMP=/path/to/lmp THALWEG_LAMMPS_PLUGIN=/path/to/thalwegplugin.so python benchmarks/lammps_plugin.py
+
+`loop` is `advance` of thalweg.explorers.md, many steps a call; `plug-in` LAMMPS' loop time, all of it. `bound` asks for
+the error bound at every step, `bound / 10` at every tenth. Columns in µs per atom and step.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from common import parser, show, write
+from pace import CASES, SKIN, STEP_FS, our_seconds, write_data
+
+from thalweg.export.plugin import export_plugin
+from thalweg.potential import Potential
+
+RUNS = 6  # of each process: the shorter, the likelier that one is undisturbed
+SCRIPT = """units metal
+boundary p p p
+read_data data
+plugin load {plugin}
+pair_style thalweg precision {precision}
+pair_coeff * * p.thalweg {elements}
+neighbor {skin} bin
+neigh_modify every 1 delay 0 check yes
+timestep {timestep}
+fix 1 all nve
+{uncertainty}
+thermo_modify norm no
+thermo 1000000
+run 2
+"""
+
+
+def plugin_seconds(potential: Potential, atoms: Atoms, n_steps: int, precision: str, every: int) -> float:
+    """The least loop time of several short runs in one process; the bound is asked for at every `every`th step."""
+    script = SCRIPT.format(
+        plugin=Path(os.environ["THALWEG_LAMMPS_PLUGIN"]).resolve(),
+        precision=precision,
+        elements=" ".join(potential.elements),
+        skin=SKIN,
+        timestep=STEP_FS * 1e-3,
+        uncertainty=f"fix unc all pair {every} thalweg bound 1" if every else "",
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        export_plugin(potential, Path(folder) / "p.thalweg")
+        write_data(Path(folder) / "data", atoms, potential.elements)
+        (Path(folder) / "in").write_text(script + f"run {n_steps}\n" * RUNS)
+        command = [os.environ["THALWEG_LMP"], "-in", "in", "-log", "none"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    times = re.findall(r"Loop time of (\S+) on", done.stdout)
+    if done.returncode or len(times) != 1 + RUNS:
+        raise RuntimeError(f"{command[0]} failed: {done.stdout[-500:]} {done.stderr[-500:]}")
+    return min(map(float, times[1:])) / n_steps
+
+
+def measure(name: str, n_atoms: int, repeats: int) -> dict[str, Any]:
+    """One row of the table."""
+    case = CASES[name]
+    potential, atoms = case.potential(), case.structure(n_atoms)
+    n_steps = 10 * max(1, 1024 // n_atoms)
+    least: dict[str, float] = {}
+    for _ in range(repeats):
+        timed = {
+            "loop": our_seconds(potential, atoms, n_steps, "double"),
+            "plug-in": plugin_seconds(potential, atoms, n_steps, "double", 0),
+            "loop mixed": our_seconds(potential, atoms, n_steps, "mixed"),
+            "plug-in mixed": plugin_seconds(potential, atoms, n_steps, "mixed", 0),
+            "bound": plugin_seconds(potential, atoms, n_steps, "double", 1),
+            "bound / 10": plugin_seconds(potential, atoms, n_steps, "double", 10),
+        }
+        least = {key: min(value, least.get(key, np.inf)) for key, value in timed.items()}
+    micro = {key: 1e6 * value / n_atoms for key, value in least.items()}
+    row: dict[str, Any] = {"case": name, "atoms": n_atoms, "features": potential.basis.n_features}
+    row |= {f"{key} µs": value for key, value in micro.items()}
+    row["plug-in / loop"] = micro["plug-in"] / micro["loop"]
+    row["the same, mixed"] = micro["plug-in mixed"] / micro["loop mixed"]
+    return row
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--cases", nargs="+", default=["28n-100", "28n-300", "28n-700"], choices=list(CASES))
+    made.add_argument("--atoms", type=int, nargs="+", default=[256, 4096], choices=[256, 512, 4096])
+    made.add_argument("--repeats", type=int, default=5)
+    options = made.parse_args()
+    missing = [name for name in ("THALWEG_LMP", "THALWEG_LAMMPS_PLUGIN") if name not in os.environ]
+    if missing:
+        sys.exit(f"set {' and '.join(missing)}; docs/lammps.md says how to build the plug-in")
+    rows = [measure(name, n, options.repeats) for name in options.cases for n in options.atoms]
+    show("Time per atom and step, pair_style thalweg against our own loop", rows)
+    write("lammps_plugin", {"rows": rows}, options.output)
+
+
+if __name__ == "__main__":
+    main()
