@@ -135,6 +135,16 @@ def test_a_part_of_a_hybrid(lammps, tmp_path):
     np.testing.assert_allclose(part, whole, rtol=1e-9)
 
 
+def test_a_box_divided_by_load(lammps, tmp_path):
+    structure = salt()
+    potential = random_potential("Si", "C", train=[structure])
+    found = evaluate(
+        lammps, tmp_path, potential, structure, ranks=2, more="comm_style tiled\nbalance 1.0 rcb"
+    )
+    assert "rebalanc" in found.text.lower()
+    assert_agrees(found, potential.predict(structure))
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_atoms_of_other_styles_are_left_alone(lammps, ranks, tmp_path):
     crystal = skewed_silicon()
