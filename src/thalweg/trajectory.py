@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 from thalweg.config import automatic_timestep
 from thalweg.errors import check
 from thalweg.explorers import CoreField, Event, Limits, MdSettings, Snapshot, Verdict, WalkerState, advance
 from thalweg.explorers.block import BlockResult
+from thalweg.explorers.md import Coupling, Ensemble
 from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.structure import Structure
@@ -58,7 +58,11 @@ class Dynamics:
 
     Attributes
     ----------
-    ensemble : 'nvt' (Langevin) or 'nve'; the cell is fixed
+    ensemble : 'nvt' (Langevin), 'nve' or 'npt'; the cell is fixed in the first two
+    pressure_gpa : float, GPa
+        Of 'npt'.
+    coupling : 'isotropic', 'axes' or 'full'
+        What 'npt' may change: the volume, the lengths along x, y and z, or all six strains of the cell.
     timestep_fs : float or None, fs
         None: by the lightest atom, 0.5 with hydrogen, else 1 or 2.
     friction_per_fs : float, 1/fs
@@ -72,7 +76,9 @@ class Dynamics:
         Same seed, same trajectories.
     """
 
-    ensemble: Literal["nvt", "nve"] = "nvt"
+    ensemble: Ensemble = "nvt"
+    pressure_gpa: float = 0.0
+    coupling: Coupling = "isotropic"
     timestep_fs: float | None = None
     friction_per_fs: float = 0.01
     every_fs: float = 10.0
@@ -126,6 +132,8 @@ def explore(
         timestep_fs=step,
         friction_per_fs=dynamics.friction_per_fs,
         ensemble=dynamics.ensemble,
+        pressure_gpa=dynamics.pressure_gpa,
+        coupling=dynamics.coupling,
         record_stride=max(1, round(dynamics.every_fs / step)),
         history_stride=0,
         history_length=0,

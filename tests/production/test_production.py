@@ -12,6 +12,7 @@ from thalweg.explorers import CoreField, MdSettings, WalkerState, advance
 from thalweg.production import Plan, prepare_start, produce, summarise, write_summary
 from thalweg.production.restart import load_restart
 from thalweg.production.thermo import COLUMNS
+from thalweg.structure import Structure
 from thalweg.units import GPa, kB
 
 PLAN = Plan(
@@ -95,8 +96,6 @@ def test_the_log_holds_what_ase_computes(copper_potential, cell, tmp_path):
     assert column(tmp_path, "E_tot_eV") == pytest.approx(column(tmp_path, "E_pot_eV") + kinetic)
     pressures = []
     for frame in frames:
-        from thalweg.structure import Structure
-
         virial = copper_potential.predict(Structure.from_atoms(frame)).stress * frame.get_volume()
         v = frame.get_velocities()
         kinetic_part = (frame.get_masses()[:, None] * v * v).sum()
@@ -184,6 +183,20 @@ def test_it_halts_before_the_bound_is_passed(copper_potential, cell, tmp_path):
         assert one.positions == pytest.approx(other.positions, abs=1e-6)
 
 
+def test_a_screened_committee_halts_at_bounds_of_the_whole_one(copper_potential, cell, tmp_path):
+    free = run(copper_potential, cell, replace(PLAN, uncertainty_every=1), tmp_path / "free")
+    limit = 0.7 * free.worst["bound"]
+    strict = replace(PLAN, uncertainty_every=1, halt=limit)
+    whole = run(copper_potential, cell, strict, tmp_path / "whole")
+    screened = run(copper_potential, cell, replace(strict, committee="screened"), tmp_path / "screened")
+    assert whole.state == screened.state == "halted"
+    assert abs(screened.step - whole.step) < 40
+    offending = ase.io.read(tmp_path / "screened" / "halted.extxyz")
+    expected = copper_potential.predict(Structure.from_atoms(offending)).forces_bound
+    assert offending.arrays["bound"] == pytest.approx(expected, abs=1e-4)
+    assert expected.max() > limit
+
+
 def test_a_start_beyond_the_bound_halts_at_once(copper_potential, cell, tmp_path):
     squeezed = cell.with_positions(cell.positions + np.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]] * 0.5)
     outcome = run(copper_potential, squeezed, replace(PLAN, halt=0.02), tmp_path)
@@ -252,8 +265,6 @@ def test_supercells(cell, copper_potential, tmp_path):
 
 
 def replace_pbc(structure, pbc):
-    from thalweg.structure import Structure
-
     return Structure(structure.numbers, structure.positions, structure.cell, np.array(pbc))
 
 

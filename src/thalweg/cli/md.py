@@ -43,6 +43,13 @@ class PrecisionName(StrEnum):
     MIXED = "mixed"
 
 
+class CommitteeName(StrEnum):
+    """How the committee is looked at."""
+
+    WHOLE = "whole"
+    SCREENED = "screened"
+
+
 def md(
     model: Annotated[Path, typer.Argument(help="A run's folder, or a saved potential's.")],
     structure: Annotated[
@@ -81,6 +88,12 @@ def md(
     uncertainty_every: Annotated[
         int, typer.Option("--uncertainty-every", min=0, help="Steps between looks at the bound; 0: never.")
     ] = 10,
+    committee: Annotated[
+        CommitteeName,
+        typer.Option(
+            "--committee", help="screened: an estimate at an eighth of the cost, confirmed near --halt."
+        ),
+    ] = CommitteeName.WHOLE,
     friction: Annotated[str, typer.Option("--friction", help="1/fs, of the thermostat.")] = "0.01",
     coupling: Annotated[
         CouplingName,
@@ -134,6 +147,7 @@ def md(
         every=every,
         log_every=log_every,
         uncertainty_every=uncertainty_every,
+        committee=committee.value,
         halt=None if halt.strip().lower() == "off" else _number("--halt", halt, "eV/Å"),
         velocities=velocities,
         format=format_.value,

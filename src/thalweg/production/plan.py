@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from thalweg.errors import InputError, check
 from thalweg.explorers import Limits, MdSettings
-from thalweg.explorers.md import Coupling, Ensemble
+from thalweg.explorers.md import Committee, Coupling, Ensemble
 from thalweg.potential import Potential, Precision
 
 TrajectoryFormat = Literal["extxyz", "traj"]
@@ -39,6 +39,9 @@ class Plan:
         Of the thermostat.
     every, log_every, uncertainty_every : int, steps
         Between frames, rows of the log, and looks at the uncertainty; the last may be 0: never.
+    committee : 'whole' or 'screened'
+        As in `MdSettings`: screened looks cost an eighth, and ask the whole committee where an atom's estimated bound
+        passes half of `halt`, and for frames.
     halt : float, eV/Å, or None
         Largest error bound of any atom that is accepted; None: none is too large.
     velocities : bool
@@ -61,6 +64,7 @@ class Plan:
     every: int = 1000
     log_every: int = 100
     uncertainty_every: int = 10
+    committee: Committee = "whole"
     halt: float | None = 0.5
     velocities: bool = False
     format: TrajectoryFormat = "extxyz"
@@ -98,6 +102,7 @@ class Plan:
             history_stride=0,
             history_length=0,
             score_stride=self.uncertainty_every,
+            committee=self.committee,
             log_stride=self.log_every,
             pressure_gpa=self.pressure_gpa,
             coupling=self.coupling,
@@ -108,8 +113,10 @@ class Plan:
     def limits(self, potential: Potential) -> Limits:
         """Where it halts. Atoms too close, too hot, or no numbers any more, end it always."""
         has_novelty = potential.novelty is not None and self.halt is not None
+        bound = math.inf if self.halt is None else self.halt
         return Limits(
-            bound_break=math.inf if self.halt is None else self.halt,
+            bound_label=bound,  # by which a screened committee is asked whole
+            bound_break=bound,
             novelty_break=NOVELTY_MAX if has_novelty else math.inf,
             species_factor=potential.bounds.factors.tolist(),
             species_floor=potential.bounds.floors.tolist(),
