@@ -1,68 +1,96 @@
-"""How far a potential is from its oracle on labelled structures."""
+"""Errors of `thalweg fit` with nothing set, on sets with published errors, beside those errors.
+
+    python benchmarks/accuracy.py DATA_DIR --sets si cu mo ta inp acac
+
+`DATA_DIR` holds the files named in `reference_sets.py`. One result file for each set.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from common import parser, show, write
+from published import PUBLISHED, Published
+from reference_sets import FILES, Labelled, ReferenceSet, load
 
-from thalweg.label import Label
+from thalweg import api
+from thalweg.evaluation import compare
 from thalweg.potential import Potential
-from thalweg.structure import Structure
+
+ERRORS = ("energy_mae", "energy_rmse", "forces_mae", "forces_rmse")
 
 
-@dataclass(frozen=True)
-class Accuracy:
-    """Errors of forces, and what the bounds said of them.
-
-    force_rmse : eV/Å, over components
-    force_error_quantile : eV/Å, 95 % quantile over atoms of |F_model - F_oracle|
-    within : share of atoms whose error is below the target
-    coverage : share of atoms whose error is below the predicted bound; None without calibrated bounds
-    bound_median : eV/Å, median predicted bound; None likewise
-    energy_rmse : eV/atom
-    """
-
-    n_structures: int
-    force_rmse: float
-    force_error_quantile: float
-    within: float
-    coverage: float | None
-    bound_median: float | None
-    energy_rmse: float
-
-    def row(self, name: str) -> dict[str, Any]:
-        """For a table."""
-        return {"structures": name, **asdict(self)}
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("data", type=Path, help="folder of the reference data")
+    arguments.add_argument("--sets", nargs="+", choices=list(FILES), default=list(FILES))
+    arguments.add_argument("--effort", type=float, default=1.0, help="as in `thalweg fit`")
+    options = arguments.parse_args()
+    for name in options.sets:
+        tasks = [measure(task, options.effort) for task in load(name, options.data)]
+        rows = [row for task in tasks for row in task["rows"]]
+        rows += [_of_others(published) for published in PUBLISHED[name]]
+        show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
+        write(f"accuracy-{name}", {"set": name, "effort": options.effort, "tasks": tasks}, options.output)
 
 
-def accuracy(
-    potential: Potential,
-    labelled: Sequence[tuple[Structure, Label]],
-    *,
-    force_error: float = 0.15,
-    bounded: bool = True,
-) -> Accuracy:
-    """Predict them all and compare; `force_error` is the target in eV/Å.
+def measure(task: ReferenceSet, effort: float) -> dict[str, Any]:
+    """Fit one task, and compare."""
+    start = time.perf_counter()
+    result = api.fit(task.train, effort=effort)
+    seconds = time.perf_counter() - start
+    print(f"\n{task.name}: {len(task.train)} labels, {seconds:.0f} s")
+    print("\n".join(f"  {line}" for line in result.story()))
+    document = result.to_json()
+    blocks = {"training": document["train"]}
+    blocks |= {name: compare(result.potential, labelled).to_json() for name, labelled in task.tests.items()}
+    return {
+        "name": task.name,
+        "seconds": seconds,
+        "timing": document["timing"],
+        "model": document["model"],
+        "errors": blocks,
+        "rows": [_own(f"{task.name}, {part}", block) for part, block in blocks.items()],
+        "us_per_atom": cost(result.potential, next(iter(task.tests.values()), task.train)),
+    }
 
-    `bounded`: whether the potential's bounds are calibrated, and therefore worth a comparison.
-    """
-    differences, bounds, energies = [], [], []
-    for structure, label in labelled:
-        prediction = potential.predict(structure)
-        differences.append(prediction.forces - label.forces)
-        bounds.append(prediction.forces_bound)
-        energies.append((prediction.energy - label.energy) / len(structure))
-    errors = np.linalg.norm(np.concatenate(differences), axis=1)
-    bound = np.concatenate(bounds)
-    return Accuracy(
-        n_structures=len(labelled),
-        force_rmse=float(np.sqrt(np.mean(np.concatenate(differences) ** 2))),
-        force_error_quantile=float(np.quantile(errors, 0.95)),
-        within=float(np.mean(errors <= force_error)),
-        coverage=float(np.mean(errors <= bound)) if bounded else None,
-        bound_median=float(np.median(bound)) if bounded else None,
-        energy_rmse=float(np.sqrt(np.mean(np.square(energies)))),
-    )
+
+def cost(potential: Potential, labelled: Labelled) -> float:
+    """Energies and forces of the mean potential, µs per atom, over the largest structure; least of five."""
+    from thalweg.features.batch import pack
+
+    structure = max((pair[0] for pair in labelled), key=len)
+    packed = pack([structure], potential.elements)
+    times = []
+    for _ in range(5):
+        start = time.perf_counter()
+        potential.force_field.compute(*packed.arrays, deviation=False, novelty=False)
+        times.append(time.perf_counter() - start)
+    return float(np.min(times)) / len(structure) * 1e6
+
+
+def _own(part: str, block: Mapping[str, Any]) -> dict[str, Any]:
+    return _row("thalweg fit", part, {key: block.get(key) for key in ERRORS}, per_atom=1000.0)
+
+
+def _of_others(published: Published) -> dict[str, Any]:
+    values = asdict(published)
+    part = f"{published.source}, {'training' if published.training else 'test'}"
+    return _row(published.model, part, values, per_atom=1.0)
+
+
+def _row(model: str, part: str, values: Mapping[str, Any], *, per_atom: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"model": model, "of": part}
+    for key in ERRORS:
+        value = values.get(key)
+        row[key] = None if value is None else value * (per_atom if key.startswith("energy") else 1.0)
+    return row
+
+
+if __name__ == "__main__":
+    main()

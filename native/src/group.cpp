@@ -51,7 +51,7 @@ void Group::add(const Walker& walker, const Limits& limits, BlockResult& result)
         noise_.push_back(std::sqrt((1.0 - keep_ * keep_) * walker.kT / walker.masses[i]));
         factor_.push_back(limits.species_factor[walker.species[i]]);
         floor_.push_back(limits.species_floor[walker.species[i]]);
-        confirm_.push_back((settings_.screen_share * limits.bound_label - floor_.back()) / factor_.back());
+        confirm_.push_back((settings_.screen_share * std::min(limits.bound_label, limits.bound_break) - floor_.back()) / factor_.back());
     }
     now_.positions.insert(now_.positions.end(), walker.positions.begin(), walker.positions.end());
     now_.velocities.insert(now_.velocities.end(), walker.velocities.begin(), walker.velocities.end());
@@ -189,7 +189,8 @@ void Group::evaluate(std::uint64_t done) {
     if (now_.scored && field_.has_committee()) out.deviation = now_.bound.data();
     if (now_.scored && field_.has_novelty()) out.novelty = now_.novelty.data();
     const bool sample = settings_.record_stride > 0 && step % settings_.record_stride == 0;
-    const Screen screen{static_cast<int>(step % (1 << 20)), confirm_.data()};
+    const std::uint64_t look = step / std::max<std::uint64_t>(1, settings_.score_stride);
+    const Screen screen{static_cast<int>(look % (1 << 20)), confirm_.data()};
     if (settings_.screen_share > 0.0 && !sample) out.screen = &screen;
     field_.compute(batch, pairs_, out);
     if (!out.deviation) return;

@@ -63,8 +63,8 @@ struct MdSettings {
     std::size_t history_length = 0;    // the most recent ones are kept
     std::uint64_t score_stride = 1;    // bound and novelty at steps divisible by it and at samples; 0: never
     std::uint64_t log_stride = 0;      // 0: no log
-    // The committee through one row of signs a step; the whole one at samples, and for a walker with an atom whose
-    // estimated bound passes this share of its label limit. 0: the whole one always.
+    // The committee through one row of signs a look; the whole one at samples, and for a walker with an atom whose
+    // estimated bound passes this share of its lower limit. 0: the whole one always.
     double screen_share = 0.0;
     Barostat barostat{};
 };

@@ -27,6 +27,7 @@ from thalweg.config.system import resolve as _resolve
 
 Ensemble = Literal["nvt", "nve", "npt"]
 Coupling = Literal["isotropic", "axes", "full"]
+Committee = Literal["whole", "screened"]
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
 ExecutorKind = Literal["serial", "process"]
 
@@ -90,6 +91,11 @@ class ExploreConfig(Section):
     )
     block: Annotated[float, quantity("fs", "> 0"), InUnit("fs")] = Field(
         default=50.0, description="Length of the pieces in which walkers advance between two questions."
+    )
+    committee: Committee = Field(
+        default="whole",
+        description="How the error bound is looked at in every step: by the whole committee, or screened by one signed "
+        "sum of its members, which costs an eighth, with the whole one asked where a bound comes near its limit.",
     )
     strain: Annotated[float, quantity("", ">= 0", "<= 0.2")] = Field(
         default=0.0,

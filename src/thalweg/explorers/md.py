@@ -59,8 +59,8 @@ Ensemble = Literal["nve", "nvt", "npt"]
 Coupling = Literal["isotropic", "axes", "full"]
 Committee = Literal["whole", "screened"]
 
-SCREEN_SHARE = 0.5
-"""Share of the label limit at which a screened committee is asked whole."""
+SCREEN_SHARE = 0.75
+"""Share of the limit at which a screened committee is asked whole."""
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,9 @@ class MdSettings:
         Bounds and novelty are computed, and their limits looked at, at steps divisible by it and at samples; 0:
         never. Physical sanity is looked at in every step.
     committee : 'whole' or 'screened'
-        Screened looks at one signed sum of the members a step, at an eighth of the cost, and asks the whole committee
-        for samples and where an atom's estimated bound passes half of its label limit. Bounds elsewhere are estimates,
-        right on average over a few steps.
+        Screened looks at one signed sum of the members a look, at an eighth of the cost, and asks the whole committee
+        for samples and where an atom's estimated bound passes three quarters of its limit. Bounds elsewhere are
+        estimates, right on average over a few looks.
     log_stride : int
         A row of the thermodynamic log at every step divisible by it; 0 keeps none.
     pressure_gpa : float, GPa

@@ -114,6 +114,7 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
             ensemble=explore.ensemble,
             pressure_gpa=explore.pressure,
             coupling=explore.coupling,
+            committee=explore.committee,
             record_stride=max(1, round(SAMPLE_FS / timestep)),
             history_stride=max(1, round(2.0 / timestep)),
             history_length=64,

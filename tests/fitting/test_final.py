@@ -27,7 +27,7 @@ def fresh_model(observations):
 
 
 def test_sums_over_folds_give_the_model_of_all_labels(labelled):
-    baseline = make_baseline(labelled, BASIS)
+    baseline = make_baseline(labelled, BASIS.elements)
     observations = [observe(Features(BASIS), *pair, baseline) for pair in labelled]
     whole = fresh_model(observations)
     folds = [Grams(BASIS.n_columns) for _ in range(3)]
@@ -55,7 +55,7 @@ def test_every_label_is_predicted_once_by_a_model_that_has_not_seen_it(labelled)
 
 
 def test_noise_is_held_to_the_forces(labelled):
-    baseline = make_baseline(labelled, BASIS)
+    baseline = make_baseline(labelled, BASIS.elements)
     model = fresh_model([observe(Features(BASIS), *pair, baseline) for pair in labelled])
     x = model.fitted.x.copy()
     energy, virial = (model.prior.n_prior + KINDS.index(kind) for kind in (Kind.ENERGY, Kind.VIRIAL))

@@ -1,0 +1,21 @@
+"""From labels to a potential, without the loop: basis, noise and error bounds by what is held out."""
+
+from __future__ import annotations
+
+from thalweg.fitting.assembly import FitSettings
+from thalweg.fitting.choice import Choice, Wanted
+from thalweg.fitting.data import Labelled, data_hash, is_isolated_atom, make_baseline
+from thalweg.fitting.final import Fit, fit_chosen, fit_labels
+
+__all__ = [
+    "Choice",
+    "Fit",
+    "FitSettings",
+    "Labelled",
+    "Wanted",
+    "data_hash",
+    "fit_chosen",
+    "fit_labels",
+    "is_isolated_atom",
+    "make_baseline",
+]

@@ -1,0 +1,235 @@
+"""The basis that the labels ask for: cutoff and size by held-out errors, within a limit of work.
+
+    1  spread    errors of a small basis on a sample of the labels say how noise grows (thalweg.fitting.spread)
+    2  cutoff    the same sample and basis at a ladder of cutoffs, from the automatic one downhill
+    3  stress    labels of stress are held against the best of these
+    4  size      all labels, a ladder of bases, each some two times larger, until the held-out error falls by less
+                 than GAIN, or the next one would take more work or more time per atom than allowed
+
+Held-out error: that of 5-fold cross-validation, geometric mean over kinds of rows (thalweg.models.folds). Work is
+counted and not timed, so that the same labels give the same basis on every machine:
+
+    work = DESIGN m n + m n² + EVIDENCE n³      m rows, n columns; some 2e10 a second and core
+
+What the user has fixed is not searched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from thalweg.features import AceBasis
+from thalweg.features.defaults import automatic_cutoff, default_basis, ordered_elements
+from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
+from thalweg.fitting.data import Labelled, Spread
+from thalweg.fitting.screening import Screen
+from thalweg.fitting.spread import Law, StressFindings
+from thalweg.models.training import Baseline
+
+CUTOFF_STEP = 1.12
+CUTOFFS = (0.55, 2.0)
+"""Shortest and longest cutoff over the automatic one."""
+SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
+    1: ((12, 10, 8, 8), (14, 11, 11, 8), (14, 11, 11, 10), (16, 14, 12, 11)),
+    2: ((8, 7, 5), (10, 8, 6), (10, 8, 6, 5), (12, 10, 8)),
+    3: ((6, 5, 3), (7, 5, 5), (9, 7, 6), (10, 8, 6, 3)),
+}
+"""Degrees by number of elements; for more elements the default alone."""
+GAIN = 0.015
+MOST_FEATURES = 3000
+"""Of one element: some 10 µs per atom and step."""
+WORK = 5e12
+_DESIGN, _EVIDENCE = 2000.0, 20.0
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One decision: the setting, its value, why in words, and what was compared."""
+
+    setting: str
+    chosen: Any
+    why: str
+    tried: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def chosen_in_words(self) -> str:
+        """The value for people."""
+        if self.setting == "r_cut":
+            return f"{self.chosen:g} Å"
+        return "by the labels" if isinstance(self.chosen, dict) else str(self.chosen)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "setting": self.setting,
+            "chosen": self.chosen,
+            "why": self.why,
+            "tried": [dict(trial) for trial in self.tried],
+        }
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the user fixed; None is chosen."""
+
+    r_cut: float | None = None
+    correlation_order: int | None = None
+    max_degree: tuple[int, ...] | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether the size is fixed."""
+        return self.max_degree is not None or self.correlation_order is not None
+
+    def basis(self, elements: Iterable[str], periodic: bool, r_cut: float | None = None) -> AceBasis:
+        """The default basis with what is wanted."""
+        return default_basis(elements, periodic, self.r_cut or r_cut, self.correlation_order, self.max_degree)
+
+
+@dataclass(eq=False)
+class Chosen:
+    """A fitted basis and how it was chosen."""
+
+    fitted: Fitted
+    choices: list[Choice] = field(default_factory=list)
+    stress: StressFindings | None = None
+
+
+def choose(labelled: Labelled, baseline: Baseline, wanted: Wanted, settings: FitSettings) -> Chosen:
+    """Choose a basis for labels in shuffled order, none of an isolated atom, and fit it."""
+    elements = ordered_elements(baseline.elements)
+    periodic = any(bool(structure.pbc.any()) for structure, _ in labelled)
+    if len(labelled) < ENOUGH:
+        fitted = fit_basis(
+            labelled, wanted.basis(elements, periodic), baseline, Spread.alike(len(labelled)), settings
+        )
+        why = f"{len(labelled)} labels are too few to choose by; the defaults of the elements"
+        return Chosen(fitted, [Choice("basis", _named(fitted.basis), why)])
+    screen = Screen(labelled, baseline, settings)
+    r_cut, choices = wanted.r_cut or automatic_cutoff(elements, periodic), []
+    screen.learn_spread(r_cut)
+    if wanted.r_cut is None:
+        choices.append(choose_cutoff(screen, r_cut))
+        r_cut = choices[-1].chosen
+    choices.append(_noise_law(screen))
+    spread, stress = screen.judge(r_cut)
+    if wanted.sized or len(elements) not in SIZES:
+        basis = wanted.basis(elements, periodic, r_cut)
+        return Chosen(fit_basis(labelled, basis, baseline, spread, settings), choices, stress)
+    fitted, choice = _choose_size(labelled, baseline, spread, settings, r_cut)
+    return Chosen(fitted, [*choices, choice], stress)
+
+
+def _noise_law(screen: Screen) -> Choice:
+    """The laws of noise that the screen has learned."""
+    of_energy, of_forces = screen.laws
+    words = [
+        f"energies' {_in_words(of_energy, 'eV/atom above the lowest')}",
+        f"forces' {_in_words(of_forces, 'eV/Å rms')}",
+    ]
+    chosen = {
+        name: {"limit": law.limit, "power": law.power} if np.isfinite(law.limit) else None
+        for name, law in (("energy", of_energy), ("forces", of_forces))
+    }
+    return Choice("noise", chosen, f"by the likelihood of held-out errors: {', '.join(words)}")
+
+
+def _in_words(law: Law, unit: str) -> str:
+    if not np.isfinite(law.limit):
+        return "is uniform"
+    return f"grows from {law.limit:g} {unit} on{', as the square' if law.power == 2 else ''}"
+
+
+def choose_cutoff(screen: Screen, start: float) -> Choice:
+    """Go along a ladder of cutoffs from the start, downhill in the held-out error."""
+    errors: dict[int, float] = {}
+
+    def error(step: int) -> float:
+        if step not in errors:
+            factor = CUTOFF_STEP**step
+            inside = CUTOFFS[0] <= factor <= CUTOFFS[1]
+            errors[step] = screen.held_out(_rounded(start * factor)).score if inside else np.inf
+        return errors[step]
+
+    best = 0
+    for direction in (1, -1):
+        while error(best + direction) < error(best):
+            best += direction
+    known = {k: float(np.exp(e - errors[best])) for k, e in sorted(errors.items()) if np.isfinite(e)}
+    tried = tuple({"r_cut": _rounded(start * CUTOFF_STEP**k), "error": round(e, 4)} for k, e in known.items())
+    others = ", ".join(f"{t['error']:.2f} at {t['r_cut']} Å" for t in tried if t["error"] != 1.0)
+    why = f"held-out error relative to it: {others} ({screen.n_labels} labels, {screen.n_features} features)"
+    return Choice("r_cut", _rounded(start * CUTOFF_STEP**best), why, tried)
+
+
+def _choose_size(
+    labelled: Labelled, baseline: Baseline, spread: Spread, settings: FitSettings, r_cut: float
+) -> tuple[Fitted, Choice]:
+    elements = baseline.elements
+    best: Fitted | None = None
+    tried: list[dict[str, Any]] = []
+    reason = "the largest of the ladder"
+    start = None
+    for degrees in SIZES[len(elements)]:
+        basis = default_basis(elements, True, r_cut, None, degrees)
+        reason_to_stop = too_much(basis, labelled, settings) if best is not None else None
+        if reason_to_stop is not None:
+            reason = f"the next one, {basis.n_features} features, {reason_to_stop}"
+            break
+        fitted = fit_basis(labelled, basis, baseline, spread, settings, start)
+        assert fitted.held_out is not None
+        tried.append(_trial(fitted))
+        start = fitted.model.fitted.x
+        gain = 1.0 if best is None else 1.0 - np.exp(fitted.held_out.score - _score(best))
+        if best is not None and gain <= 0:
+            reason = f"{basis.n_features} features are no better on labels held out"
+            break
+        best = fitted
+        if gain < GAIN:
+            reason = f"the last step lowered the held-out error by {gain:.1%} only"
+            break
+    assert best is not None
+    lowest = tried[0]["error"]
+    steps = ", ".join(f"{t['n_features']} features {t['error'] / lowest:.2f}" for t in tried)
+    why = f"held-out error by size: {steps}; {reason}"
+    return best, Choice("max_degree", list(best.basis.max_degree), why, tuple(tried))
+
+
+def _score(fitted: Fitted) -> float:
+    return float("inf") if fitted.held_out is None else fitted.held_out.score
+
+
+def _trial(fitted: Fitted) -> dict[str, Any]:
+    held_out = fitted.held_out
+    assert held_out is not None
+    return {
+        "max_degree": list(fitted.basis.max_degree),
+        "n_features": fitted.basis.n_features,
+        "error": float(np.exp(held_out.score)),
+        **{str(kind): value for kind, value in held_out.rmse.items()},
+    }
+
+
+def too_much(basis: AceBasis, labelled: Labelled, settings: FitSettings) -> str | None:
+    """Why a basis is beyond the limits, in words, or None."""
+    m, n = sum(3 * len(structure) + 7 for structure, _ in labelled), basis.n_columns
+    work = _DESIGN * m * n + m * n**2 + _EVIDENCE * n**3
+    if work > WORK * settings.effort:
+        return f"takes more work than allowed (effort {work / WORK:.1f} would do)"
+    if basis.n_features > MOST_FEATURES:
+        return f"is beyond {MOST_FEATURES}, the limit of time per atom"
+    if n > m:
+        return "has more coefficients than the labels have numbers"
+    return None
+
+
+def _rounded(length: float) -> float:
+    return round(length, 2)
+
+
+def _named(basis: AceBasis) -> dict[str, Any]:
+    return {"r_cut": basis.r_cut, "max_degree": list(basis.max_degree)}

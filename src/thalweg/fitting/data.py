@@ -1,0 +1,122 @@
+"""What a fit starts from: labels, what is known before them, and the equations they make.
+
+Each label has a spread: how many times noisier its energy, forces and virial are than those of an ordinary label
+(thalweg.fitting.spread). Its rows and targets are divided by that number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from vesin import ase_neighbor_list
+
+from thalweg.features import Features
+from thalweg.features.batch import species_of
+from thalweg.features.zbl import ZblBaseline, ZblCutoffs
+from thalweg.label import Label
+from thalweg.models import Block, Kind, Observation
+from thalweg.models.training import Baseline, estimate_reference_energies, observe
+from thalweg.structure import FloatArray, Structure
+
+Labelled = Sequence[tuple[Structure, Label]]
+
+
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Noise of each label over that of an ordinary one, by kind.
+
+    Attributes
+    ----------
+    energy, forces, virial : float64 ndarray, shape (n_labels,)
+        At least 1.
+    pressure : float, eV/Å³
+        Isotropic stress that all stress labels have in excess of what energies and forces say.
+    """
+
+    energy: FloatArray
+    forces: FloatArray
+    virial: FloatArray
+    pressure: float = 0.0
+
+    @classmethod
+    def alike(cls, n_labels: int) -> Spread:
+        """Every label an ordinary one."""
+        return cls(np.ones(n_labels), np.ones(n_labels), np.ones(n_labels))
+
+    def of(self, kind: Kind, label: int) -> float:
+        """The spread of one label's rows."""
+        arrays = {Kind.ENERGY: self.energy, Kind.FORCES: self.forces, Kind.VIRIAL: self.virial}
+        return float(arrays[kind][label])
+
+    def taken(self, labels: Sequence[int]) -> Spread:
+        """That of some of the labels."""
+        index = np.asarray(labels, dtype=np.int64)
+        return Spread(self.energy[index], self.forces[index], self.virial[index], self.pressure)
+
+
+def equations(
+    features: Features, pair: tuple[Structure, Label], baseline: Baseline, spread: Spread, label: int
+) -> Observation:
+    """The blocks of one label, divided by its spread; `label` is its place in `spread`."""
+    structure, known = pair
+    if known.stress is not None and spread.pressure != 0.0:
+        known = replace(known, stress=known.stress - spread.pressure * np.array([1.0, 1, 1, 0, 0, 0]))
+    return rescaled(observe(features, structure, known, baseline), spread, label)
+
+
+def rescaled(observation: Observation, spread: Spread, label: int) -> Observation:
+    """Blocks divided by the spread of their label."""
+    factors = [1.0 / spread.of(block.kind, label) for block in observation]
+    return tuple(
+        block
+        if factor == 1.0
+        else Block(block.kind, block.rows * factor, block.targets * factor, block.label_noise * factor)
+        for block, factor in zip(observation, factors, strict=True)
+    )
+
+
+def is_isolated_atom(structure: Structure) -> bool:
+    """One atom in empty space: its label is a reference energy and says nothing of interactions."""
+    return len(structure) == 1 and not structure.pbc.any()
+
+
+def make_baseline(labelled: Labelled, elements: tuple[str, ...]) -> Baseline:
+    """Core repulsion inside the shortest labelled distances, and reference energies.
+
+    Those of isolated atoms where all are labelled, else fitted.
+    """
+    energies = np.full(len(elements), np.nan)
+    for structure, label in labelled:
+        if is_isolated_atom(structure):
+            energies[species_of(structure, elements)[0]] = label.energy
+    if np.isnan(energies).any():
+        structures = [structure for structure, _ in labelled]
+        energies = estimate_reference_energies(structures, [label.energy for _, label in labelled], elements)
+    cutoffs = ZblCutoffs.from_covalent_radii(elements)
+    shortest = shortest_distances(
+        [structure for structure, _ in labelled], elements, float(cutoffs.outer.max())
+    )
+    return Baseline(elements, energies, ZblBaseline(elements, cutoffs.inside(shortest)))
+
+
+def shortest_distances(structures: Sequence[Structure], elements: Sequence[str], cutoff: float) -> FloatArray:
+    """Shortest distance of each pair of elements, (n_elements, n_elements), Å; inf where none is below `cutoff`."""
+    n = len(elements)
+    shortest = np.full((n, n), np.inf)
+    for structure in structures:
+        i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), cutoff)
+        species = species_of(structure, elements)
+        np.minimum.at(shortest, (species[i], species[j]), d)
+    return np.asarray(np.minimum(shortest, shortest.T))
+
+
+def data_hash(labelled: Labelled) -> str:
+    """SHA-256 of the structures and their energies and forces, in any order."""
+    parts = []
+    for structure, label in labelled:
+        numbers: FloatArray = np.concatenate([[label.energy], label.forces.ravel()]).astype("<f8")
+        parts.append(structure.content_hash + hashlib.sha256(numbers.tobytes()).hexdigest())
+    return hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()

@@ -1,0 +1,160 @@
+"""How noisy each label is beside the others: laws whose one number is learned from held-out errors.
+
+Notation
+    h_i      excess energy of label i, eV/atom: above the lowest, less what composition explains
+    f_i      rms of its forces, eV/Å
+    e_i      held-out energy error over sqrt(n_atoms); q_i: rms of its held-out force errors
+    s_i      spread of a label: (1 + (h_i / h_c)²)^(k/2) for energies, the same of f_i and f_c for forces; k: 1 or 2
+    t_i      rms over components of (stress label - prediction), times V / sqrt(n_atoms)
+
+A basis cannot follow a crystal squeezed to 30 eV/atom as well as one near its minimum, and should not try at the
+latter's expense; how fast errors grow is different in each data set. So h_c, f_c and k are those under which the
+held-out errors are most likely, taken as double exponential, -sum_i log s_i - n log mean(|e_i| / s_i), since
+outliers are many.
+
+Stress labels are held against a model of energies and forces alone. In plane-wave calculations of one basis set they
+may have a constant offset (Pulay stress); files may order components differently from group to group. An offset that
+stands out, of its own error and of the other deviations, is taken away. Labels beyond OUTLIER times the median t count
+less and less, s_i = (t_i / (OUTLIER median t))². Nothing is thrown away, and `StressFindings` says what was found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thalweg.features.batch import species_of
+from thalweg.fitting.data import Labelled, Spread
+from thalweg.label import Label
+from thalweg.potential import Potential
+from thalweg.structure import FloatArray, Structure
+from thalweg.units import GPa
+
+
+@dataclass(frozen=True)
+class Law:
+    """How noise grows with a size: from `limit` (eV/atom or eV/Å) on, with this power of it; inf: not at all."""
+
+    limit: float = float("inf")
+    power: int = 1
+
+    def __call__(self, size: FloatArray) -> FloatArray:
+        """s_i for sizes h_i or f_i, at least 1."""
+        return np.asarray(np.hypot(1.0, size / self.limit) ** self.power)
+
+
+ENERGY_LAWS = (Law(), *(Law(limit, k) for limit in (10.0, 5.0, 2.5, 1.2, 0.6, 0.3) for k in (1, 2)))
+"""What heat does, up to some 1000 K, leaves the noise of energies as it is."""
+FORCES_LAWS = (Law(), *(Law(limit, k) for limit in (20.0, 10.0, 5.0, 2.5) for k in (1, 2)))
+"""Likewise."""
+OUTLIER = 3.0
+_LEAST_OFFSET = 0.1 * GPa
+_SURE, _STANDS_OUT = 5.0, 3.0
+_FEW = 10
+_DOUBT = 3.0
+"""Log likelihood by which a law must beat uniform noise."""
+
+
+def excess_energies(labelled: Labelled, elements: Sequence[str]) -> FloatArray:
+    """h_i: energies per atom, less their least-deviations fit by composition, above the lowest; (n,), eV/atom."""
+    counts = np.array(
+        [np.bincount(species_of(s, elements), minlength=len(elements)) for s, _ in labelled], dtype=np.float64
+    )
+    n_atoms = counts.sum(axis=1)
+    X, y = counts / n_atoms[:, None], np.array([label.energy for _, label in labelled]) / n_atoms
+    weight = np.ones(len(y))
+    for _ in range(30):  # least absolute deviations by reweighting: outliers have one vote each
+        fitted = X @ np.linalg.lstsq(X * weight[:, None], y * weight, rcond=1e-10)[0]
+        weight = 1.0 / np.sqrt(np.abs(y - fitted) + 1e-4)
+    residual = y - fitted
+    return np.asarray(residual - residual.min())
+
+
+def force_sizes(labelled: Labelled) -> FloatArray:
+    """f_i: rms force components, 0 where none are labelled; (n,), eV/Å."""
+    return np.array(
+        [float(np.sqrt(np.mean(label.forces**2))) if label.has_forces else 0.0 for _, label in labelled]
+    )
+
+
+def most_likely_law(size: FloatArray, error: FloatArray, laws: Sequence[Law]) -> Law:
+    """The law under which held-out errors, shape (n,), are most likely; errors of 0 say nothing."""
+    useful = error > 1e-9 * max(float(np.median(error)), 1e-12)
+    if useful.sum() < _FEW:
+        return Law()
+    size, error = size[useful], error[useful]
+
+    def log_likelihood(law: Law) -> float:
+        s = law(size)
+        value = -float(np.log(s).sum()) - len(s) * float(np.log((error / s).mean()))
+        return value if np.isinf(law.limit) else value - _DOUBT
+
+    return max(laws, key=log_likelihood)
+
+
+@dataclass(frozen=True)
+class StressFindings:
+    """What was found about the stress labels.
+
+    n_labels, n_outliers : stress labels, and those beyond OUTLIER times the median deviation
+    typical : GPa, median over labels of the rms deviation from a model of energies and forces
+    pressure : GPa, the constant offset taken away; 0 where none stood out
+    """
+
+    n_labels: int
+    n_outliers: int
+    typical: float
+    pressure: float
+
+    @property
+    def warning(self) -> str | None:
+        """Words for the user where the labels do not hang together."""
+        words = []
+        if self.pressure:
+            words.append(
+                f"stress labels are off by a constant {self.pressure:+.2f} GPa from what energies and forces "
+                "say (Pulay stress?); it was taken away"
+            )
+        if self.n_outliers > 0.05 * self.n_labels:
+            words.append(
+                f"{self.n_outliers} of {self.n_labels} stress labels deviate by more than {OUTLIER:.0f} times the "
+                f"usual {self.typical:.2g} GPa (another order of components in some?); they count less"
+            )
+        return "; ".join(words) or None
+
+
+def judge_stress(
+    labelled: Labelled, potential: Potential, spread: Spread
+) -> tuple[Spread, StressFindings | None]:
+    """The spread completed for virials, by a potential fitted to energies and forces alone."""
+    index = [i for i, (_, label) in enumerate(labelled) if label.stress is not None]
+    if len(index) < _FEW:
+        return spread, None
+    deviation = np.array([_stress_deviation(labelled[i], potential) for i in index])
+    factor = np.array([labelled[i][0].volume / np.sqrt(len(labelled[i][0])) for i in index])
+    mean = deviation[:, :3].mean(axis=1)
+    offset = float(np.median(mean))
+    error = 1.86 * float(np.median(np.abs(mean - offset))) / np.sqrt(len(index))  # of a median, from the MAD
+    without = deviation - offset * np.array([1.0, 1, 1, 0, 0, 0])
+    rms = np.sqrt((without**2).mean(axis=1))
+    if abs(offset) < max(_SURE * error, _STANDS_OUT * float(np.median(rms)), _LEAST_OFFSET):
+        offset, rms = 0.0, np.sqrt((deviation**2).mean(axis=1))
+    t = rms * factor
+    relative = t / (OUTLIER * max(float(np.median(t)), 1e-12))
+    virial = spread.virial.copy()
+    virial[index] = np.maximum(relative, 1.0) ** 2
+    findings = StressFindings(
+        len(index), int((relative > 1).sum()), float(np.median(rms)) / GPa, offset / GPa
+    )
+    return replace(spread, virial=virial, pressure=offset), findings
+
+
+def _stress_deviation(pair: tuple[Structure, Label], potential: Potential) -> FloatArray:
+    """Label less prediction, shape (6,), eV/Å³."""
+    structure, label = pair
+    predicted = potential.predict(structure).stress
+    assert label.stress is not None
+    assert predicted is not None  # a stress label belongs to a structure periodic in three directions
+    return label.stress - predicted

@@ -1,0 +1,125 @@
+"""Noise of labels: its laws are found, and stress labels that disagree with energies and forces are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from copper import copper
+from thalweg.features import AceBasis
+from thalweg.fitting import FitSettings, fit_labels, make_baseline
+from thalweg.fitting.data import shortest_distances
+from thalweg.fitting.screening import Screen
+from thalweg.fitting.spread import (
+    ENERGY_LAWS,
+    Law,
+    excess_energies,
+    force_sizes,
+    most_likely_law,
+)
+from thalweg.label import Label
+from thalweg.units import GPa
+
+BASIS = AceBasis(("Cu",), 5.0, correlation_order=3, max_degree=(8, 6, 4))
+UNIT = np.array([1.0, 1, 1, 0, 0, 0])
+
+
+@pytest.fixture(scope="module")
+def labelled():
+    return copper(40)
+
+
+def with_stress(labelled, change):
+    return [(s, replace(label, stress=change(k, label.stress))) for k, (s, label) in enumerate(labelled)]
+
+
+@pytest.mark.parametrize("law", [Law(), Law(0.6, 1), Law(2.5, 2)])
+def test_the_law_that_made_the_errors_is_found(law):
+    rng = np.random.default_rng(3)
+    size = rng.uniform(0, 20, 4000)
+    error = np.abs(rng.laplace(size=4000)) * law(size) * 0.01
+    assert most_likely_law(size, error, ENERGY_LAWS) == law
+
+
+def test_labels_without_error_say_nothing():
+    size, error = np.linspace(0, 20, 100), np.zeros(100)
+    assert most_likely_law(size, error, ENERGY_LAWS) == Law()
+
+
+def test_excess_energies_do_not_mind_composition_or_outliers(labelled):
+    squeezed = labelled[:20]
+    h = excess_energies(squeezed, ("Cu",))
+    energies = np.array([label.energy / len(s) for s, label in squeezed])
+    assert np.allclose(h, energies - energies.min())
+    structure, label = squeezed[0]
+    high = (structure, replace(label, energy=label.energy + 400.0))
+    assert excess_energies([*squeezed[1:], high], ("Cu",))[-1] > 40
+
+
+def test_force_sizes_are_rms_components(labelled):
+    structure, label = labelled[0]
+    alone = (structure, Label(label.energy, np.full((len(structure), 3), np.nan)))
+    sizes = force_sizes([labelled[0], alone])
+    assert sizes[0] == pytest.approx(np.sqrt(np.mean(label.forces**2)))
+    assert sizes[1] == 0.0
+
+
+def judged(labelled):
+    screen = Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings())
+    return screen.judge(5.0)
+
+
+def test_sound_stress_labels_raise_no_warning(labelled):
+    spread, found = judged(labelled)
+    assert found.warning is None
+    assert spread.pressure == 0.0
+    assert (found.n_labels, found.pressure) == (40, 0.0)
+
+
+def test_a_constant_pressure_is_found_and_taken_away(labelled):
+    off = with_stress(labelled, lambda _, stress: stress + 3.0 * GPa * UNIT)
+    _, found = judged(off)
+    assert found.pressure == pytest.approx(3.0, abs=0.3)
+    assert "constant +" in found.warning
+    fitted = fit_labels(off, BASIS)
+    errors = np.array(
+        [(fitted.potential.predict(s).stress - label.stress)[:3].mean() / GPa for s, label in labelled]
+    )
+    assert abs(errors.mean()) < 0.3  # against the labels before they were shifted
+
+
+def test_labels_in_another_order_of_components_count_less(labelled):
+    wrong = with_stress(
+        labelled, lambda k, stress: stress[[2, 0, 1, 5, 3, 4]] * (-1) ** k if k < 12 else stress
+    )
+    spread, found = judged(wrong)
+    assert found.n_outliers >= 8
+    assert "deviate" in found.warning
+    # the label of each structure is found again by its stress: judging does not change the order
+    is_wrong = np.arange(len(wrong)) < 12
+    assert spread.virial[is_wrong].mean() > 5 * spread.virial[~is_wrong].mean()
+    assert (spread.virial[~is_wrong] < 2).mean() > 0.9
+
+
+def test_energies_survive_bad_stress_labels(labelled):
+    wrong = with_stress(labelled, lambda k, stress: -5 * stress if k % 4 == 0 else stress)
+    held_out = copper(15, seed=5)
+
+    def energy_error(fit):
+        return np.std([(fit.potential.predict(s).energy - label.energy) / len(s) for s, label in held_out])
+
+    sound = fit_labels(labelled, BASIS)
+    assert energy_error(fit_labels(wrong, BASIS)) < 2 * energy_error(sound) + 1e-4
+
+
+def test_the_repulsion_stays_inside_the_shortest_labelled_distance(labelled):
+    structures = [structure for structure, _ in labelled]
+    shortest = shortest_distances(structures, ("Cu",), 3.0)[0, 0]
+    squeezed = [(replace_positions(s, 0.8), label) for s, label in labelled]
+    baseline = make_baseline(squeezed, ("Cu",))
+    assert baseline.zbl.cutoffs.outer[0, 0] == pytest.approx(0.8 * shortest)
+    assert make_baseline(labelled, ("Cu",)).zbl.cutoffs.outer[0, 0] > 0.8 * shortest
+
+
+def replace_positions(structure, factor):
+    return replace(structure, positions=structure.positions * factor, cell=structure.cell * factor)
