@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import accuracy
+from against_oracle import accuracy
 from common import EXAMPLES, RESULTS, parser, show, write
 from learned_run import LearnedRun
 from systems import Labelled, malonaldehyde_frames

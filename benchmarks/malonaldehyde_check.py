@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from accuracy import Accuracy, accuracy
+from against_oracle import Accuracy, accuracy
 from common import parser, show, write
 from fresh_walks import WalkPlan, Walks, broken_against_oracle, walk
 from learned_run import LearnedRun

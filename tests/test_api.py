@@ -141,6 +141,19 @@ def test_a_fit_leaves_the_number_of_threads_as_it_was(train):
     assert num_threads() == 1
 
 
+def test_labels_of_energy_alone_are_fitted_and_compared(train, held_out):
+    def without_forces(pairs):
+        return [(s, replace(label, forces=np.full((len(s), 3), np.nan), stress=None)) for s, label in pairs]
+
+    mixed = without_stress(train[:4]) + without_forces(train[4:])
+    document = api.fit(mixed, without_forces(held_out), options=SMALL).to_json()
+    assert "forces_rmse" not in document["test"]
+    fewer = api.fit(without_stress(train[:4]), held_out, options=SMALL).to_json()
+    assert document["test"]["energy_rmse"] < 0.7 * fewer["test"]["energy_rmse"]
+    with pytest.raises(InputError, match="no label has forces"):
+        api.fit(without_forces(train))
+
+
 def test_a_fit_without_labels_is_refused():
     with pytest.raises(InputError, match="at least one"):
         api.fit([])
@@ -206,12 +219,12 @@ def test_a_cool_walk_goes_all_the_way(result, start):
 
 
 def test_a_walk_stops_before_the_bound_and_says_which_atom(result, start):
-    walks = api.explore(result.potential, start, temperature=3000, time_ps=2, walkers=2, bound_max=0.2)
+    walks = api.explore(result.potential, start, temperature=3000, time_ps=2, walkers=2, bound_max=0.04)
     for walk in walks:
         assert not walk.finished
         assert walk.verdict.event is Event.BREAK_UNCERTAIN
-        assert walk.stopped_at.bound_max > 0.2
-        assert all(moment.bound_max <= 0.2 for moment in walk.snapshots)
+        assert walk.stopped_at.bound_max > 0.04
+        assert all(moment.bound_max <= 0.04 for moment in walk.snapshots)
         assert f"Cu{walk.verdict.atom} uncertain" in walk.reason
 
 

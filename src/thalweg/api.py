@@ -17,15 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ase.data import chemical_symbols
-
 from thalweg.config import ModelConfig, RunConfig, load_config, validate
 from thalweg.errors import check
 from thalweg.evaluation import Comparison, compare
 from thalweg.features import set_num_threads
-from thalweg.features.defaults import default_basis
 from thalweg.features.evaluate import num_threads
-from thalweg.fitting import Fit, FitSettings, fit_labels
+from thalweg.fitting import Fit, FitSettings, Wanted, fit_chosen
 from thalweg.label import Label
 from thalweg.loop.reporter import NullReporter, Reporter
 from thalweg.loop.summary import Summary
@@ -58,13 +55,35 @@ class FitResult:
     fitted: Fit
     timing: Mapping[str, float]
 
+    @property
+    def warnings(self) -> list[str]:
+        """What the user should know about the labels, in words."""
+        found = None if self.fitted.stress is None else self.fitted.stress.warning
+        return [] if found is None else [found]
+
+    def story(self) -> list[str]:
+        """What was chosen and why, and what to know about the labels: lines for people."""
+        basis = self.potential.basis
+        lines = [f"{c.setting}: {c.chosen_in_words} - {c.why}" for c in self.fitted.choices]
+        lines.append(
+            f"basis: r_cut {basis.r_cut:g} Å, max_degree {list(basis.max_degree)}, "
+            f"{basis.n_features} features per element"
+        )
+        return lines + [f"warning: {warning}" for warning in self.warnings]
+
     def to_json(self) -> dict[str, Any]:
         """Plain data: blocks `train`, `test` (where there is one), `model`, `timing` (s)."""
         document: dict[str, Any] = {"train": self.train.to_json()}
         if self.test is not None:
             document["test"] = self.test.to_json()
         noise = {str(kind): level for kind, level in self.fitted.model.noise.items()}
-        document["model"] = {**describe(self.potential), "noise": noise, "folds": self.fitted.n_folds}
+        document["model"] = {
+            **describe(self.potential),
+            "noise": noise,
+            "folds": self.fitted.n_folds,
+            "choice": [choice.to_json() for choice in self.fitted.choices],
+            "warnings": self.warnings,
+        }
         document["timing"] = dict(self.timing)
         return document
 
@@ -75,6 +94,7 @@ def fit(
     *,
     options: ModelConfig = _AUTOMATIC,
     seed: int = 1,
+    effort: float = 1.0,
 ) -> FitResult:
     """Fit a potential to labels, without the loop.
 
@@ -85,8 +105,9 @@ def fit(
     ----------
     train : labelled structures, for example from `read_labelled`
     test : labelled structures held out; only compared with
-    options : what is null is chosen from the elements (`thalweg.features.defaults`)
+    options : what is null is chosen from the labels, by cross-validation (`thalweg.fitting.choice`)
     seed : of the committee's draws and of the cross-validation's folds
+    effort : work that the largest basis may take, over the default's, which is some minutes of one core
 
     Raises
     ------
@@ -96,16 +117,9 @@ def fit(
     """
     check(len(train) > 0, "fit: no labelled structures; expected at least one")
     start = time.perf_counter()
-    structures = [structure for structure, _ in train]
-    basis = default_basis(
-        {chemical_symbols[int(z)] for structure in structures for z in structure.numbers},
-        any(bool(structure.pbc.any()) for structure in structures),
-        options.r_cut,
-        options.correlation_order,
-        options.max_degree,
-    )
+    wanted = Wanted(options.r_cut, options.correlation_order, options.max_degree)
     with _all_processors():
-        fitted = fit_labels(train, basis, FitSettings(n_members=options.committee, seed=seed))
+        fitted = fit_chosen(train, wanted, FitSettings(n_members=options.committee, seed=seed, effort=effort))
     before = time.perf_counter()
     on_train = compare(fitted.potential, train)
     on_test = compare(fitted.potential, test) if test else None

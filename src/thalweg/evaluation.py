@@ -35,6 +35,7 @@ class Comparison:
     n_structures : int
     energy : float64 ndarray, shape (n_structures,), eV/atom
     forces : float64 ndarray, shape (n_atoms, 3), eV/Å
+        Of the structures whose forces are labelled, as is `bound`.
     stress : float64 ndarray, shape (n_stresses, 6), GPa
     bound : float64 ndarray, shape (n_atoms,), eV/Å
     confidence : float
@@ -53,15 +54,20 @@ class Comparison:
         return np.asarray(np.linalg.norm(self.forces, axis=1))
 
     def to_json(self) -> dict[str, Any]:
-        """The error block: plain data; stress keys only where a stress was labelled."""
+        """The error block: plain data; keys of stress, and of forces and bounds, only where such are labelled."""
+        block: dict[str, Any] = {
+            "n_structures": self.n_structures,
+            "n_atoms": len(self.forces),
+            **_mae_rmse("energy", self.energy),
+            **(_mae_rmse("stress", self.stress) if len(self.stress) else {}),
+        }
+        return {**block, **self._of_forces()} if len(self.forces) else block
+
+    def _of_forces(self) -> dict[str, Any]:
         error = self.force_errors
         sigma = self.bound * np.sqrt(3.0) / float(stats.chi.ppf(self.confidence, 3))
         return {
-            "n_structures": self.n_structures,
-            "n_atoms": len(error),
-            **_mae_rmse("energy", self.energy),
             **_mae_rmse("forces", self.forces),
-            **(_mae_rmse("stress", self.stress) if len(self.stress) else {}),
             "forces_max": float(error.max()),
             "coverage": coverage(self.bound, error),
             "confidence": self.confidence,
@@ -96,15 +102,16 @@ def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -
         )
         prediction = potential.predict(structure)
         energy.append((prediction.energy - label.energy) / len(structure))
-        forces.append(prediction.forces - label.forces)
-        bound.append(prediction.forces_bound)
+        if label.has_forces:
+            forces.append(prediction.forces - label.forces)
+            bound.append(prediction.forces_bound)
         if label.stress is not None and prediction.stress is not None:
             stress.append((prediction.stress - label.stress) / GPa)
     return Comparison(
         n_structures=len(labelled),
         energy=np.array(energy),
-        forces=np.concatenate(forces),
+        forces=np.concatenate(forces) if forces else np.empty((0, 3)),
         stress=np.array(stress).reshape(-1, 6),
-        bound=np.concatenate(bound),
+        bound=np.concatenate(bound) if bound else np.empty(0),
         confidence=potential.bounds.confidence,
     )

@@ -41,6 +41,7 @@ class Label:
     ----------
     energy : float, eV, total
     forces : float64 ndarray, shape (n_atoms, 3), eV/Å
+        All NaN where the oracle gave the energy alone (`has_forces`).
     stress : float64 ndarray, shape (6,), eV/Å³, or None
         Voigt order xx, yy, zz, yz, xz, xy; ASE's sign (dE/dstrain / V).
     noise : LabelNoise
@@ -69,6 +70,11 @@ class Label:
                 raise InputError(f"label: stress must be 6 Voigt numbers, got shape {stress.shape}")
             stress.flags.writeable = False
             object.__setattr__(self, "stress", stress)
+
+    @property
+    def has_forces(self) -> bool:
+        """Whether forces were labelled."""
+        return not bool(np.isnan(self.forces).all()) or self.forces.size == 0
 
 
 class FailureKind(StrEnum):

@@ -113,12 +113,40 @@ def test_a_folder_is_no_file(tmp_path):
         read_structures(tmp_path)
 
 
+def test_labels_of_energy_alone_are_read_beside_others(tmp_path):
+    path = tmp_path / "mixed.xyz"
+    path.write_text(XYZ.format(extra="") + XYZ.format(extra="").replace("forces:R:3", "velo:R:3"))
+    (_, whole), (structure, alone) = read_labelled(path)
+    assert whole.has_forces
+    assert not alone.has_forces
+    assert alone.forces.shape == (len(structure), 3)
+    assert alone.energy == -3.5
+
+
+def test_some_nan_among_forces_is_refused(tmp_path):
+    path = tmp_path / "nan.xyz"
+    path.write_text(XYZ.format(extra="").replace("0.1 0.2 0.3", "nan 0.2 0.3", 1))
+    with pytest.raises(InputError, match="NaN"):
+        read_labelled(path)
+
+
+def test_a_file_is_split_by_the_names_in_its_comment_lines(tmp_path):
+    path = tmp_path / "split.xyz.xz"
+    names = ["train", "test", "train", "other"]
+    text = "".join(XYZ.format(extra=f"split={name} tag={k}") for k, name in enumerate(names))
+    path.write_bytes(lzma.compress(text.encode()))
+    assert len(read_labelled(path)) == 4
+    assert len(read_labelled(path, "train")) == 2
+    assert len(read_labelled(path, "test, other")) == 2
+    with pytest.raises(InputError, match=r"split=valid.*there are: other, test, train"):
+        read_labelled(path, "valid")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ("energy=-3.5", "", "has no energy"),
         ("energy=-3.5", "energy=nan", "NaN"),
-        ("forces:R:3", "velo:R:3", "has no forces"),
     ],
 )
 def test_incomplete_labels_say_what_is_missing(tmp_path, old, new, words):

@@ -11,6 +11,9 @@ import typer
 def evaluate(
     model: Annotated[Path, typer.Argument(help="A saved potential: the model folder of a run or of a fit.")],
     test: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ or anything ASE reads.")],
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME", help="Structures with split=NAME only.")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Errors and calibration of a saved potential on labelled structures.
@@ -27,7 +30,7 @@ def evaluate(
     from thalweg.potential import Potential
     from thalweg.store import read_labelled
 
-    document = evaluate_labels(Potential.load(model), read_labelled(test))
+    document = evaluate_labels(Potential.load(model), read_labelled(test, split))
     if json_:
         print_json(document)
     else:

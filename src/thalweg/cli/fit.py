@@ -11,6 +11,16 @@ import typer
 def fit(
     train: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ or anything ASE reads.")],
     test: Annotated[Path | None, typer.Option("--test", "-t", help="Labelled structures held out.")] = None,
+    train_split: Annotated[
+        str | None,
+        typer.Option("--train-split", metavar="NAME", help="Train on structures with split=NAME only."),
+    ] = None,
+    test_split: Annotated[
+        str | None,
+        typer.Option(
+            "--test-split", metavar="NAME", help="Hold out those with split=NAME, of TEST or of TRAIN."
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the potential.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -18,14 +28,22 @@ def fit(
             "--model", "-m", metavar="KEY=VALUE", help="A setting of the model section; repeatable."
         ),
     ] = None,
+    effort: Annotated[
+        float,
+        typer.Option("--effort", min=1e-6, help="Work that choosing the basis may take; 1: some minutes."),
+    ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the committee's draws.")] = 1,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Fit a potential to given labels, without the loop, and print its errors.
 
     Energies in eV, forces in eV/Å and stress in eV/Å³ (ASE's conventions) are fitted together. Errors are
-    per atom for energies, per component for forces, in GPa for stress. Model settings are those of a
-    configuration: r_cut (Å), correlation_order, max_degree, committee.
+    per atom for energies, per component for forces, in GPa for stress.
+
+    Cutoff and size of the basis are chosen by cross-validation over the training set, and what was compared is
+    printed. Model settings fix them: r_cut (Å), correlation_order, max_degree, committee, as in a
+    configuration. Structures of one file are told apart by split=NAME in their comment lines; several names
+    have commas between.
 
     Example: thalweg fit train.xyz --test test.xyz --output model --model r_cut=5 --model max_degree=[10,8]
     """
@@ -36,13 +54,18 @@ def fit(
     from thalweg.store import read_labelled
 
     options = settings_from_words(ModelConfig, settings or [])
-    held_out = read_labelled(test) if test is not None else None
-    result = fit_labels(read_labelled(train), held_out, options=options, seed=seed)
+    labelled = read_labelled(train, train_split)
+    held_out = None
+    if test is not None or test_split is not None:
+        held_out = read_labelled(test or train, test_split)
+    result = fit_labels(labelled, held_out, options=options, seed=seed, effort=effort)
     if output is not None:
         result.potential.save(output)
     if json_:
         print_json(result.to_json())
         return
+    for line in result.story():
+        typer.echo(line)
     terminal().print(error_table(result.to_json()))
     if output is not None:
         typer.echo(f"\npotential saved in {output}")

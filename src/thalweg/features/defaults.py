@@ -64,13 +64,7 @@ def default_basis(
     InputError
         An unknown element, an order outside 1 to 4, or another number of degrees than orders.
     """
-    from ase.data import atomic_numbers
-
-    symbols = set(elements)
-    unknown = sorted(symbols - set(atomic_numbers))
-    if unknown or not symbols:
-        raise InputError(f"basis: expected chemical symbols such as C, H, O, got {unknown or 'none'}")
-    ordered = tuple(sorted(symbols, key=atomic_numbers.__getitem__))
+    ordered = ordered_elements(elements)
     degrees = automatic_degrees(len(ordered), correlation_order) if max_degree is None else tuple(max_degree)
     reach = max(degrees[1:], default=0) // 2
     return AceBasis(
@@ -80,6 +74,17 @@ def default_basis(
         max_degree=degrees,
         l_max=L_LIMIT if reach > L_LIMIT else None,
     )
+
+
+def ordered_elements(elements: Iterable[str]) -> tuple[str, ...]:
+    """Chemical symbols by atomic number, each once; InputError names what is none."""
+    from ase.data import atomic_numbers
+
+    symbols = set(elements)
+    unknown = sorted(symbols - set(atomic_numbers))
+    if unknown or not symbols:
+        raise InputError(f"basis: expected chemical symbols such as C, H, O, got {unknown or 'none'}")
+    return tuple(sorted(symbols, key=atomic_numbers.__getitem__))
 
 
 def automatic_degrees(n_elements: int, correlation_order: int | None = None) -> tuple[int, ...]:

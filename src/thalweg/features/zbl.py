@@ -61,6 +61,15 @@ class ZblCutoffs:
         outer = OUTER_FRACTION * (radii[:, None] + radii[None, :])
         return cls(tuple(elements), INNER_FRACTION * outer, outer)
 
+    def inside(self, shortest: FloatArray) -> ZblCutoffs:
+        """Drawn in where labels have shorter distances (n_elements, n_elements), Å; inf: none known.
+
+        What labels describe is left to them: a repulsion that ends steeply in their midst would have to be
+        unlearned.
+        """
+        outer = np.minimum(self.outer, shortest)
+        return ZblCutoffs(self.elements, INNER_FRACTION * outer, outer)
+
 
 class ZblBaseline:
     """The repulsion of a set of elements; `native` is what force fields take.

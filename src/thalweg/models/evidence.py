@@ -23,7 +23,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import lapack, solve_triangular
+from scipy.linalg import blas, lapack, solve_triangular
 
 from thalweg.errors import ModelError
 from thalweg.models.gram import Grams, variance_of
@@ -53,22 +53,33 @@ def factorise(grams: Grams, hyper: Hyperparameters) -> tuple[FloatArray, FloatAr
     B, b, yy = np.zeros((n, n), order="F"), np.zeros(n), 0.0
     for key, gram in grams.items():
         v = variance_of(key, hyper.noise)
-        B += gram.G / v
+        add_scaled(B, gram.G, 1.0 / v)
         b += gram.b / v
         yy += gram.yy / v
-    D = np.sqrt(hyper.gamma)
-    B *= D[:, None]
-    B *= D[None, :]
-    B[np.diag_indices(n)] += 1.0
+    U, D = factor_scaled(B, hyper.gamma)
+    return U, D * b, yy
+
+
+def add_scaled(into: FloatArray, G: FloatArray, factor: float) -> None:
+    """into += factor * G, both Fortran-ordered, without a temporary: such sums are bound by memory."""
+    blas.daxpy(G.ravel(order="K"), into.ravel(order="K"), a=factor)
+
+
+def factor_scaled(P: FloatArray, gamma: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Upper Cholesky factor of B = 1 + D P D from the upper triangle of P, which is overwritten; and D."""
+    D = np.sqrt(gamma)
+    P *= D[:, None]
+    P *= D[None, :]
+    P[np.diag_indices(len(P))] += 1.0
     # Rounding in G can push an eigenvalue that should be 1 below 0 when labels are nearly free of noise.
     jitter = 0.0
     for _ in range(8):
-        trial = B.copy(order="F")
-        trial[np.diag_indices(n)] += jitter
+        trial = P.copy(order="F")
+        trial[np.diag_indices(len(P))] += jitter
         U, info = lapack.dpotrf(trial, lower=0, clean=1, overwrite_a=1)
         if info == 0:
-            return U, D * b, yy
-        jitter = max(10.0 * jitter, 1e-15 * float(np.diag(B).max()))
+            return U, D
+        jitter = max(10.0 * jitter, 1e-15 * float(np.diag(P).max()))
     raise ModelError(
         "model: the posterior precision is not positive definite; look for a label with absurd numbers"
     )

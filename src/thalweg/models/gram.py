@@ -97,6 +97,18 @@ class Grams:
                 into.m += gram.m
         return out
 
+    def less(self, part: Grams) -> Grams:
+        """These sums without those of a part of the labels."""
+        out, parts = Grams(self.n), dict(part.items())
+        for key, whole in self.items():
+            own = parts.get(key)
+            out._classes[key] = (
+                whole
+                if own is None
+                else Gram(whole.G - own.G, whole.b - own.b, whole.yy - own.yy, whole.m - own.m)
+            )
+        return out
+
     @property
     def n_rows(self) -> int:
         """Rows taken in so far."""

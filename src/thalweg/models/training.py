@@ -86,8 +86,10 @@ def make_observation(rows: DesignRows, structure: Structure, label: Label, basel
             noise.energy * per_root,
         ),
     ]
-    internal = without_rigid_motion(
-        structure, np.column_stack([rows.forces, (label.forces - forces).ravel()])
+    internal = (
+        without_rigid_motion(structure, np.column_stack([rows.forces, (label.forces - forces).ravel()]))
+        if label.has_forces
+        else np.empty((0, 0))
     )
     if len(internal):
         blocks.append(Block(Kind.FORCES, internal[:, :-1], internal[:, -1], noise.forces))

@@ -169,26 +169,40 @@ def _column(atoms: Any, name: str) -> FloatArray | None:
     return np.asarray(values, dtype=np.float64)
 
 
-def read_labelled(path: str | Path) -> list[tuple[Structure, Label]]:
+def read_labelled(path: str | Path, split: str | None = None) -> list[tuple[Structure, Label]]:
     """Every labelled structure in a file: energy (eV), forces (eV/Å), stress (eV/Å³) if there.
 
     Labels are taken from the results that ASE finds, or from `info` and `arrays` under their usual names. A
-    virial (eV) stands in for a stress = -virial / V. Forces may be missing only of a single isolated atom,
-    where they are zero.
+    virial (eV) stands in for a stress = -virial / V. Where forces are missing the label is of the energy alone
+    (`Label.has_forces`); those of a single isolated atom are zero.
+
+    Parameters
+    ----------
+    split : only structures whose `info['split']` is this, or one of these with commas between
 
     Raises
     ------
     InputError
-        As `read_structures`, and where a structure has no energy or no forces.
+        As `read_structures`, where a structure has no energy, and where none is of the split.
     """
     path = Path(path)
     labelled = []
+    wanted = None if split is None else {name.strip() for name in split.split(",")}
+    found: set[str] = set()
     for n, atoms in enumerate(_read_atoms(path), start=1):
+        own = str(atoms.info.get("split", ""))
+        found.add(own)
+        if wanted is not None and own not in wanted:
+            continue
         try:
             structure = Structure.from_atoms(atoms)
             labelled.append((structure, _label(atoms, structure)))
         except InputError as error:
             raise InputError(f"{path}, structure {n}: {error}") from error
+    if wanted is not None and not wanted <= found:
+        names = ", ".join(sorted(found - {""})) or "none"
+        missing = ", ".join(sorted(wanted - found))
+        raise InputError(f"{path}: no structure has split={missing} in its comment line; there are: {names}")
     return labelled
 
 
@@ -209,12 +223,11 @@ def _label(atoms: Any, structure: Structure) -> Label:
     if forces is None and len(structure) == 1 and not structure.pbc.any():
         forces = np.zeros((1, 3))
     if forces is None:
-        raise InputError(
-            f"it has no forces; expected columns named {', '.join(_FORCES)} (eV/Å), or leave it out"
-        )
+        forces = np.full((len(structure), 3), np.nan)
     stress = _stress((results, atoms.info), structure)
     label = Label(float(energy), forces, stress, LabelNoise(), str(atoms.info.get("oracle", IMPORTED)))
-    numbers = [np.array([label.energy]), label.forces.ravel()] + ([] if stress is None else [stress])
+    numbers = [np.array([label.energy])] + ([] if stress is None else [stress])
+    numbers += [label.forces.ravel()] if label.has_forces else []
     if not np.isfinite(np.concatenate(numbers)).all():
         raise InputError("its label holds NaN or infinity")
     if len(label.forces) != len(structure):
