@@ -161,7 +161,7 @@ def choose_cutoff(screen: Screen, start: float) -> Choice:
             best += direction
     known = {k: float(np.exp(e - errors[best])) for k, e in sorted(errors.items()) if np.isfinite(e)}
     tried = tuple({"r_cut": _rounded(start * CUTOFF_STEP**k), "error": round(e, 4)} for k, e in known.items())
-    others = ", ".join(f"{t["error"]:.3f} at {t['r_cut']} Å" for t in tried if t["error"] != 1.0)
+    others = ", ".join(f"{t['error']:.3f} at {t['r_cut']} Å" for t in tried if t["error"] != 1.0)
     why = f"held-out error relative to it: {others} ({screen.n_labels} labels, {screen.n_features} features)"
     return Choice("r_cut", _rounded(start * CUTOFF_STEP**best), why, tried)
 
