@@ -44,35 +44,47 @@ inline Work place(const Tables& plan, int n_sets, int max_slots, V* base) {
     return w;
 }
 
+// Slots that the neighbours of one element take: the most of any lane. With one element all are of it.
+inline int most_neighbors(const Job& job, int n_elements, int z) {
+    const NeighborView& nb = job.neighbors;
+    int most = 0;
+    for (int lane = 0; lane < job.n_lanes; ++lane) {
+        const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
+        int n = nb.count[i];
+        if (n_elements > 1) {
+            n = 0;
+            for (int p = begin; p < end; ++p) n += nb.element[p] == z;
+        }
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 // Sorts the neighbours of each lane by element into slots; empty slots sit at the cutoff, where all is zero.
 inline void fill_slots(const Tables& plan, const Job& job, Work& w) {
     const NeighborView& nb = job.neighbors;
-    int n_slots = 0;
-    for (int z = 0; z < plan.n_elements; ++z) {
-        w.slot_begin[z] = n_slots;
-        int most = 0;
-        for (int lane = 0; lane < job.n_lanes; ++lane) {
-            const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
-            int n = 0;
-            for (int p = begin; p < end; ++p) n += nb.element[p] == z;
-            most = n > most ? n : most;
-        }
-        n_slots += most;
-    }
-    w.slot_begin[plan.n_elements] = n_slots;
-    for (int k = 0; k < n_slots; ++k) {
-        w.slots[3 * k] = V{}, w.slots[3 * k + 1] = V{}, w.slots[3 * k + 2] = splat(plan.r_cut);
-        for (int lane = 0; lane < W; ++lane) w.index[k * W + lane] = -1;
-    }
+    const bool one_element = plan.n_elements == 1;
     Real* slots = reinterpret_cast<Real*>(w.slots);
-    for (int lane = 0; lane < job.n_lanes; ++lane) {
-        const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
-        for (int z = 0; z < plan.n_elements; ++z) {
-            int k = w.slot_begin[z];
-            for (int p = begin; p < end; ++p) {
-                if (nb.element[p] != z) continue;
-                for (int axis = 0; axis < 3; ++axis) slots[(3 * k + axis) * W + lane] = Real(nb.d[3 * p + axis]);
-                w.index[k++ * W + lane] = p;
+    w.slot_begin[0] = 0;
+    for (int z = 0; z < plan.n_elements; ++z) {
+        const int begin_slot = w.slot_begin[z], end_slot = begin_slot + most_neighbors(job, plan.n_elements, z);
+        w.slot_begin[z + 1] = end_slot;
+        for (int lane = 0; lane < W; ++lane) {
+            int k = begin_slot;
+            if (lane < job.n_lanes) {
+                const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
+                for (int p = begin; p < end; ++p) {
+                    if (!one_element && nb.element[p] != z) continue;
+                    const double* d = nb.d + 3 * std::size_t(p);
+                    Real* to = slots + 3 * std::size_t(k) * W + lane;
+                    to[0] = Real(d[0]), to[W] = Real(d[1]), to[2 * W] = Real(d[2]);
+                    w.index[k++ * W + lane] = p;
+                }
+            }
+            for (; k < end_slot; ++k) {
+                Real* to = slots + 3 * std::size_t(k) * W + lane;
+                to[0] = to[W] = 0, to[2 * W] = plan.r_cut;
+                w.index[k * W + lane] = -1;
             }
         }
     }

@@ -32,26 +32,41 @@ void filter(const FilterJob& job) {
 }
 
 inline void add_row(const Real* row, int width, double* own, double* other) {
-    if (width == 3) {
-        other[0] += row[0], other[1] += row[1], other[2] += row[2];
-        own[0] -= row[0], own[1] -= row[1], own[2] -= row[2];
-        return;
-    }
     for (int k = 0; k < width; ++k) other[k] += row[k];
     for (int k = 0; k < width; ++k) own[k] -= row[k];
+}
+
+// The same for a single model; what the atom itself feels stays in registers.
+inline void add_rows_of_one(const ScatterJob<Real>& job, int begin, int end, double* own) {
+    double x = 0.0, y = 0.0, z = 0.0;
+    for (int p = begin; p < end; ++p) {
+        const Real* row = job.rows + 3 * std::size_t(p);
+        double* other = job.gradient + 3 * std::size_t(job.j[p] - job.lo);
+        const double a = row[0], b = row[1], c = row[2];
+        other[0] += a, other[1] += b, other[2] += c;
+        x += a, y += b, z += c;
+    }
+    own[0] -= x, own[1] -= y, own[2] -= z;
+}
+
+inline void add_strain(const ScatterJob<Real>& job, int begin, int end) {
+    double sum[9] = {};
+    for (int p = begin; p < end; ++p)
+        for (int a = 0; a < 3; ++a)
+            for (int b = 0; b < 3; ++b)
+                sum[3 * a + b] += job.rows[std::size_t(p) * job.width + a] * job.d[3 * std::size_t(p) + b];
+    for (int e = 0; e < 9; ++e) job.strain[e] += sum[e];
 }
 
 void scatter(const ScatterJob<Real>& job) {
     for (int i = job.begin; i < job.end; ++i) {
         double* own = job.gradient + std::size_t(i - job.lo) * job.width;
         const int begin = job.first[i - job.begin], end = begin + job.count[i - job.begin];
-        for (int p = begin; p < end; ++p) {
-            const Real* row = job.rows + std::size_t(p) * job.width;
-            add_row(row, job.width, own, job.gradient + std::size_t(job.j[p] - job.lo) * job.width);
-            if (!job.strain) continue;
-            for (int a = 0; a < 3; ++a)
-                for (int b = 0; b < 3; ++b) job.strain[3 * a + b] += row[a] * job.d[3 * std::size_t(p) + b];
-        }
+        if (job.width == 3) add_rows_of_one(job, begin, end, own);
+        for (int p = begin; p < end && job.width > 3; ++p)
+            add_row(job.rows + std::size_t(p) * job.width, job.width, own,
+                    job.gradient + std::size_t(job.j[p] - job.lo) * job.width);
+        if (job.strain) add_strain(job, begin, end);
     }
 }
 
