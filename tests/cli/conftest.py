@@ -47,10 +47,12 @@ def api(monkeypatch):
     module = types.ModuleType("thalweg.api")
     module.calls = []
 
-    def fit(train, test, *, options, seed):
-        module.calls.append((len(train), None if test is None else len(test), options, seed))
+    def fit(train, test, *, options, seed, effort):
+        module.calls.append((len(train), None if test is None else len(test), options, seed, effort))
         potential = types.SimpleNamespace(save=lambda folder: folder.mkdir())
-        return types.SimpleNamespace(to_json=lambda: ERRORS, potential=potential)
+        return types.SimpleNamespace(
+            to_json=lambda: ERRORS, potential=potential, story=lambda: ["r_cut: 5 Å - by what was held out"]
+        )
 
     def evaluate(potential, labelled):
         module.calls.append((potential, len(labelled)))

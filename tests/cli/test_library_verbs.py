@@ -31,14 +31,34 @@ def test_fit_prints_errors_and_saves(runner, labelled, api):
     for part in ("train", "test", "forces RMSE", "0.0123", "0.0456", "eV/Å"):
         assert part in result.output
     assert "energy RMSE" not in result.output
-    n_train, n_test, options, seed = api.calls[0]
-    assert (n_train, n_test, options.r_cut, seed) == (1, 2, 5.0, 7)
+    assert "r_cut: 5 Å - by what was held out" in result.output
+    n_train, n_test, options, seed, effort = api.calls[0]
+    assert (n_train, n_test, options.r_cut, seed, effort) == (1, 2, 5.0, 7, 1.0)
     assert (labelled / "model").is_dir()
 
 
 def test_fit_as_json_has_null_for_what_is_no_number(runner, labelled):
     result = runner.invoke(app, ["fit", "train.xyz", "--json"])
     assert json.loads(result.output)["test"] == {"n_structures": 2, "forces_rmse": 0.0456, "coverage": None}
+
+
+def test_one_file_is_split_by_its_comment_lines(runner, folder, api):
+    frames = []
+    for split in ("train", "train", "test", "other"):
+        atoms = molecule("H2O")
+        atoms.info["split"] = split
+        atoms.calc = SinglePointCalculator(atoms, energy=-10.0, forces=np.zeros((3, 3)))
+        frames.append(atoms)
+    ase.io.write(folder / "all.xyz", frames, format="extxyz")
+    words = ["fit", "all.xyz", "--train-split", "train", "--test-split", "test,other", "--effort", "0.5"]
+    assert runner.invoke(app, words).exit_code == 0
+    assert (
+        runner.invoke(app, ["fit", "all.xyz", "--train-split", "train", "--test", "all.xyz"]).exit_code == 0
+    )
+    assert [(call[0], call[1], call[4]) for call in api.calls] == [(2, 2, 0.5), (2, 4, 1.0)]
+    wrong = runner.invoke(app, ["fit", "all.xyz", "--train-split", "valid"])
+    assert wrong.exit_code == 2
+    assert "no structure has split=valid" in wrong.output
 
 
 def test_evaluate_needs_a_potential_and_labels(runner, labelled, monkeypatch):
