@@ -40,6 +40,16 @@ class Task:
     temperature: float
 
 
+def malonaldehyde_task() -> Task:
+    """A 9-atom molecule."""
+    return Task("C3H4O2", malonaldehyde(), malonaldehyde_potential(), 0.5, 300.0)
+
+
+def silicon_task() -> Task:
+    """A 64-atom crystal."""
+    return Task("Si64", silicon(64, rattle=0.02), silicon_potential(), 2.0, 300.0)
+
+
 def plain_field(potential: Potential) -> CoreField:
     """The mean model alone, without committee and novelty."""
     cutoffs = potential.zbl
@@ -69,10 +79,10 @@ def core_stepper(task: Task, field: CoreField, n_walkers: int, n_threads: int) -
     return step
 
 
-def ase_stepper(task: Task) -> Callable[[int], None]:
-    """The same with ASE's loop."""
+def ase_stepper(task: Task, *, plain: bool = False) -> Callable[[int], None]:
+    """The same with ASE's loop; `plain` without uncertainty."""
     atoms = task.structure.to_atoms()
-    atoms.calc = ThalwegCalculator(task.potential)
+    atoms.calc = ThalwegCalculator(task.potential, uncertainty=not plain)
     atoms.set_velocities(initial_velocities(task.structure, task.temperature, np.random.default_rng(1)))
     dynamics = Langevin(
         atoms,
@@ -139,8 +149,7 @@ def main() -> None:
     made.add_argument("--seconds", type=float, default=1.0)
     made.add_argument("--repeats", type=int, default=3)
     options = made.parse_args()
-    molecule = Task("C3H4O2", malonaldehyde(), malonaldehyde_potential(), 0.5, 300.0)
-    crystal = Task("Si64", silicon(64, rattle=0.02), silicon_potential(), 2.0, 300.0)
+    molecule, crystal = malonaldehyde_task(), silicon_task()
     rows = [
         *measure(molecule, [(1, 1), (4, 1), (4, 2)], options.seconds, options.repeats),
         *measure(crystal, [(1, 1), (4, 2)], options.seconds, options.repeats),

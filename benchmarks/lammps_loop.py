@@ -1,0 +1,59 @@
+"""LAMMPS' own loop with `pair_style pace` on an exported potential."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ase.io.lammpsdata import write_lammps_data
+
+from thalweg.export.yace import lammps_lines, write_yace
+
+if TYPE_CHECKING:
+    from explorer import Task
+
+_STEPS = {True: 2000, False: 4000}
+
+
+def lammps_steps_per_second(lmp: str, task: Task, repeats: int) -> float:
+    """The best over several runs in one process, Langevin dynamics from the task's structure; one thread."""
+    atoms = task.structure.to_atoms()
+    is_crystal = bool(task.structure.pbc.all())
+    if not is_crystal:
+        atoms.center(vacuum=8.0)
+    n_steps = _STEPS[is_crystal]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_yace(task.potential, folder / "p.yace")
+        write_lammps_data(
+            folder / "data", atoms, specorder=list(task.potential.elements), masses=True, units="metal",
+            atom_style="atomic",
+        )  # fmt: skip
+        (folder / "in").write_text(_script(task, n_steps, is_crystal, repeats))
+        done = subprocess.run(
+            [lmp, "-in", "in", "-log", "none"], cwd=folder, capture_output=True, text=True, check=False
+        )
+    times = re.findall(r"Loop time of (\S+) on", done.stdout)
+    if done.returncode or len(times) != repeats + 1:
+        raise RuntimeError(f"{lmp} failed: {done.stdout[-800:]} {done.stderr[-500:]}")
+    return n_steps / min(map(float, times[1:]))
+
+
+def _script(task: Task, n_steps: int, is_crystal: bool, repeats: int) -> str:
+    boundary = "p p p" if is_crystal else "f f f"
+    lines = ["units metal", f"boundary {boundary}", "read_data data"]
+    lines += lammps_lines(task.potential, "p.yace")
+    lines += [
+        "neighbor 0.5 bin",
+        "neigh_modify every 1 delay 0 check yes",
+        f"timestep {task.timestep_fs * 1e-3}",
+        f"velocity all create {task.temperature} 1 loop geom",
+        "fix 1 all nve",
+        f"fix 2 all langevin {task.temperature} {task.temperature} 0.1 1",
+        "thermo 1000000",
+        "run 200",
+    ]
+    return "\n".join(lines) + "\n" + f"run {n_steps}\n" * repeats
