@@ -36,7 +36,7 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
     ----------
     potential : Potential
     precision : 'double' or 'mixed'
-        Mixed takes about half the time; forces differ by some 1e-6 of their size.
+        Mixed takes about half the time; forces differ by some 1e-5 of their size.
     uncertainty : bool
         False leaves uncertainties out, which costs a fifth to a third.
     skin : float, Å
