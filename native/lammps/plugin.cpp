@@ -27,12 +27,13 @@ void* create_pair(void* lammps) {
 
 }  // namespace
 
-extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* lammps, void* handle, void* register_plugin) {
+extern "C" __attribute__((visibility("default"))) void lammpsplugin_init(void* lammps, void* handle,
+                                                                         void* register_plugin) {
     auto* lmp = static_cast<LAMMPS_NS::LAMMPS*>(lammps);
     // Classes differ from version to version; with other headers than LAMMPS' own everything would go astray.
     if (lmp->num_ver != THALWEG_LAMMPS_VERSION) {
         if (lmp->comm->me == 0)
-            lmp->error->warning(FLERR, "The Thalweg plug-in was built for LAMMPS {}, this is {}: not loaded. Build it again.",
+            lmp->error->warning(FLERR, "The Thalweg plug-in was built for LAMMPS {}, this is {}: not loaded",
                                 THALWEG_LAMMPS_VERSION, lmp->num_ver);
         return;
     }
