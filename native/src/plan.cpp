@@ -25,7 +25,7 @@ double norm(int l, int m) {
 void check_spec(const PlanSpec& spec) {
     const std::size_t pairs = std::size_t(spec.n_elements) * spec.n_elements;
     check(spec.n_elements > 0 && spec.r_cut > 0.0, "plan: needs at least one element and a positive cutoff");
-    check(spec.exponent >= 3, "plan: radial exponent must be at least 3");
+    check(spec.exponent >= 1, "plan: radial exponent must be at least 1");
     check(!spec.radial_count.empty() && int(spec.radial_count.size()) <= kLargestL + 1, "plan: l must be 0 to 8");
     check(!spec.recurrence.empty() && spec.recurrence.size() % (3 * pairs) == 0, "plan: recurrence has a wrong size");
     check(spec.nodes.size() % 4 == 0, "plan: nodes must have 4 columns");

@@ -67,7 +67,7 @@ class FitResult:
         lines = [f"{c.setting}: {c.chosen_in_words} - {c.why}" for c in self.fitted.choices]
         lines.append(
             f"basis: r_cut {basis.r_cut:g} Å, max_degree {list(basis.max_degree)}, "
-            f"{basis.n_features} features per element"
+            f"radial_exponent {basis.radial_exponent}, {basis.n_features} features per element"
         )
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
@@ -200,6 +200,7 @@ def describe(potential: Potential) -> dict[str, Any]:
         "r_cut": basis.r_cut,
         "correlation_order": basis.correlation_order,
         "max_degree": list(basis.max_degree),
+        "radial_exponent": basis.radial_exponent,
         "n_features": basis.n_features,
         "n_columns": basis.n_columns,
         "committee": len(potential.member_deltas),

@@ -24,6 +24,12 @@ BASES = {
         ("Si",), 4.2, correlation_order=4, max_degree=(10, 10, 9, 10), radial_exponent=4
     ),
     "alloy": AceBasis(("Cu", "Au"), 4.5, correlation_order=3, max_degree=(6, 6, 5), l_max=2),
+    "evenly resolved molecule": AceBasis(
+        ("C", "H", "O"), 4.0, correlation_order=3, max_degree=(6, 5, 4), radial_exponent=2
+    ),
+    "evenly resolved crystal": AceBasis(
+        ("Si",), 4.5, correlation_order=4, max_degree=(8, 7, 5, 4), radial_exponent=1
+    ),
     "pairs alone": AceBasis(("Si",), 4.5, correlation_order=1, max_degree=(5,)),
 }
 

@@ -11,7 +11,7 @@ from comparison import close
 from scipy.special import eval_chebyt, sph_harm_y
 
 from thalweg.features import AceBasis, Features
-from thalweg.structure import Structure
+from thalweg.structure import FloatArray, Structure
 
 
 def lowering(l: int) -> np.ndarray:
@@ -78,7 +78,7 @@ def reference_phi(basis: AceBasis, structure: Structure, i: int) -> np.ndarray:
     return out
 
 
-@pytest.mark.parametrize("exponent", [3, 4])
+@pytest.mark.parametrize("exponent", [1, 2, 3, 4])
 def test_kernel_agrees_with_the_definition(molecule: Structure, exponent: int) -> None:
     basis = AceBasis(
         ("H", "C", "O"), 3.5, correlation_order=4, max_degree=(5, 6, 6, 4), radial_exponent=exponent
@@ -96,16 +96,36 @@ def test_high_l_agrees_with_the_definition() -> None:
     assert close(Features(basis).phi([structure])[0], reference_phi(basis, structure, 0))
 
 
-def test_radial_functions_are_orthonormal_and_span_the_export_functions() -> None:
-    basis = AceBasis(("H",), 5.0, correlation_order=1, max_degree=(11,))
+@pytest.mark.parametrize(("exponent", "q"), [(1, 3), (2, 2), (3, 1), (4, 1)])
+def test_radial_functions_are_orthonormal_and_in_the_span_of_the_export_functions(
+    exponent: int, q: int
+) -> None:
+    basis = AceBasis(("H",), 5.0, correlation_order=1, max_degree=(11,), radial_exponent=exponent)
     nodes, weights = np.polynomial.legendre.leggauss(400)
     r = 2.5 * (1 + nodes)
-    x = 1 - 2 * (1 - r / 5.0) ** 3
-    g = np.array([(1 - eval_chebyt(k, x)) / 2 for k in range(1, 13)])
     c = basis.radial_coefficients()
-    R = c @ g
-    np.testing.assert_allclose(R * (weights / 2) @ R.T, np.eye(12), atol=1e-10)
-    assert np.linalg.cond(c) < 1e5  # square and regular: the same span
+    assert c.shape == (12, 11 + q)
+
+    def radial(r: FloatArray) -> FloatArray:
+        x = 1 - 2 * (1 - r / 5.0) ** exponent
+        return np.asarray(c @ np.array([(1 - eval_chebyt(k, x)) / 2 for k in range(1, 12 + q)]))
+
+    R = radial(r)
+    np.testing.assert_allclose(R * (weights / 2) @ R.T, np.eye(12), atol=1e-9)
+    assert np.linalg.matrix_rank(c) == 12
+
+
+@pytest.mark.parametrize(("exponent", "power"), [(1, 3), (2, 4), (3, 3), (4, 4)])
+def test_features_vanish_at_the_cutoff_with_two_derivatives(exponent: int, power: int) -> None:
+    basis = AceBasis(("H",), 5.0, correlation_order=1, max_degree=(2,), radial_exponent=exponent)
+
+    def size(distance: float) -> float:
+        positions = np.array([[0.0, 0, 0], [5.0 - distance, 0, 0]])
+        pair = Structure(np.ones(2, int), positions, np.zeros((3, 3)), np.zeros(3, bool))
+        return float(np.abs(Features(basis).phi([pair])).max())
+
+    assert size(0.02) / size(0.01) == pytest.approx(2.0**power, rel=0.1)
+    assert size(1.0) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -116,7 +136,7 @@ def test_radial_functions_are_orthonormal_and_span_the_export_functions() -> Non
         ({"r_cut": -1.0}, "r_cut"),
         ({"correlation_order": 5, "max_degree": (3,) * 5}, "correlation_order"),
         ({"max_degree": (3,)}, "max_degree"),
-        ({"radial_exponent": 2}, "radial_exponent"),
+        ({"radial_exponent": 0}, "radial_exponent"),
         ({"max_degree": (3, 20)}, "l_max"),
     ],
 )

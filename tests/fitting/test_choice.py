@@ -8,7 +8,7 @@ from thalweg import api
 from thalweg.config import ModelConfig
 from thalweg.features import AceBasis
 from thalweg.fitting import FitSettings, make_baseline
-from thalweg.fitting.choice import WORK, choose_cutoff, too_much
+from thalweg.fitting.choice import WORK, choose_cutoff, choose_exponent, too_much
 from thalweg.fitting.screening import Screen
 
 
@@ -30,7 +30,7 @@ def test_a_fit_says_what_it_compared_and_why():
     labelled = shells(22, peak=2.6)
     result = api.fit(labelled, options=ModelConfig(max_degree=(6, 4)))
     choices = {choice["setting"]: choice for choice in result.to_json()["model"]["choice"]}
-    assert set(choices) == {"r_cut", "noise"}
+    assert set(choices) == {"r_cut", "radial_exponent", "noise"}
     assert result.potential.basis.r_cut == choices["r_cut"]["chosen"]
     assert len(choices["r_cut"]["tried"]) >= 3
     assert any("r_cut" in line and "held-out error" in line for line in result.story())
@@ -40,7 +40,7 @@ def test_what_is_fixed_is_not_searched():
     result = api.fit(shells(22, peak=5.2), options=ModelConfig(r_cut=4.0, max_degree=(6, 4)))
     assert result.potential.basis.r_cut == 4.0
     assert result.potential.basis.max_degree == (6, 4)
-    assert {choice.setting for choice in result.fitted.choices} == {"noise"}
+    assert {choice.setting for choice in result.fitted.choices} == {"radial_exponent", "noise"}
 
 
 def test_few_labels_take_the_defaults_and_say_so():
@@ -76,3 +76,13 @@ def test_the_same_labels_give_the_same_choice():
     first, second = (choose_cutoff(screen_of(labelled), 4.2) for _ in range(2))
     assert first == second
     assert np.isfinite(first.chosen)
+
+
+def test_the_exponent_of_least_error_is_taken_on():
+    screen = screen_of(shells(24, peak=2.6))
+    choice = choose_exponent(screen, 4.5)
+    errors = {trial["radial_exponent"]: trial["error"] for trial in choice.tried}
+    assert set(errors) == {1, 2, 3}
+    assert min(errors.values()) == errors[choice.chosen] == 1.0
+    assert max(errors.values()) > 1.01
+    assert screen.exponent == choice.chosen == screen.basis(4.5).radial_exponent

@@ -28,15 +28,19 @@ template <bool Slopes, int NB>
 inline void radial(const Tables& plan, const Real* recurrence, const V* r, V* R, V* D) {
     const int N = plan.n_radial;
     const Real inverse = 1 / plan.r_cut;
+    const int envelope = (2 + plan.exponent) / plan.exponent;  // R_0 ~ y^envelope: C^2 at the cutoff
     V x[NB], dx[NB], R1[NB], R2[NB], D1[NB], D2[NB];
     for (int k = 0; k < NB; ++k) {
         const V t = (plan.r_cut - r[k]) * inverse;
-        V power = t;
-        for (int e = 2; e < plan.exponent; ++e) power *= t;
+        V power = splat(1);
+        for (int e = 1; e < plan.exponent; ++e) power *= t;
         const V y = Real(2) * (power * t);
         x[k] = Real(1) - y;
         dx[k] = (Real(2) * Real(plan.exponent) * inverse) * power;
-        R1[k] = recurrence[0] * y, R2[k] = V{}, D1[k] = splat(-recurrence[0]), D2[k] = V{};
+        V below = splat(1);  // y^(envelope - 1)
+        for (int e = 1; e < envelope; ++e) below *= y;
+        R1[k] = recurrence[0] * (below * y), R2[k] = V{}, D2[k] = V{};
+        D1[k] = (-recurrence[0] * Real(envelope)) * below;
         R[k * N] = R1[k];
         if (Slopes) D[k * N] = D1[k] * dx[k];
     }

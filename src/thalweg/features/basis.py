@@ -1,12 +1,13 @@
 """The ACE basis: which functions of an environment are computed, and their tables for the native core.
 
-    x(r) = 1 - 2 (1 - r / r_cut)^lambda             lambda = radial_exponent, >= 3: C^2 at the cutoff
+    x(r) = 1 - 2 (1 - r / r_cut)^lambda             lambda = radial_exponent
+    q                                               least whole number with q lambda >= 3: C^2 at the cutoff
     g_k(r) = (1 - T_k(x)) / 2                       k = 1 .. K: ML-PACE's `ChebPow` functions
     R_n(r) = sum_k c_nk g_k(r)                      orthonormal, integral dr / r_cut over [0, r_cut]
     A_(i,znlm) = sum_j delta(z_j, z) R_n(r_ij) Y_lm(D_ij / r_ij)
 
-The R_n span exactly the g_k. They are (1 - x) times polynomials in x that obey a three-term recurrence, by
-which the core evaluates them: R_0 = k0 (1 - x), R_n = (a_n x + b_n) R_(n-1) + c_n R_(n-2). Every feature is
+The R_n lie in the span of the g_k. They are (1 - x)^q times polynomials in x that obey a three-term recurrence, by
+which the core evaluates them: R_0 = k0 (1 - x)^q, R_n = (a_n x + b_n) R_(n-1) + c_n R_(n-2). Every feature is
 scaled by (4 pi)^(nu/2) / sqrt(2 L + 1), as if Y_00 were 1 and its coupling orthonormal.
 
 References
@@ -75,7 +76,7 @@ class AceBasis:
     correlation_order : largest number of neighbours in one product, 1 to 4
     max_degree : for each order nu = 1, 2, ... the largest sum of n + l over the nu factors (n, l from 0)
     l_max : largest l; None: what max_degree allows
-    radial_exponent : lambda of the radial transform; 3 or more, larger packs the resolution at short range
+    radial_exponent : lambda of the radial transform; 1 resolves all distances alike, larger ones favour short range
 
     Raises
     ------
@@ -107,9 +108,8 @@ class AceBasis:
         )
         check(self.l_max is None or self.l_max >= 0, f"l_max must be 0 or more, got {self.l_max}")
         check(
-            self.radial_exponent == int(self.radial_exponent) >= 3,
-            f"radial_exponent must be a whole number of at least 3 "
-            f"(smooth at the cutoff), got {self.radial_exponent}",
+            self.radial_exponent == int(self.radial_exponent) >= 1,
+            f"radial_exponent must be a whole number of at least 1, got {self.radial_exponent}",
         )
         check(
             self.l_top <= L_LIMIT,
@@ -173,8 +173,8 @@ class AceBasis:
         return _recurrence(self.radial_count[0], self.radial_exponent)
 
     def radial_coefficients(self) -> FloatArray:
-        """c_nk with R_n = sum_k c_nk g_k, (n_radial, K): column k - 1 belongs to g_k, K = n_radial."""
-        rows = _chebyshev_rows(self.radial_recurrence())
+        """c_nk with R_n = sum_k c_nk g_k, (n_radial, K): column k - 1 belongs to g_k, K = n_radial + q - 1."""
+        rows = _chebyshev_rows(self.radial_recurrence(), _envelope(self.radial_exponent))
         # sum_k t_k T_k vanishes at x = 1, so with T_k = 1 - 2 g_k it is -2 sum_k t_k g_k.
         return -2.0 * rows[:, 1:]
 
@@ -211,13 +211,13 @@ def _check_elements(elements: tuple[str, ...]) -> None:
 
 @lru_cache(maxsize=64)
 def _recurrence(n_radial: int, exponent: int) -> FloatArray:
-    """Discretised Stieltjes procedure for the weight (1 - x)^2 dr, in units of r_cut."""
+    """Discretised Stieltjes procedure for the weight (1 - x)^(2 q) dr, in units of r_cut."""
     nodes, weights = np.polynomial.legendre.leggauss(N_NODES)
     r = (1 + nodes) / 2
     weights = weights / 2
     x = 1 - 2 * (1 - r) ** exponent
     out = np.zeros((n_radial, 3))
-    previous, current = np.zeros_like(r), 1 - x
+    previous, current = np.zeros_like(r), (1 - x) ** _envelope(exponent)
     k0 = 1 / np.sqrt(weights @ current**2)
     current *= k0
     out[0, 0] = k0
@@ -232,14 +232,19 @@ def _recurrence(n_radial: int, exponent: int) -> FloatArray:
     return out
 
 
-def _chebyshev_rows(recurrence: FloatArray) -> FloatArray:
-    """R_n as Chebyshev series in x, (n_radial, n_radial + 1)."""
+def _envelope(exponent: int) -> int:
+    """q: the least power of 1 - x that is C^2 at the cutoff."""
+    return (exponent + 2) // exponent
+
+
+def _chebyshev_rows(recurrence: FloatArray, q: int) -> FloatArray:
+    """R_n as Chebyshev series in x, (n_radial, n_radial + q)."""
     n_radial = len(recurrence)
-    rows = np.zeros((n_radial, n_radial + 1))
-    rows[0, :2] = recurrence[0, 0], -recurrence[0, 0]
+    rows = np.zeros((n_radial, n_radial + q))
+    rows[0, : q + 1] = recurrence[0, 0] * chebyshev.chebpow([1.0, -1.0], q)
     for n in range(1, n_radial):
         a, b, c = recurrence[n]
-        product = np.zeros(n_radial + 1)
+        product = np.zeros(n_radial + q)
         series = chebyshev.chebmulx(rows[n - 1])  # without trailing zeros
         product[: len(series)] = series
         rows[n] = a * product + b * rows[n - 1] + (c * rows[n - 2] if n > 1 else 0.0)

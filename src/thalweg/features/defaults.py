@@ -48,6 +48,7 @@ def default_basis(
     r_cut: float | None = None,
     correlation_order: int | None = None,
     max_degree: tuple[int, ...] | None = None,
+    radial_exponent: int = 3,
 ) -> AceBasis:
     """An ACE basis for these elements; what is None is chosen as the module docstring says.
 
@@ -58,6 +59,7 @@ def default_basis(
     r_cut : Å
     correlation_order : 1 to 4; None: the length of max_degree
     max_degree : one number for each order
+    radial_exponent : as in AceBasis
 
     Raises
     ------
@@ -73,6 +75,7 @@ def default_basis(
         correlation_order=len(degrees) if correlation_order is None else correlation_order,
         max_degree=degrees,
         l_max=L_LIMIT if reach > L_LIMIT else None,
+        radial_exponent=radial_exponent,
     )
 
 

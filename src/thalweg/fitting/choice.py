@@ -2,8 +2,10 @@
 
     1  spread    errors of a small basis on a sample of the labels say how noise grows (thalweg.fitting.spread)
     2  cutoff    the same sample and basis at a ladder of cutoffs, from the automatic one downhill
-    3  stress    labels of stress are held against the best of these
-    4  size      all labels, a ladder of bases, each some two times larger, until the held-out error falls by less
+    3  exponent  of the radial transform: 1 resolves all distances alike, 3 favours short ones; where it is not the
+                 one assumed so far, the ladder of cutoffs is gone along once more
+    4  stress    labels of stress are held against the best of these
+    5  size      all labels, a ladder of bases, each some two times larger, until the held-out error falls by less
                  than GAIN, or the next one would take more work or more time per atom than allowed
 
 Held-out error: that of 5-fold cross-validation, geometric mean over kinds of rows (thalweg.models.folds). Work is
@@ -26,13 +28,14 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import automatic_cutoff, default_basis, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.data import Labelled, Spread
-from thalweg.fitting.screening import Screen
+from thalweg.fitting.screening import FIRST_EXPONENT, Screen
 from thalweg.fitting.spread import Law, StressFindings
 from thalweg.models.training import Baseline
 
 CUTOFF_STEP = 1.12
 CUTOFFS = (0.55, 2.0)
 """Shortest and longest cutoff over the automatic one."""
+EXPONENTS = (1, 2, 3)
 SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: ((12, 10, 8, 8), (14, 11, 11, 8), (14, 11, 11, 10), (16, 14, 12, 11)),
     2: ((8, 7, 5), (10, 8, 6), (10, 8, 6, 5), (12, 10, 8)),
@@ -85,9 +88,12 @@ class Wanted:
         """Whether the size is fixed."""
         return self.max_degree is not None or self.correlation_order is not None
 
-    def basis(self, elements: Iterable[str], periodic: bool, r_cut: float | None = None) -> AceBasis:
+    def basis(
+        self, elements: Iterable[str], periodic: bool, r_cut: float | None = None, exponent: int = 3
+    ) -> AceBasis:
         """The default basis with what is wanted."""
-        return default_basis(elements, periodic, self.r_cut or r_cut, self.correlation_order, self.max_degree)
+        r_cut = self.r_cut or r_cut
+        return default_basis(elements, periodic, r_cut, self.correlation_order, self.max_degree, exponent)
 
 
 @dataclass(eq=False)
@@ -112,15 +118,19 @@ def choose(labelled: Labelled, baseline: Baseline, wanted: Wanted, settings: Fit
     screen = Screen(labelled, baseline, settings)
     r_cut, choices = wanted.r_cut or automatic_cutoff(elements, periodic), []
     screen.learn_spread(r_cut)
-    if wanted.r_cut is None:
-        choices.append(choose_cutoff(screen, r_cut))
-        r_cut = choices[-1].chosen
-    choices.append(_noise_law(screen))
+    cutoff = choose_cutoff(screen, r_cut) if wanted.r_cut is None else None
+    exponent = choose_exponent(screen, r_cut if cutoff is None else cutoff.chosen)
+    if cutoff is not None:
+        if exponent.chosen != FIRST_EXPONENT:
+            cutoff = choose_cutoff(screen, cutoff.chosen, start=r_cut)
+        choices.append(cutoff)
+        r_cut = cutoff.chosen
+    choices += [exponent, _noise_law(screen)]
     spread, stress = screen.judge(r_cut)
     if wanted.sized or len(elements) not in SIZES:
-        basis = wanted.basis(elements, periodic, r_cut)
+        basis = wanted.basis(elements, periodic, r_cut, screen.exponent)
         return Chosen(fit_basis(labelled, basis, baseline, spread, settings), choices, stress)
-    fitted, choice = _choose_size(labelled, baseline, spread, settings, r_cut)
+    fitted, choice = _choose_size(labelled, baseline, spread, settings, (r_cut, screen.exponent))
     return Chosen(fitted, [*choices, choice], stress)
 
 
@@ -144,30 +154,52 @@ def _in_words(law: Law, unit: str) -> str:
     return f"grows from {law.limit:g} {unit} on{', as the square' if law.power == 2 else ''}"
 
 
-def choose_cutoff(screen: Screen, start: float) -> Choice:
-    """Go along a ladder of cutoffs from the start, downhill in the held-out error."""
+def choose_cutoff(screen: Screen, near: float, start: float | None = None) -> Choice:
+    """Go along a ladder of cutoffs from `near`, downhill in the held-out error; `start`: its middle rung."""
     errors: dict[int, float] = {}
+    middle = near if start is None else start
+    best = round(float(np.log(near / middle) / np.log(CUTOFF_STEP)))
 
     def error(step: int) -> float:
         if step not in errors:
             factor = CUTOFF_STEP**step
             inside = CUTOFFS[0] <= factor <= CUTOFFS[1]
-            errors[step] = screen.held_out(_rounded(start * factor)).score if inside else np.inf
+            errors[step] = screen.held_out(_rounded(middle * factor)).score if inside else np.inf
         return errors[step]
 
-    best = 0
     for direction in (1, -1):
         while error(best + direction) < error(best):
             best += direction
     known = {k: float(np.exp(e - errors[best])) for k, e in sorted(errors.items()) if np.isfinite(e)}
-    tried = tuple({"r_cut": _rounded(start * CUTOFF_STEP**k), "error": round(e, 4)} for k, e in known.items())
+    tried = tuple(
+        {"r_cut": _rounded(middle * CUTOFF_STEP**k), "error": round(e, 4)} for k, e in known.items()
+    )
     others = ", ".join(f"{t['error']:.3f} at {t['r_cut']} Å" for t in tried if t["error"] != 1.0)
     why = f"held-out error relative to it: {others} ({screen.n_labels} labels, {screen.n_features} features)"
-    return Choice("r_cut", _rounded(start * CUTOFF_STEP**best), why, tried)
+    return Choice("r_cut", _rounded(middle * CUTOFF_STEP**best), why, tried)
+
+
+def choose_exponent(screen: Screen, r_cut: float) -> Choice:
+    """The radial exponent of least held-out error at a cutoff; the screen goes on with it."""
+    errors = {}
+    for exponent in EXPONENTS:
+        screen.exponent = exponent
+        errors[exponent] = screen.held_out(r_cut).score
+    best = min(errors, key=errors.__getitem__)
+    screen.exponent = best
+    tried = tuple(
+        {"radial_exponent": k, "error": round(float(np.exp(e - errors[best])), 4)} for k, e in errors.items()
+    )
+    others = ", ".join(f"{t['error']:.3f} with {t['radial_exponent']}" for t in tried if t["error"] != 1.0)
+    return Choice("radial_exponent", best, f"held-out error relative to it at {r_cut:g} Å: {others}", tried)
 
 
 def _choose_size(
-    labelled: Labelled, baseline: Baseline, spread: Spread, settings: FitSettings, r_cut: float
+    labelled: Labelled,
+    baseline: Baseline,
+    spread: Spread,
+    settings: FitSettings,
+    radial: tuple[float, int],
 ) -> tuple[Fitted, Choice]:
     elements = baseline.elements
     best: Fitted | None = None
@@ -175,7 +207,7 @@ def _choose_size(
     reason = "the largest of the ladder"
     start = None
     for degrees in SIZES[len(elements)]:
-        basis = default_basis(elements, True, r_cut, None, degrees)
+        basis = default_basis(elements, True, radial[0], None, degrees, radial[1])
         reason_to_stop = too_much(basis, labelled, settings) if best is not None else None
         if reason_to_stop is not None:
             reason = f"the next one, {basis.n_features} features, {reason_to_stop}"

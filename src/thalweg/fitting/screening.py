@@ -35,6 +35,8 @@ _MANY = (6, 3)
 _SAMPLE_ATOMS = 9000
 _SAMPLE_LABELS = 80
 _ROUNDS = 2
+FIRST_EXPONENT = 2
+"""Radial exponent by which spread and cutoff are first learned."""
 
 
 class Screen:
@@ -53,7 +55,8 @@ class Screen:
         self.energy_sizes = excess_energies(labelled, baseline.elements)
         self.force_sizes = force_sizes(labelled)
         self.laws = (Law(), Law())
-        self._fits: dict[float, Fitted] = {}
+        self.exponent = FIRST_EXPONENT
+        self._fits: dict[tuple[float, int], Fitted] = {}
 
     @property
     def n_labels(self) -> int:
@@ -68,7 +71,7 @@ class Screen:
     def basis(self, r_cut: float) -> AceBasis:
         """The small basis."""
         elements = self.baseline.elements
-        return default_basis(elements, True, r_cut, None, SMALL.get(len(elements), _MANY))
+        return default_basis(elements, True, r_cut, None, SMALL.get(len(elements), _MANY), self.exponent)
 
     def spread(self) -> Spread:
         """Of all labels under the laws in force; virials alike."""
@@ -76,14 +79,15 @@ class Screen:
         return Spread(of_energy(self.energy_sizes), of_forces(self.force_sizes), np.ones(len(self.all)))
 
     def fit(self, r_cut: float) -> Fitted:
-        """The small basis at a cutoff, fitted to the sample."""
-        if r_cut not in self._fits:
+        """The small basis at a cutoff and the exponent in force, fitted to the sample."""
+        key = r_cut, self.exponent
+        if key not in self._fits:
             start = next((fit.model.fitted.x for fit in self._fits.values()), None)
             spread = self.spread().taken(range(self.n_labels))
-            self._fits[r_cut] = fit_basis(
+            self._fits[key] = fit_basis(
                 self.sample, self.basis(r_cut), self.baseline, spread, self.settings, start
             )
-        return self._fits[r_cut]
+        return self._fits[key]
 
     def held_out(self, r_cut: float) -> HeldOut:
         """Errors of the small basis at a cutoff."""
