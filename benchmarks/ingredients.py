@@ -1,0 +1,109 @@
+"""What each ingredient of `thalweg fit` brings: the same basis with one of them taken away at a time.
+
+    python benchmarks/ingredients.py DATA_DIR --sets si cu acac
+
+One small basis for each number of elements, at the cutoff that the labels choose; errors on the test set.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import parser, show, write
+from reference_sets import FILES, Labelled, load
+
+from thalweg.evaluation import compare
+from thalweg.features.defaults import automatic_cutoff, default_basis
+from thalweg.features.zbl import ZblBaseline
+from thalweg.fitting import FitSettings, is_isolated_atom, make_baseline
+from thalweg.fitting.assembly import Fitted, fit_basis
+from thalweg.fitting.choice import SIZES, choose_cutoff, choose_exponent
+from thalweg.fitting.data import Spread
+from thalweg.fitting.screening import Screen
+from thalweg.models.noise import hold_noise
+from thalweg.models.training import Baseline
+from thalweg.potential import ErrorBounds, Potential
+
+SETTINGS = FitSettings(n_members=2)
+
+
+def main() -> None:
+    arguments = parser(__doc__)
+    arguments.add_argument("data", type=Path, help="folder of the reference data")
+    arguments.add_argument("--sets", nargs="+", choices=list(FILES), default=["si", "cu", "acac"])
+    options = arguments.parse_args()
+    for name in options.sets:
+        task = load(name, options.data)[-1]
+        test = next(iter(task.tests.values()))
+        rows = [_row(label, fitted, test, seconds) for label, fitted, seconds in variants(task.train)]
+        show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
+        write(f"ingredients-{name}", {"set": name, "rows": rows}, options.output)
+
+
+def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
+    """The fit with everything, and without one ingredient after the other."""
+    useful = [pair for pair in train if not is_isolated_atom(pair[0])]
+    labelled = [useful[k] for k in np.random.default_rng(SETTINGS.seed).permutation(len(useful))]
+    symbols = {symbol for structure, _ in train for symbol in structure.to_atoms().get_chemical_symbols()}
+    elements = default_basis(symbols, True).elements
+    baseline = make_baseline(train, elements)
+    screen = Screen(labelled, baseline, SETTINGS)
+    start = automatic_cutoff(elements, bool(labelled[0][0].pbc.any()))
+    screen.learn_spread(start)
+    r_cut = choose_cutoff(screen, start).chosen
+    choose_exponent(screen, r_cut)
+    spread, _ = screen.judge(r_cut)
+    small = SIZES[len(elements)][0]
+    basis = default_basis(elements, True, r_cut, None, small, screen.exponent)
+    alike = Spread.alike(len(labelled))
+    bare = [(structure, replace(label, stress=None)) for structure, label in labelled]
+    far = Baseline(elements, baseline.reference_energies, ZblBaseline(elements))
+
+    def timed(words: str, *fit: Any) -> tuple[str, Fitted, float]:
+        began = time.perf_counter()
+        return words, fit_basis(*fit, SETTINGS), time.perf_counter() - began
+
+    whole = timed(f"all, exponent {basis.radial_exponent}", labelled, basis, baseline, spread)
+    yield whole
+    steep = default_basis(elements, True, r_cut, None, small, 3)
+    yield timed("radial exponent 3", labelled, steep, baseline, spread)
+    usual = default_basis(elements, True, start, None, small, screen.exponent)
+    yield timed(f"cutoff {start:.2f} instead of {r_cut:.2f} Å", labelled, usual, baseline, spread)
+    yield timed("repulsion up to 0.8 bonds", labelled, basis, far, spread)
+    yield timed("all labels alike", labelled, basis, baseline, alike)
+    if any(label.stress is not None for _, label in labelled):
+        yield timed("without stress labels", bare, basis, baseline, spread)
+    held = timed("noise held to the forces'", labelled, basis, baseline, spread)
+    held[1].model.tune(SETTINGS.tune_evaluations)
+    hold_noise(held[1].model)
+    yield held
+
+
+def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str, Any]:
+    ones = np.ones(len(fitted.basis.elements))
+    potential = Potential.from_model(
+        fitted.model,
+        fitted.basis,
+        fitted.baseline,
+        novelty=None,
+        bounds=ErrorBounds(0.95, ones, 0 * ones),
+        provenance={},
+    )
+    errors = compare(potential, test).to_json()
+    return {
+        "fit": words,
+        "energy_mae": 1000 * errors["energy_mae"],
+        "energy_rmse": 1000 * errors["energy_rmse"],
+        "forces_mae": errors["forces_mae"],
+        "forces_rmse": errors["forces_rmse"],
+        "seconds": seconds,
+    }
+
+
+if __name__ == "__main__":
+    main()
