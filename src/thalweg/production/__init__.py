@@ -1,7 +1,8 @@
 """Production molecular dynamics on a finished potential: long, restartable, with an eye on the error bound."""
 
+from thalweg.production.outcome import Observer, Outcome, Progress
 from thalweg.production.plan import Plan
-from thalweg.production.runner import Observer, Outcome, Progress, produce
+from thalweg.production.runner import produce
 from thalweg.production.start import Start, prepare_start
 from thalweg.production.summary import summarise, write_summary
 

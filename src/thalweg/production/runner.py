@@ -12,13 +12,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from thalweg.errors import InputError, SetupError
 from thalweg.explorers import BlockResult, CoreField, Event, Snapshot, WalkerState, advance
 from thalweg.features import set_num_threads
 from thalweg.potential import Potential
 from thalweg.production.frames import FrameFile, extxyz_text, open_frames
+from thalweg.production.outcome import Observer, Outcome, Progress
 from thalweg.production.plan import Plan
 from thalweg.production.restart import Restart, identity_of, load_restart, save_restart
 from thalweg.production.start import Start
@@ -30,64 +31,6 @@ _BLOCK_SECONDS = 10.0
 _FIRST_STEPS, _LEAST_STEPS = 50, 50
 _FRAME_BYTES = 256 * 2**20
 """Memory for the frames and rows of a block."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where a trajectory stands; what is None is not known yet. Units as in the log."""
-
-    step: int
-    n_steps: int
-    time_ps: float
-    steps_per_second: float | None
-    temperature: float | None = None
-    pressure_gpa: float | None = None
-    bound: float | None = None
-
-
-class Observer(Protocol):
-    """Hears how it goes."""
-
-    def progress(self, progress: Progress) -> None:
-        """Called about ten times a second."""
-        ...
-
-    def say(self, text: str) -> None:
-        """A line worth keeping."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """How a trajectory ended for now.
-
-    Attributes
-    ----------
-    state : 'finished', 'halted' or 'interrupted'
-    step : int
-        The last step within the limits.
-    event : Event
-        What ended it.
-    reason : str
-        Why it halted, in words; empty otherwise.
-    snapshot : Snapshot
-        The moment at `step`.
-    averages : Averages
-    worst : mapping
-        The largest bound met: `bound` (eV/Å), `atom`, `step`; empty where nothing was scored.
-    steps_done, seconds : int, s
-        Of this call.
-    """
-
-    state: str
-    step: int
-    event: Event
-    reason: str
-    snapshot: Snapshot
-    averages: Averages
-    worst: dict[str, Any]
-    steps_done: int
-    seconds: float
 
 
 @dataclass

@@ -8,8 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from thalweg.production.outcome import Outcome
 from thalweg.production.plan import Plan
-from thalweg.production.runner import HALTED, LAST, LOG, Outcome
+from thalweg.production.runner import HALTED, LAST, LOG
 
 FILE_NAME = "summary.json"
 
