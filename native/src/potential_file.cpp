@@ -15,7 +15,7 @@ namespace {
 constexpr std::string_view kFirstLine = "thalweg-potential 1\n";
 constexpr std::string_view kLastLine = "end crc32 ";
 constexpr std::size_t kDigits = 8;
-constexpr int kMostElements = 118, kMostMembers = 1024, kMostDirections = 4096, kLargestNodeL = 16;
+constexpr int kMostElements = 118, kMostMembers = 1024, kMostDirections = 4096, kLargestNodeL = 16, kLargestExponent = 64;
 
 using Shape = std::vector<std::size_t>;
 
@@ -198,6 +198,7 @@ PlanSpec read_plan(Contents& contents, std::size_t n) {
     plan.n_elements = static_cast<int>(n);
     plan.r_cut = contents.reals("r_cut", {1})[0];
     plan.exponent = contents.ints("exponent", {1})[0];
+    if (plan.exponent > kLargestExponent) fail("entry 'exponent' is impossible");  // it would take forever
     const Shape recurrence = contents.shape("recurrence");
     plan.recurrence = contents.reals("recurrence", {n, n, recurrence.size() > 2 ? recurrence[2] : 0, 3});
     plan.radial_count = contents.ints("radial_count", {contents.shape("radial_count")[0]});

@@ -123,6 +123,7 @@ THALWEG_TEST(a_hostile_file_is_refused_by_name) {
     EXPECT(refused(with("confidence", "surprise real 1\n0.0\nconfidence"), "'surprise' is unknown"));
     EXPECT(refused(with("tensor_start int 1\n0", "tensor_start int 2\n0 7"), "'tensor_start'"));
     EXPECT(refused(with("nodes int 0 4\n\n", "nodes int 1 4\n0 0 2000000000 0\n"), "'nodes'"));
+    EXPECT(refused(with("exponent int 1\n3", "exponent int 1\n2147483647"), "'exponent'"));
     EXPECT(refused(with("zbl_outer real 1 1\n1.6", "zbl_outer real 1 1\n0.6"), "inner < outer"));
     // A channel that is not there passes the reader and is found where the tables are built.
     const PotentialFile file = parse_potential(with("0 -1\n0 1", "0 -1\n0 9"));
