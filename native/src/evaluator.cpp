@@ -111,7 +111,8 @@ void Evaluator::run_atoms(const Batch& batch, const Neighborhood& nb, const Bloc
         job.atoms = order.data() + begin[block];
         job.n_lanes = begin[block + 1] - begin[block];
         job.element = batch.species[job.atoms[0]];
-        job.neighbors = {nb.first.data(), nb.count.data(), nb.element.data(), nb.d.data()};
+        job.neighbors = {nb.first.data(), nb.count.data(), nb.element.data(), nb.d.data(), nb.d.data() + 1,
+                         nb.d.data() + 2, 3};
         job.n_atoms = batch.n_atoms();
         job.max_slots = 0;
         for (int lane = 0; lane < job.n_lanes; ++lane)

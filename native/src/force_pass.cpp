@@ -62,7 +62,7 @@ T* grown(std::vector<T>& v, std::size_t n) {
 template <class Real>
 struct Workspace {
     std::vector<int> first, count, j, element, order, begin, bucket;
-    std::vector<double> d, nearest, total;
+    std::vector<double> x, y, z, nearest, total;
     std::vector<Real> rows;
     std::vector<char> scratch;
 
@@ -147,7 +147,7 @@ private:
         job.n_sets = n_sets_;
         job.energy = energies_ + begin;
         job.novelty = out_.novelty ? out_.novelty + begin : nullptr;
-        job.neighbors = {w.first.data(), w.count.data(), w.element.data(), w.d.data()};
+        job.neighbors = {w.first.data(), w.count.data(), w.element.data(), w.x.data(), w.y.data(), w.z.data(), 1};
         if (forces_) job.pair_gradient = grown(w.rows, n_pairs * width() + width());
         for (std::size_t b = 0; b + 1 < w.begin.size(); ++b) {
             job.atoms = w.order.data() + w.begin[b];
@@ -161,10 +161,13 @@ private:
     void filter(int begin, int end, Workspace<Real>& w) const {
         const std::size_t n = end - begin, n_listed = pairs_.first[end] - pairs_.first[begin];
         const double r_cut = model_.plan.r_cut;
+        const std::size_t room = n_listed + kFilterRoom;
+        const bool several = model_.plan.n_elements > 1;
+        grown(w.element, room);
         model_.kernel.filter({begin, end, r_cut * r_cut, pairs_.first.data(), pairs_.j.data(), batch_.species,
                               pairs_.offset.data(), batch_.positions, grown(w.first, n), grown(w.count, n),
-                              grown(w.j, n_listed + 1), grown(w.element, n_listed + 1), grown(w.d, 3 * n_listed + 3),
-                              grown(w.nearest, n)});
+                              grown(w.j, room), several ? w.element.data() : nullptr, grown(w.x, room),
+                              grown(w.y, room), grown(w.z, room), grown(w.nearest, n)});
     }
 
     // Like with like: the same element is needed, similar neighbour counts save empty slots. A counting sort.
@@ -211,10 +214,10 @@ private:
             if (w.nearest[i] >= reach) continue;
             const ZblPair* row = zbl_->pairs.data() + std::size_t(batch_.species[begin + i]) * zbl_->n_species;
             for (int p = w.first[i]; p < w.first[i] + w.count[i]; ++p) {
-                const double* d = &w.d[3 * std::size_t(p)];
-                const double r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
-                if (r >= row[w.element[p]].outer) continue;
-                const ZblTerm term = zbl_term(row[w.element[p]], r);
+                const double d[3] = {w.x[p], w.y[p], w.z[p]}, r = std::sqrt(d[0] * d[0] + d[1] * d[1] + d[2] * d[2]);
+                const ZblPair& pair = row[batch_.species[w.j[p]]];
+                if (r >= pair.outer) continue;
+                const ZblTerm term = zbl_term(pair, r);
                 energies_[begin + i] += 0.5 * term.energy;
                 for (int axis = 0; axis < 3 && forces_; ++axis)
                     w.rows[std::size_t(p) * width() + axis] += Real(0.5 * term.slope / r * d[axis]);
@@ -228,7 +231,8 @@ private:
             if (from >= to) continue;
             double* strain = out_.virials ? &chunk.strain[9 * std::size_t(s - chunk.first_structure)] : nullptr;
             model_.kernel.scatter({from, to, width(), w.first.data() + (from - begin), w.count.data() + (from - begin),
-                                   w.j.data(), w.rows.data(), chunk.sums.data(), chunk.lo, w.d.data(), strain});
+                                   w.j.data(), w.rows.data(), chunk.sums.data(), chunk.lo, w.x.data(), w.y.data(), w.z.data(),
+                                   strain});
         }
     }
 

@@ -257,6 +257,19 @@ THALWEG_TEST(a_screen_misses_no_member_over_its_rows) {
     expect(confirmed == exact && looked != exact, "a confirmed structure has not the committee's deviations");
 }
 
+// Filters, slots and lanes differ between instruction sets; so do last bits, and nothing else.
+THALWEG_TEST(instruction_sets_agree) {
+    const auto plain = std::make_shared<Evaluator>(small_plan(), "baseline"), best = std::make_shared<Evaluator>(small_plan(), "");
+    const LinearForceField a(plain, random_model(*plain, 3)), b(best, random_model(*best, 3));
+    const Gas gas;
+    const PairList pairs = build_pairs(gas.batch(), a.r_cut() + 0.4);
+    const Scores one = scores_of(a, gas.batch(), pairs), other = scores_of(b, gas.batch(), pairs);
+    expect_close(one.energy, other.energy, 1e-11, 1e-6, "energy");
+    for (std::size_t k = 0; k < one.forces.size(); ++k)
+        expect_close(one.forces[k], other.forces[k], 1e-9, 1e-6, "force " + std::to_string(k));
+    for (int k = 0; k < 9; ++k) expect_close(one.virial[k], other.virial[k], 1e-9, 1e-6, "virial " + std::to_string(k));
+}
+
 THALWEG_TEST(ghost_atoms_only_feel_forces) {
     const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
     const LinearForceField field(evaluator, random_model(*evaluator, 2));

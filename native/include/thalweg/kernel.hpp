@@ -12,7 +12,8 @@ struct NeighborView {
     const int* first;
     const int* count;
     const int* element;  // of the neighbour
-    const double* d;     // (n, 3), Å
+    const double *x, *y, *z;  // of the displacement of pair p, at p * stride, Å
+    int stride;
 };
 
 // Low-rank Mahalanobis model of one element's features, see linear_force_field.hpp.
@@ -53,16 +54,19 @@ struct BlockJob {
     std::size_t jacobian_base = 0;
 };
 
+constexpr int kFilterRoom = 8;
+
 // Atoms begin .. end of a neighbour list, to be filtered: pairs of atom i are first[i] .. first[i + 1] of it.
 struct FilterJob {
     int begin, end;
     double limit;  // r_cut^2
     const int *first, *j, *species;
     const double *offset, *positions;
-    // Outputs; entry k of atom i lies at own_first[i - begin] + k.
-    int *own_first, *count, *own_j, *element;
-    double* d;
-    double* nearest;  // (end - begin): shortest squared distance, infinity without neighbours
+    // Outputs; entry k of atom i lies at own_first[i - begin] + k. What is kept per pair needs room for kFilterRoom more.
+    int *own_first, *count, *own_j;
+    int* element;         // null: not wanted
+    double *x, *y, *z;    // displacements
+    double* nearest;      // (end - begin): shortest squared distance, infinity without neighbours
 };
 
 // Pair gradients of atoms begin .. end, summed into what each atom feels.
@@ -73,7 +77,7 @@ struct ScatterJob {
     const Real* rows;
     double* gradient;       // (hi - lo, width): of atoms lo .. hi of the batch
     int lo;
-    const double* d = nullptr;   // with `strain` only
+    const double *x = nullptr, *y = nullptr, *z = nullptr;  // displacements, with `strain` only
     double* strain = nullptr;    // (3, 3) of the first model, added to
 };
 

@@ -60,10 +60,53 @@ inline int most_neighbors(const Job& job, int n_elements, int z) {
     return most;
 }
 
+#if defined(__AVX512F__)
+inline V gather(const double* from, const __m256i* at, const __mmask8* wanted, Real otherwise) {
+    const __m512d fill = _mm512_set1_pd(otherwise);
+    const __m512d low = _mm512_mask_i32gather_pd(fill, wanted[0], at[0], from, 8);
+    if constexpr (kDouble) {
+        return (V)low;
+    } else {
+        const __m512d high = _mm512_mask_i32gather_pd(fill, wanted[1], at[1], from, 8);
+        return (V)_mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high), 1);
+    }
+}
+
+// fill_slots for one element and displacements side by side in memory: a slot of all lanes at a time.
+inline void fill_together(const Tables& plan, const Job& job, Work& w, int n_slots) {
+    constexpr int n_halves = W / 8;
+    const NeighborView& nb = job.neighbors;
+    alignas(64) int first[W] = {}, count[W] = {};
+    for (int lane = 0; lane < job.n_lanes; ++lane)
+        first[lane] = nb.first[job.atoms[lane]], count[lane] = nb.count[job.atoms[lane]];
+    for (int k = 0; k < n_slots; ++k) {
+        __m256i at[n_halves];
+        __mmask8 wanted[n_halves];
+        for (int h = 0; h < n_halves; ++h) {
+            const __m256i slot = _mm256_set1_epi32(k);
+            at[h] = _mm256_add_epi32(_mm256_load_si256(reinterpret_cast<const __m256i*>(first + 8 * h)), slot);
+            wanted[h] = _mm256_cmpgt_epi32_mask(_mm256_load_si256(reinterpret_cast<const __m256i*>(count + 8 * h)), slot);
+            _mm256_storeu_si256(reinterpret_cast<__m256i*>(w.index + k * W + 8 * h),
+                                _mm256_mask_mov_epi32(_mm256_set1_epi32(-1), wanted[h], at[h]));
+        }
+        w.slots[3 * k] = gather(nb.x, at, wanted, 0);
+        w.slots[3 * k + 1] = gather(nb.y, at, wanted, 0);
+        w.slots[3 * k + 2] = gather(nb.z, at, wanted, plan.r_cut);
+    }
+}
+#endif
+
 // Sorts the neighbours of each lane by element into slots; empty slots sit at the cutoff, where all is zero.
 inline void fill_slots(const Tables& plan, const Job& job, Work& w) {
     const NeighborView& nb = job.neighbors;
     const bool one_element = plan.n_elements == 1;
+#if defined(__AVX512F__)
+    if (one_element && nb.stride == 1) {
+        w.slot_begin[0] = 0;
+        w.slot_begin[1] = most_neighbors(job, 1, 0);
+        return fill_together(plan, job, w, w.slot_begin[1]);
+    }
+#endif
     Real* slots = reinterpret_cast<Real*>(w.slots);
     w.slot_begin[0] = 0;
     for (int z = 0; z < plan.n_elements; ++z) {
@@ -75,9 +118,9 @@ inline void fill_slots(const Tables& plan, const Job& job, Work& w) {
                 const int i = job.atoms[lane], begin = nb.first[i], end = begin + nb.count[i];
                 for (int p = begin; p < end; ++p) {
                     if (!one_element && nb.element[p] != z) continue;
-                    const double* d = nb.d + 3 * std::size_t(p);
+                    const std::size_t at = std::size_t(p) * nb.stride;
                     Real* to = slots + 3 * std::size_t(k) * W + lane;
-                    to[0] = Real(d[0]), to[W] = Real(d[1]), to[2 * W] = Real(d[2]);
+                    to[0] = Real(nb.x[at]), to[W] = Real(nb.y[at]), to[2 * W] = Real(nb.z[at]);
                     w.index[k++ * W + lane] = p;
                 }
             }

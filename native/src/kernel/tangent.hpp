@@ -35,7 +35,9 @@ inline void jacobian_lanes(const Tables& plan, const Job& job, const Work& w, in
                            const int* axes, int n_lanes) {
     V d[3] = {V{}, V{}, splat(plan.r_cut)}, e[3] = {};
     for (int lane = 0; lane < n_lanes; ++lane) {
-        for (int axis = 0; axis < 3; ++axis) d[axis][lane] = Real(job.neighbors.d[3 * pairs[lane] + axis]);
+        const std::size_t at = std::size_t(pairs[lane]) * job.neighbors.stride;
+        d[0][lane] = Real(job.neighbors.x[at]), d[1][lane] = Real(job.neighbors.y[at]);
+        d[2][lane] = Real(job.neighbors.z[at]);
         e[axes[lane]][lane] = 1;
     }
     fill_together<L, true, 1>(plan, recurrence_of(plan, job.element, z), d, w.R, w.D, w.Y, w.angular);

@@ -2,6 +2,15 @@
 // only, so that no inline function compiled for one instruction set can be linked into code for another.
 #pragma once
 
+#if defined(__AVX512F__)
+// Some of gcc's own headers read what they mean to leave undefined (its bug 105593).
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#include <immintrin.h>
+#pragma GCC diagnostic pop
+#endif
+
 #include <cstddef>
 
 #include "thalweg/kernel.hpp"
