@@ -104,7 +104,7 @@ def test_configuration_is_frozen(tmp_path):
         ("explore: {time: -3}\n", "explore.time: expected a number > 0 ps, got -3"),
         (
             "explore: {ensemble: nvt_}\n",
-            "explore.ensemble: expected 'nvt' or 'nve', got \"nvt_\"; did you mean nvt?",
+            "explore.ensemble: expected 'nvt', 'nve' or 'npt', got \"nvt_\"; did you mean nvt?",
         ),
         (
             "explore: {temperature: [300, 400, 500]}\n",
