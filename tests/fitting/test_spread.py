@@ -12,6 +12,7 @@ from thalweg.fitting.data import shortest_distances
 from thalweg.fitting.screening import Screen
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
+    LARGEST,
     Law,
     excess_energies,
     force_sizes,
@@ -39,6 +40,11 @@ def test_the_law_that_made_the_errors_is_found(law):
     size = rng.uniform(0, 20, 4000)
     error = np.abs(rng.laplace(size=4000)) * law(size) * 0.01
     assert most_likely_law(size, error, ENERGY_LAWS) == law
+
+
+def test_no_label_is_thrown_away():
+    spread = Law(0.3, 2)(np.array([0.0, 0.3, 40.0]))
+    assert spread.tolist() == pytest.approx([1.0, 2.0, LARGEST])
 
 
 def test_labels_without_error_say_nothing():

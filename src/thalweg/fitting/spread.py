@@ -4,7 +4,8 @@ Notation
     h_i      excess energy of label i, eV/atom: above the lowest, less what composition explains
     f_i      rms of its forces, eV/Å
     e_i      held-out energy error over sqrt(n_atoms); q_i: rms of its held-out force errors
-    s_i      spread of a label: (1 + (h_i / h_c)²)^(k/2) for energies, the same of f_i and f_c for forces; k: 1 or 2
+    s_i      spread of a label: (1 + (h_i / h_c)²)^(k/2) for energies, the same of f_i and f_c for forces, at most
+             LARGEST; k: 1 or 2
     t_i      rms over components of (stress label - prediction), times V / sqrt(n_atoms)
 
 A basis cannot follow a crystal squeezed to 30 eV/atom as well as one near its minimum, and should not try at the
@@ -41,10 +42,12 @@ class Law:
     power: int = 1
 
     def __call__(self, size: FloatArray) -> FloatArray:
-        """s_i for sizes h_i or f_i, at least 1."""
-        return np.asarray(np.hypot(1.0, size / self.limit) ** self.power)
+        """s_i for sizes h_i or f_i, from 1 to LARGEST."""
+        return np.asarray(np.minimum(np.hypot(1.0, size / self.limit) ** self.power, LARGEST))
 
 
+LARGEST = 30.0
+"""Spread of the noisiest: a label never counts less than a thousandth of an ordinary one."""
 ENERGY_LAWS = (Law(), *(Law(limit, k) for limit in (10.0, 5.0, 2.5, 1.2, 0.6, 0.3) for k in (1, 2)))
 """What heat does, up to some 1000 K, leaves the noise of energies as it is."""
 FORCES_LAWS = (Law(), *(Law(limit, k) for limit in (20.0, 10.0, 5.0, 2.5) for k in (1, 2)))
