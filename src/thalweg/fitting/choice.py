@@ -38,7 +38,7 @@ CUTOFFS = (0.55, 2.0)
 EXPONENTS = (1, 2, 3)
 SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: ((12, 10, 8, 8), (14, 11, 11, 8), (14, 11, 11, 10), (16, 14, 12, 11)),
-    2: ((8, 7, 5), (10, 8, 6), (10, 8, 6, 5), (12, 10, 8)),
+    2: ((8, 7, 5), (10, 8, 6), (10, 8, 6, 5)),
     3: ((6, 5, 3), (7, 5, 5), (9, 7, 6), (10, 8, 6, 3)),
 }
 """Degrees by number of elements; for more elements the default alone."""
@@ -142,7 +142,7 @@ def _noise_law(screen: Screen) -> Choice:
         f"forces' {_in_words(of_forces, 'eV/Å rms')}",
     ]
     chosen = {
-        name: {"limit": law.limit, "power": law.power} if np.isfinite(law.limit) else None
+        name: law.limit if np.isfinite(law.limit) else None
         for name, law in (("energy", of_energy), ("forces", of_forces))
     }
     return Choice("noise", chosen, f"by the likelihood of held-out errors: {', '.join(words)}")
@@ -151,7 +151,7 @@ def _noise_law(screen: Screen) -> Choice:
 def _in_words(law: Law, unit: str) -> str:
     if not np.isfinite(law.limit):
         return "is uniform"
-    return f"grows from {law.limit:g} {unit} on{', as the square' if law.power == 2 else ''}"
+    return f"grows from {law.limit:g} {unit} on"
 
 
 def choose_cutoff(screen: Screen, near: float, start: float | None = None) -> Choice:

@@ -4,14 +4,14 @@ Notation
     h_i      excess energy of label i, eV/atom: above the lowest, less what composition explains
     f_i      rms of its forces, eV/Å
     e_i      held-out energy error over sqrt(n_atoms); q_i: rms of its held-out force errors
-    s_i      spread of a label: (1 + (h_i / h_c)²)^(k/2) for energies, the same of f_i and f_c for forces, at most
-             LARGEST; k: 1 or 2
+    s_i      spread of a label: sqrt(1 + (h_i / h_c)²) for energies, sqrt(1 + (f_i / f_c)²) for forces
     t_i      rms over components of (stress label - prediction), times V / sqrt(n_atoms)
 
 A basis cannot follow a crystal squeezed to 30 eV/atom as well as one near its minimum, and should not try at the
-latter's expense; how fast errors grow is different in each data set. So h_c, f_c and k are those under which the
-held-out errors are most likely, taken as double exponential, -sum_i log s_i - n log mean(|e_i| / s_i), since
-outliers are many.
+latter's expense; how fast errors grow is different in each data set. So h_c and f_c are those under which the held-out
+errors of a small basis are most likely, taken as double exponential, -sum_i log s_i - n log mean(|e_i| / s_i), since
+outliers are many. They have a least value, and no law is steeper than this one: what a small basis cannot follow a
+large one often can.
 
 Stress labels are held against a model of energies and forces alone. In plane-wave calculations of one basis set they
 may have a constant offset (Pulay stress); files may order components differently from group to group. An offset that
@@ -36,21 +36,18 @@ from thalweg.units import GPa
 
 @dataclass(frozen=True)
 class Law:
-    """How noise grows with a size: from `limit` (eV/atom or eV/Å) on, with this power of it; inf: not at all."""
+    """How noise grows with a size: in proportion from `limit` (eV/atom or eV/Å) on; inf: not at all."""
 
     limit: float = float("inf")
-    power: int = 1
 
     def __call__(self, size: FloatArray) -> FloatArray:
-        """s_i for sizes h_i or f_i, from 1 to LARGEST."""
-        return np.asarray(np.minimum(np.hypot(1.0, size / self.limit) ** self.power, LARGEST))
+        """s_i for sizes h_i or f_i, at least 1."""
+        return np.asarray(np.hypot(1.0, size / self.limit))
 
 
-LARGEST = 30.0
-"""Spread of the noisiest: a label never counts less than a thousandth of an ordinary one."""
-ENERGY_LAWS = (Law(), *(Law(limit, k) for limit in (10.0, 5.0, 2.5, 1.2, 0.6, 0.3) for k in (1, 2)))
-"""What heat does, up to some 1000 K, leaves the noise of energies as it is."""
-FORCES_LAWS = (Law(), *(Law(limit, k) for limit in (20.0, 10.0, 5.0, 2.5) for k in (1, 2)))
+ENERGY_LAWS = tuple(Law(limit) for limit in (float("inf"), 10.0, 5.0, 2.5, 1.2))
+"""Beyond what heat does: some 1000 K leave the noise of energies as it is."""
+FORCES_LAWS = tuple(Law(limit) for limit in (float("inf"), 20.0, 10.0, 5.0, 2.5))
 """Likewise."""
 OUTLIER = 3.0
 _LEAST_OFFSET = 0.1 * GPa
