@@ -7,6 +7,8 @@
 //     block   kernel-width atoms of a slab, of one element
 #include "force_pass.hpp"
 
+#include "chunks.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
@@ -18,39 +20,7 @@ namespace thalweg {
 namespace {
 
 constexpr int kSlab = 256;
-constexpr int kChunkAtoms = 256, kMostChunks = 16;  // of one structure
 constexpr int kRange = 2048;                        // atoms whose chunks are summed by one task
-
-struct Chunk {
-    int begin, end;                       // centres
-    int first_structure, last_structure;  // (inclusive)
-    bool whole;                           // of structures: nobody else feels it
-    int lo = 0, hi = 0;
-    std::vector<double> sums;             // (hi - lo, width)
-    std::vector<double> strain;           // (structures, 3, 3)
-};
-
-void divide_structure(int s, int begin, int end, std::vector<Chunk>& chunks) {
-    const int n = end - begin, parts = std::clamp(n / kChunkAtoms, 1, kMostChunks);
-    for (int k = 0; k < parts; ++k)
-        chunks.push_back({begin + int(std::int64_t(n) * k / parts), begin + int(std::int64_t(n) * (k + 1) / parts), s, s,
-                          parts == 1, 0, 0, {}, {}});
-}
-
-// Structures that a pass is about; all of them when empty.
-using Chosen = std::vector<char>;
-
-// Small structures share a chunk until it is full.
-void divide(const Batch& batch, int n_centres, const Chosen& chosen, std::vector<Chunk>& chunks) {
-    chunks.clear();
-    for (int s = 0; s < batch.n_structures; ++s) {
-        if (!chosen.empty() && !chosen[s]) continue;
-        const int begin = batch.first_atom[s], end = std::min(batch.first_atom[s + 1], n_centres);
-        const bool joins = !chunks.empty() && chunks.back().whole && chunks.back().end == begin && end - chunks.back().begin <= kChunkAtoms;
-        if (joins) chunks.back().end = end, chunks.back().last_structure = s;
-        else divide_structure(s, begin, end, chunks);
-    }
-}
 
 template <class T>
 T* grown(std::vector<T>& v, std::size_t n) {
