@@ -5,8 +5,8 @@
     3  exponent  of the radial transform: 1 resolves all distances alike, 3 favours short ones; where it is not the
                  one assumed so far, the ladder of cutoffs is gone along once more
     4  stress    labels of stress are held against the best of these
-    5  size      all labels, a ladder of bases, each some two times larger, until the held-out error falls by less
-                 than GAIN, or the next one would take more work or more time per atom than allowed
+    5  size      all labels, a ladder of bases, each some two times larger, until PATIENCE steps lower the held-out
+                 error by less than GAIN, or the next one would take more work or time per atom than allowed
 
 Held-out error: that of 5-fold cross-validation, geometric mean over kinds of rows (thalweg.models.folds). Work is
 counted and not timed, so that the same labels give the same basis on every machine:
@@ -43,6 +43,8 @@ SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
 }
 """Degrees by number of elements; for more elements the default alone."""
 GAIN = 0.015
+PATIENCE = 2
+"""Steps without such a gain that end the ladder: one may be bad luck of a few structures."""
 MOST_FEATURES = 3000
 """Of one element: some 10 µs per atom and step."""
 WORK = 5e12
@@ -205,7 +207,7 @@ def _choose_size(
     best: Fitted | None = None
     tried: list[dict[str, Any]] = []
     reason = "the largest of the ladder"
-    start = None
+    start, misses = None, 0
     for degrees in SIZES[len(elements)]:
         basis = default_basis(elements, True, radial[0], None, degrees, radial[1])
         reason_to_stop = too_much(basis, labelled, settings) if best is not None else None
@@ -217,12 +219,13 @@ def _choose_size(
         tried.append(_trial(fitted))
         start = fitted.model.fitted.x
         gain = 1.0 if best is None else 1.0 - np.exp(fitted.held_out.score - _score(best))
-        if best is not None and gain <= 0:
-            reason = f"{basis.n_features} features are no better on labels held out"
-            break
-        best = fitted
-        if gain < GAIN:
-            reason = f"the last step lowered the held-out error by {gain:.1%} only"
+        if gain > 0:
+            best = fitted
+        misses = misses + 1 if gain < GAIN else 0
+        if misses == PATIENCE:
+            reason = (
+                f"the last {PATIENCE} steps lowered the held-out error by less than {GAIN:.1%} or not at all"
+            )
             break
     assert best is not None
     lowest = tried[0]["error"]
