@@ -11,10 +11,11 @@ import numpy as np
 
 from thalweg.features import AceBasis, Features
 from thalweg.fitting.data import Labelled, Spread, equations
-from thalweg.models import BayesianLinear, SmoothnessPrior
-from thalweg.models.folds import FoldSums, HeldOut, balance_noise, held_out_error
+from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models.folds import FoldSums, HeldOut, balance_noise, fold_means, held_out_error
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
+from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import FloatArray
 
 N_FOLDS = 5
@@ -22,6 +23,7 @@ ENOUGH = 20
 """Labels from which held-out errors decide about noise; below, it is held near the forces'."""
 WARM = 6
 """Evaluations of the evidence from hyperparameters of another basis, which are nearly right."""
+_NOTHING = 1e-12
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 
@@ -54,7 +56,7 @@ class Fitted:
     ----------
     labelled : the labels in shuffled order, none of an isolated atom; label i is in fold i mod n_folds
     sums : per fold
-    held_out : None for a single label
+    held_out : root mean square errors; None for a single label
     """
 
     basis: AceBasis
@@ -69,6 +71,50 @@ class Fitted:
     def n_folds(self) -> int:
         """Folds."""
         return len(self.sums.folds)
+
+
+def typical_error(fitted: Fitted) -> dict[Kind, float]:
+    """Mean absolute held-out errors of energies (eV per sqrt(atom)) and force components (eV/Å).
+
+    Each over the label's spread. Among thousands of labels a few are like no other, and a root mean square is about
+    these; bases are compared by what they make of the rest.
+    """
+    means = fold_means(fitted.model.prior, fitted.sums, fitted.model.fitted.x)
+    energy, forces = [], []
+    for k, mean in enumerate(means):
+        potential = _bare_potential(fitted, mean / fitted.sums.scale)
+        for i in range(k, len(fitted.labelled), fitted.n_folds):
+            structure, label = fitted.labelled[i]
+            prediction = potential.predict(structure)
+            error = abs(prediction.energy - label.energy) / np.sqrt(len(structure))
+            energy.append(error / fitted.spread.of(Kind.ENERGY, i))
+            if label.has_forces:
+                error = np.abs(prediction.forces - label.forces).mean()
+                forces.append((len(structure), float(error) / fitted.spread.of(Kind.FORCES, i)))
+    n_atoms, errors = np.array(forces).T
+    return {Kind.ENERGY: float(np.mean(energy)), Kind.FORCES: float(np.average(errors, weights=n_atoms))}
+
+
+def typical_score(fitted: Fitted) -> float:
+    """Mean log of the typical errors: what bases are compared by; the less the better."""
+    values = np.array(list(typical_error(fitted).values()))
+    return float(np.mean(np.log(np.maximum(values, _NOTHING))))
+
+
+def _bare_potential(fitted: Fitted, weights: FloatArray) -> Potential:
+    """Weights (n_columns,) as a potential that says nothing of its uncertainty."""
+    n, p = len(fitted.basis.elements), fitted.basis.n_features
+    zbl = None if fitted.baseline.zbl is None else fitted.baseline.zbl.cutoffs
+    bounds = ErrorBounds(0.95, np.ones(n), np.zeros(n))
+    return Potential(
+        fitted.basis,
+        weights.reshape(n, p),
+        np.zeros((1, n, p)),
+        fitted.baseline.reference_energies,
+        zbl,
+        None,
+        bounds,
+    )
 
 
 def fit_basis(

@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.features import AceBasis, Features
 from thalweg.features.defaults import default_basis
-from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis
+from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis, typical_score
 from thalweg.fitting.data import Labelled, Spread, equations
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
@@ -24,7 +24,7 @@ from thalweg.fitting.spread import (
     most_likely_law,
 )
 from thalweg.models import Kind
-from thalweg.models.folds import HeldOut, fold_means
+from thalweg.models.folds import fold_means
 from thalweg.models.training import Baseline
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import FloatArray
@@ -89,11 +89,9 @@ class Screen:
             )
         return self._fits[key]
 
-    def held_out(self, r_cut: float) -> HeldOut:
-        """Errors of the small basis at a cutoff."""
-        held_out = self.fit(r_cut).held_out
-        assert held_out is not None  # the sample has several labels
-        return held_out
+    def score(self, r_cut: float) -> float:
+        """Mean log of the typical held-out errors of the small basis at a cutoff."""
+        return typical_score(self.fit(r_cut))
 
     def learn_spread(self, r_cut: float) -> None:
         """The laws of noise from held-out errors at this cutoff, in two rounds."""
