@@ -4,9 +4,8 @@ Notation
     K        folds; G_k, b_k, yy_k, m_k: sums over the rows of fold k (thalweg.models.gram)
     w_k      posterior mean fitted to all folds but k, with the hyperparameters given
     mse      sum_k (yy_k - 2 w_k . b_k + w_k^T G_k w_k) / sum_k m_k        for each kind of row
-    score    mean over the kinds of log sqrt(mse), virials with a weight of 1/20: a per cent off the energies counts
-             as much as a per cent off the forces; stress labels, at odds with energies in many sets, hardly count,
-             so that they have as much say as helps the other two
+    score    mean over the kinds of log sqrt(mse), virials with a weight of 1/4: a per cent off the energies counts as
+             much as a per cent off the forces, and stress labels, which disagree with energies in many sets, less
 
 The evidence judges hyperparameters of the prior well. The noise of energies and virials against that of forces it
 judges badly, since it takes the errors of one structure's rows for independent; where a basis is what limits a fit
@@ -35,7 +34,7 @@ LADDERS: dict[Kind, tuple[float, ...]] = {
     Kind.VIRIAL: tuple(float(2.0**k) for k in range(4, -5, -1)),
 }
 """Å; noise per sqrt(atom) over the forces' noise: 1 to 0.004 for energies, 16 to 0.06 for virials."""
-SCORE_WEIGHTS = {Kind.ENERGY: 1.0, Kind.FORCES: 1.0, Kind.VIRIAL: 0.05}
+SCORE_WEIGHTS = {Kind.ENERGY: 1.0, Kind.FORCES: 1.0, Kind.VIRIAL: 0.25}
 FIRST_RATIO = {Kind.ENERGY: 0.06, Kind.VIRIAL: 1.0}
 
 
