@@ -140,8 +140,8 @@ def _carried(near: Surroundings, tree: cKDTree, t: FloatArray, tolerance: float)
     seen = np.linalg.norm(landing, axis=1) < near.radius - tolerance
     if seen.sum() < FEWEST:
         return None
-    distance, who = tree.query(landing[seen], distance_upper_bound=tolerance)
-    hit = np.isfinite(distance)
+    found, who = tree.query(landing[seen], distance_upper_bound=tolerance)
+    hit, who = np.isfinite(found), np.asarray(who)
     like = np.zeros(len(hit), dtype=bool)
     like[hit] = near.numbers[who[hit]] == near.numbers[seen][hit]
     if like.mean() < SAME:

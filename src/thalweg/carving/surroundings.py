@@ -142,6 +142,6 @@ def shortest_distances(near: Surroundings) -> dict[tuple[int, int], float]:
             reach = BOND * 1.5 * float(covalent_radii[a] + covalent_radii[b])
             d = np.inf
             if len(two) >= rank:
-                d = float(cKDTree(two).query(one, k=[rank], distance_upper_bound=reach)[0].min())
+                d = float(np.min(cKDTree(two).query(one, k=[rank], distance_upper_bound=reach)[0]))
             found[a, b] = d if np.isfinite(d) else UNSEEN * float(covalent_radii[a] + covalent_radii[b])
     return found
