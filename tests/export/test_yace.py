@@ -87,8 +87,10 @@ def test_a_wrong_number_anywhere_is_seen(tmp_path):
         (tmp_path / "p.yace").write_text(wrong)
         assert seen() > 1e-6
     (tmp_path / "p.yace").write_text(text)
-    outer = float(potential.zbl.outer[0, 0])
-    commands.write_text(lines.replace(repr(outer), repr(outer * 1.01)))
+    outer = round(float(potential.zbl.outer[0, 0]), 9)
+    wrong = lines.replace(str(outer), str(outer * 1.01))
+    assert wrong != lines
+    commands.write_text(wrong)
     assert seen() > 1e-6
 
 
@@ -146,6 +148,24 @@ def test_one_zbl_style_for_each_pair_of_cutoffs():
 
     lines = lammps_lines(dataclasses.replace(potential, zbl=None), "p.yace")
     assert lines[3:] == ["pair_style pace", "pair_coeff * * p.yace C H O"]
+
+
+def test_cutoffs_are_written_as_people_write_them():
+    """0.8 times a sum of radii is 1.7760000000000002 in binary; what has no short form keeps ten digits."""
+    potential = random_potential("Si", "C", train=[silicon()])
+    outer = np.array([[1.776, 1 / 0.6], [1 / 0.6, np.nextafter(1.776, 2)]])
+    cutoffs = ZblCutoffs(potential.elements, outer / 2, outer)
+    assert len(set(cutoffs.outer.ravel())) == 3
+    lines = lammps_lines(dataclasses.replace(potential, zbl=cutoffs), "p.yace")
+    words = lines[2].split()
+    assert words[:6] == ["pair_style", "hybrid/overlay", "pace", "zbl", "0.888", "1.776"]
+    assert [float(word) for word in words[7:]] == pytest.approx([1 / 1.2, 1 / 0.6], rel=1e-9)
+    assert max(map(len, words[7:])) <= 12
+    assert [line.split()[1:5] for line in lines[4:]] == [
+        ["1", "1", "zbl", "1"],
+        ["2", "2", "zbl", "1"],
+        ["1", "2", "zbl", "2"],
+    ]
 
 
 CUTOFFS = {

@@ -100,14 +100,14 @@ def write_lammps(potential: Potential, path: str | Path, *, spline_bins: float =
 
 
 def _zbl_groups(potential: Potential) -> dict[tuple[float, float], list[tuple[int, int]]]:
-    """(inner, outer) in Å -> the pairs of species i <= j that have these cutoffs."""
+    """(inner, outer) in Å -> the pairs of species i <= j that have these cutoffs, to ten digits."""
     groups: dict[tuple[float, float], list[tuple[int, int]]] = {}
     if potential.zbl is None:
         return groups
     n = len(potential.elements)
     for i in range(n):
         for j in range(i, n):
-            inner, outer = float(potential.zbl.inner[i, j]), float(potential.zbl.outer[i, j])
+            inner, outer = (_ten_digits(of[i, j]) for of in (potential.zbl.inner, potential.zbl.outer))
             if outer > 0:
                 groups.setdefault((inner, outer), []).append((i, j))
     return groups
@@ -179,6 +179,11 @@ def _function(z: int, function: ProductFunction) -> str:
 
 def _list(items: Iterable[object]) -> str:
     return "[" + ", ".join(map(str, items)) + "]"
+
+
+def _ten_digits(value: float) -> float:
+    """What people read and change: 0.888, not 0.8880000000000001."""
+    return float(f"{value:.10g}")
 
 
 def _number(value: float) -> str:
