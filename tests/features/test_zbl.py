@@ -46,6 +46,24 @@ def test_default_cutoffs_lie_below_bonds() -> None:
     assert energies[0] == 0.0
 
 
+def test_cutoffs_are_drawn_in_to_the_shortest_distance_of_each_pair() -> None:
+    wide = ZblCutoffs.from_covalent_radii(ELEMENTS)
+    structures = [dimer(1.0), dimer(0.9), dimer(0.7, "HO")]
+    drawn = wide.inside(structures)
+    assert drawn.outer[1, 2] == pytest.approx(0.9)
+    assert drawn.inner[2, 1] == pytest.approx(0.45)
+    assert drawn.outer[0, 2] == pytest.approx(0.7)
+    untouched = np.ones((3, 3), dtype=bool)
+    untouched[[1, 2, 0, 2], [2, 1, 2, 0]] = False
+    assert np.array_equal(drawn.outer[untouched], wide.outer[untouched])
+    step_by_step = wide.inside(structures[:1]).inside(structures[1:])
+    assert np.array_equal(step_by_step.outer, drawn.outer)
+    assert drawn.inside([dimer(1.5), *structures]) is drawn
+    for structure in structures:
+        assert ZblBaseline(ELEMENTS, wide).compute([structure])[0][0] > 0.0
+        assert ZblBaseline(ELEMENTS, drawn).compute([structure])[0][0] == 0.0
+
+
 def test_inside_the_inner_cutoff_only_a_constant_is_added() -> None:
     inner, _ = cutoffs_of_co()
     radii = np.linspace(0.1, inner - 1e-6, 7)

@@ -7,8 +7,8 @@ import pytest
 
 from copper import copper
 from thalweg.features import AceBasis
+from thalweg.features.zbl import shortest_distances
 from thalweg.fitting import FitSettings, fit_labels, make_baseline
-from thalweg.fitting.data import shortest_distances
 from thalweg.fitting.screening import Screen
 from thalweg.fitting.spread import (
     ENERGY_LAWS,

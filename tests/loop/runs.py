@@ -1,4 +1,4 @@
-"""Small real runs for the tests of the loop: EMT on a copper cluster, done in a few seconds."""
+"""Small real runs for the tests of the loop: EMT or Morse atoms on a copper cluster, done in a few seconds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,23 @@ from thalweg.config import RunConfig, validate
 from thalweg.potential import Potential
 
 EMT = {"name": "ase", "calculator": "ase.calculators.emt.EMT"}
+MORSE = {"epsilon": 0.4, "r0": 1.9, "rho0": 4.0, "rcut1": 3.0, "rcut2": 4.0}
+"""Copper with bonds of 1.87 Å at rest: shorter than 0.8 times the sum of its covalent radii, 2.11 Å."""
 
 
 def cluster(folder: Path) -> Path:
     """Six copper atoms."""
     path = folder / "cluster.xyz"
     ase.io.write(path, Octahedron("Cu", 2))
+    return path
+
+
+def tight_cluster(folder: Path) -> Path:
+    """The six atoms at rest with MORSE."""
+    path = folder / "tight.xyz"
+    atoms = Octahedron("Cu", 2)
+    atoms.positions *= 1.875 / atoms.get_distance(0, 1)
+    ase.io.write(path, atoms)
     return path
 
 

@@ -15,18 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ase.calculators import emt
-from runs import cluster, make_config, same_model
+from ase.calculators import emt, morse
+from runs import MORSE, cluster, make_config, same_model, tight_cluster
 
+from thalweg.features.zbl import shortest_distances
 from thalweg.loop.runner import run
+from thalweg.potential import Potential
 from thalweg.store import SqliteStore
+from thalweg.structure import Structure
 
 
-class CountedEMT(emt.EMT):
-    """EMT that leaves a line in a ledger for every answer."""
+class Counted:
+    """A calculator that leaves a line in a ledger for every answer."""
 
-    def __init__(self, ledger: str) -> None:
-        super().__init__()
+    def __init__(self, ledger: str, **options: float) -> None:
+        super().__init__(**options)
         self.ledger = Path(ledger)
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=()):
@@ -39,16 +42,27 @@ class CountedEMT(emt.EMT):
         os.close(handle)
 
 
-def counted_config(folder: Path, seed: int):
-    return make_config(
-        cluster(folder),
-        oracle={
-            "name": "ase",
-            "calculator": f"{__name__}.CountedEMT",
-            "options": {"ledger": str(folder / "ledger.txt")},
-        },
-        seed=seed,
-    )
+class CountedEMT(Counted, emt.EMT):
+    """EMT."""
+
+
+class CountedMorse(Counted, morse.MorsePotential):
+    """Morse atoms."""
+
+
+def counted(path: Path, seed: int, name: str, options: dict[str, float]):
+    ledger = {"ledger": str(path.parent / "ledger.txt")}
+    oracle = {"name": "ase", "calculator": f"{__name__}.{name}", "options": {**options, **ledger}}
+    return make_config(path, oracle=oracle, seed=seed)
+
+
+def usual(folder: Path, seed: int):
+    return counted(cluster(folder), seed, "CountedEMT", {})
+
+
+def tight(folder: Path, seed: int):
+    """Labels that come nearer and nearer, so that the core repulsion is drawn in again and again."""
+    return counted(tight_cluster(folder), seed, "CountedMorse", MORSE)
 
 
 def asked(folder: Path) -> Counter[str]:
@@ -86,9 +100,8 @@ def attempt(config, folder: Path, seconds: float | None) -> bool:
     return not os.WIFSIGNALED(status)
 
 
-def killed_run(folder: Path, seed: int, rng: np.random.Generator, kills: int) -> int:
+def killed_run(config, folder: Path, rng: np.random.Generator, kills: int) -> int:
     """Kill up to `kills` times, then let it end; returns how often it was killed. Checks the ledger on the way."""
-    config = counted_config(folder, seed)
     done = 0
     for _ in range(kills):
         durable, before = known(folder), asked(folder)
@@ -116,7 +129,8 @@ def is_sound(path: Path) -> bool:
 def start_line(folder: Path) -> str:
     import ase.io
 
-    return str(ase.io.read(folder / "cluster.xyz").positions.astype("<f8").tobytes().hex())
+    (path,) = folder.glob("*.xyz")
+    return str(ase.io.read(path).positions.astype("<f8").tobytes().hex())
 
 
 def labels_in_order(folder: Path) -> list[tuple[str, float]]:
@@ -124,15 +138,19 @@ def labels_in_order(folder: Path) -> list[tuple[str, float]]:
         return [(record.structure.content_hash, record.label.energy) for record in store.labels_in_order()]
 
 
-def torture(tmp_path: Path, at_least: int) -> None:
+def shortest(structure: Structure) -> float:
+    return float(shortest_distances([structure], ("Cu",), 3.0)[0, 0])
+
+
+def torture(tmp_path: Path, at_least: int, configure=usual) -> None:
     rng = np.random.default_rng(11)
     total = 0
     for seed in range(1, 400):
         calm, killed = tmp_path / f"calm{seed}", tmp_path / f"killed{seed}"
         for folder in (calm, killed):
             folder.mkdir()
-        attempt(counted_config(calm, seed), calm, None)
-        total += killed_run(killed, seed, rng, kills=30)
+        attempt(configure(calm, seed), calm, None)
+        total += killed_run(configure(killed, seed), killed, rng, kills=30)
         assert labels_in_order(killed) == labels_in_order(calm)
         assert same_model(calm / "run" / "model", killed / "run" / "model")
         with SqliteStore.read(calm / "run") as one, SqliteStore.read(killed / "run") as two:
@@ -147,6 +165,14 @@ def torture(tmp_path: Path, at_least: int) -> None:
 
 def test_fifty_kills_lose_nothing_compute_nothing_twice_and_change_nothing(tmp_path):
     torture(tmp_path, 50)
+
+
+def test_nor_do_kills_while_labels_draw_the_repulsion_in(tmp_path):
+    torture(tmp_path, 10, tight)
+    outer = Potential.load(tmp_path / "killed1" / "run" / "model").zbl.outer[0, 0]
+    with SqliteStore.read(tmp_path / "killed1" / "run") as store:
+        nearest = [shortest(record.structure) for record in store.labels_in_order()]
+    assert outer == min(nearest) < min(nearest[:4])  # a label nearer than all seeds
 
 
 @pytest.mark.endurance

@@ -9,7 +9,7 @@ from ase.cluster import Octahedron
 
 from thalweg.calibration import Calibration, CalibrationSpec, Stream
 from thalweg.features import AceBasis
-from thalweg.features.zbl import ZblBaseline
+from thalweg.features.zbl import ZblBaseline, shortest_distances
 from thalweg.label import Label
 from thalweg.loop.learner import (
     NOVELTY_GROWTH,
@@ -32,6 +32,18 @@ def labelled(n, first=0):
     for seed in range(first, first + n):
         atoms = Octahedron("Cu", 2)
         atoms.rattle(0.12, seed=seed)
+        atoms.calc = emt.EMT()
+        label = Label(atoms.get_potential_energy(), atoms.get_forces(), wall_time=0.01, oracle="EMT")
+        pairs.append((Structure.from_atoms(atoms), label))
+    return pairs
+
+
+def squeezed(n, factor):
+    """The same pairs nearer than 0.8 times the sum of covalent radii; EMT answers there, too."""
+    pairs = []
+    for structure, _ in labelled(n, first=200):
+        atoms = structure.to_atoms()
+        atoms.positions *= factor
         atoms.calc = emt.EMT()
         label = Label(atoms.get_potential_energy(), atoms.get_forces(), wall_time=0.01, oracle="EMT")
         pairs.append((Structure.from_atoms(atoms), label))
@@ -83,6 +95,43 @@ def test_without_those_tunings_or_in_another_order_it_does_not(learned):
     other = make_learner()
     other.replay(4, pairs[:4] + pairs[:3:-1], learner.tunings)
     assert not same(other, learner)
+
+
+def test_the_repulsion_is_drawn_in_by_every_label_that_comes_nearer(learned):
+    wide = make_learner().baseline
+    near, nearer = squeezed(4, 0.8), squeezed(2, 0.7)
+    learner = make_learner()
+    learner.learn_first(near)
+    for known in (near, near + nearer):
+        structures = [structure for structure, _ in known]
+        assert learner.baseline.zbl.cutoffs.outer[0, 0] == shortest_distances(structures, ("Cu",), 3.0)[0, 0]
+        for structure in structures:
+            energy, forces, _ = learner.baseline.compute(structure)
+            assert energy == 3.5 * len(structure)
+            assert not forces.any()
+        assert all(np.abs(wide.compute(structure)[1]).max() > 1 for structure in structures)
+        for pair in nearer:
+            learner.learn(*pair, tune=False)
+
+
+def test_drawn_in_by_seeds_and_by_later_labels_the_replay_gives_the_same_bits():
+    pairs = squeezed(4, 0.8) + squeezed(2, 0.7) + labelled(2) + squeezed(1, 0.65)
+    learner, again = make_learner(), make_learner()
+    learner.learn_first(pairs[:4])
+    before = learner.baseline
+    for pair in pairs[4:]:
+        learner.learn(*pair)
+    assert learner.baseline is not before
+    again.replay(4, pairs, learner.tunings)
+    assert same(again, learner)
+    at_once = make_learner().baseline.inside([structure for structure, _ in pairs])
+    for zbl in (again.baseline.zbl, at_once.zbl):
+        assert np.array_equal(zbl.cutoffs.outer, learner.baseline.zbl.cutoffs.outer)
+
+
+def test_labels_that_stay_away_leave_the_repulsion_as_it_is(learned):
+    _, learner, *_ = learned
+    assert learner.baseline.zbl.cutoffs.outer[0, 0] == pytest.approx(0.8 * 2 * 1.32)
 
 
 def test_what_follows_a_replay_follows_as_it_would_have(learned):

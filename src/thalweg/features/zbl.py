@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from vesin import ase_neighbor_list
 
 from thalweg import _native
 from thalweg.errors import InputError
-from thalweg.features.batch import numbers_of, pack
+from thalweg.features.batch import numbers_of, pack, species_of
 from thalweg.structure import FloatArray, Structure
 
 OUTER_FRACTION = 0.8
@@ -61,14 +62,27 @@ class ZblCutoffs:
         outer = OUTER_FRACTION * (radii[:, None] + radii[None, :])
         return cls(tuple(elements), INNER_FRACTION * outer, outer)
 
-    def inside(self, shortest: FloatArray) -> ZblCutoffs:
-        """Drawn in where labels have shorter distances (n_elements, n_elements), Å; inf: none known.
+    def inside(self, structures: Sequence[Structure]) -> ZblCutoffs:
+        """Drawn in where labelled structures have shorter distances; the same object where none has.
 
         What labels describe is left to them: a repulsion that ends steeply in their midst would have to be
-        unlearned.
+        unlearned. Drawn in by one structure after another or by all at once, the same cutoffs come out.
         """
-        outer = np.minimum(self.outer, shortest)
+        outer = np.minimum(self.outer, shortest_distances(structures, self.elements, float(self.outer.max())))
+        if np.array_equal(outer, self.outer):
+            return self
         return ZblCutoffs(self.elements, INNER_FRACTION * outer, outer)
+
+
+def shortest_distances(structures: Sequence[Structure], elements: Sequence[str], cutoff: float) -> FloatArray:
+    """Shortest distance of each pair of elements, (n_elements, n_elements), Å; inf where none is below `cutoff`."""
+    n = len(elements)
+    shortest = np.full((n, n), np.inf)
+    for structure in structures:
+        i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), cutoff)
+        species = species_of(structure, elements)
+        np.minimum.at(shortest, (species[i], species[j]), d)
+    return np.asarray(np.minimum(shortest, shortest.T))
 
 
 class ZblBaseline:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from vesin import ase_neighbor_list
 
 from thalweg.features import Features
 from thalweg.features.batch import species_of
@@ -95,22 +94,8 @@ def make_baseline(labelled: Labelled, elements: tuple[str, ...]) -> Baseline:
     if np.isnan(energies).any():
         structures = [structure for structure, _ in labelled]
         energies = estimate_reference_energies(structures, [label.energy for _, label in labelled], elements)
-    cutoffs = ZblCutoffs.from_covalent_radii(elements)
-    shortest = shortest_distances(
-        [structure for structure, _ in labelled], elements, float(cutoffs.outer.max())
-    )
-    return Baseline(elements, energies, ZblBaseline(elements, cutoffs.inside(shortest)))
-
-
-def shortest_distances(structures: Sequence[Structure], elements: Sequence[str], cutoff: float) -> FloatArray:
-    """Shortest distance of each pair of elements, (n_elements, n_elements), Å; inf where none is below `cutoff`."""
-    n = len(elements)
-    shortest = np.full((n, n), np.inf)
-    for structure in structures:
-        i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), cutoff)
-        species = species_of(structure, elements)
-        np.minimum.at(shortest, (species[i], species[j]), d)
-    return np.asarray(np.minimum(shortest, shortest.T))
+    cutoffs = ZblCutoffs.from_covalent_radii(elements).inside([structure for structure, _ in labelled])
+    return Baseline(elements, energies, ZblBaseline(elements, cutoffs))
 
 
 def data_hash(labelled: Labelled) -> str:

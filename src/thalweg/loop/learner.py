@@ -49,7 +49,8 @@ class Learner:
     ----------
     basis : AceBasis
     baseline : Baseline
-        Reference energies and core repulsion.
+        Reference energies, and the core repulsion to begin with: it is drawn in to end inside the shortest distance
+        of each pair of elements that is labelled.
     n_members : int
         Committee members.
     seed : int
@@ -112,6 +113,7 @@ class Learner:
             self._refresh_novelty()
 
     def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
+        self.baseline = self.baseline.inside([structure for structure, _ in labelled])
         rows = [design_rows(self.features, structure) for structure, _ in labelled]
         self.model.fit_batch(
             [
@@ -124,6 +126,8 @@ class Learner:
         self._field = None
 
     def _add(self, structure: Structure, label: Label) -> None:
+        # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
+        self.baseline = self.baseline.inside([structure])
         rows = design_rows(self.features, structure)
         self.model.update(make_observation(rows, structure, label, self.baseline))
         self._take_note(structure, label)

@@ -54,6 +54,18 @@ class Baseline:
         energies.flags.writeable = False
         object.__setattr__(self, "reference_energies", energies)
 
+    def inside(self, structures: Sequence[Structure]) -> Baseline:
+        """The same, its core repulsion ended inside the shortest distances of labelled `structures`.
+
+        It is then exactly zero in all of them, so that no target made before or afterwards depends on it.
+        """
+        if self.zbl is None:
+            return self
+        cutoffs = self.zbl.cutoffs.inside(structures)
+        if cutoffs is self.zbl.cutoffs:
+            return self
+        return Baseline(self.elements, self.reference_energies, ZblBaseline(self.elements, cutoffs))
+
     def compute(self, structure: Structure) -> tuple[float, FloatArray, FloatArray]:
         """Energy (eV), forces (n_atoms, 3) eV/Å and strain gradient dE/dstrain (3, 3) eV."""
         energy = float(self.reference_energies[species_of(structure, self.elements)].sum())
