@@ -9,7 +9,7 @@ import ase.db
 import ase.io
 from ase.calculators.singlepoint import SinglePointCalculator
 
-from thalweg.export.files import moved_into_place
+from thalweg.files import moved_into_place
 from thalweg.store import LabelRecord, SqliteStore
 
 

@@ -5,18 +5,18 @@ Both are written beside their final place and checked there; only what agrees is
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from thalweg.errors import SetupError
-from thalweg.export.check.compare import TOLERANCE, Deviation, deviation, predicted, read_anew
+from thalweg.export.check.compare import TOLERANCE, Deviation, Values, deviation, predicted, read_anew
 from thalweg.export.check.lammps import evaluate_lammps, find_lammps
 from thalweg.export.check.structures import trial_structures
 from thalweg.export.check.yace_file import read_yace
 from thalweg.export.check.zbl import read_pair_commands
 from thalweg.export.yace import SPLINE_BINS, write_lammps
+from thalweg.files import moved_into_place
 from thalweg.potential import Potential
 from thalweg.structure import Structure
 
@@ -66,31 +66,22 @@ def export_lammps(
     chosen = [*structures, *trial_structures(potential.elements)]
     ours = predicted(potential, chosen)
     lammps = find_lammps()
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".thalweg-", dir=path.parent) as folder:
-            draft = Path(folder) / path.name
-            commands, reading = _write_and_read(potential, draft, chosen)
-            in_lammps = None
-            if lammps is not None:
-                theirs = evaluate_lammps(lammps, commands, chosen)
-                in_lammps = deviation(potential, chosen, ours, theirs)
-                _accept(in_lammps, f"LAMMPS ({lammps.version})", SetupError)
-            final = path.with_name(commands.name)
-            commands.replace(final)
-            draft.replace(path)
-    except OSError as error:
-        raise SetupError(
-            f"cannot write {path}: {error.strerror or error}; choose another --output"
-        ) from error
+    with moved_into_place(path) as draft:
+        commands, reading = _write_and_read(potential, draft, chosen, ours)
+        in_lammps = None
+        if lammps is not None:
+            theirs = evaluate_lammps(lammps, commands, chosen)
+            in_lammps = deviation(potential, chosen, ours, theirs)
+            _accept(in_lammps, f"LAMMPS ({lammps.version})", SetupError)
+        final = path.with_name(commands.name)
+        commands.replace(final)
     return LammpsExport(path, final, len(chosen), reading, in_lammps, lammps.version if lammps else "")
 
 
 def _write_and_read(
-    potential: Potential, draft: Path, structures: Sequence[Structure]
+    potential: Potential, draft: Path, structures: Sequence[Structure], ours: Sequence[Values]
 ) -> tuple[Path, Deviation]:
-    """The commands' file and the deviation of what was written, with splines fine enough."""
-    ours = predicted(potential, structures)
+    """The commands' file and the deviation of what was written from ours, with splines fine enough."""
     for factor in _REFINEMENTS:
         commands = write_lammps(potential, draft, spline_bins=SPLINE_BINS / factor)
         theirs = read_anew(read_yace(draft), read_pair_commands(commands), structures)

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.export.files import moved_into_place
 from thalweg.features.batch import numbers_of
 from thalweg.features.tables import plan_tables
+from thalweg.files import moved_into_place
 from thalweg.potential import Potential
 
 FORMAT_VERSION = 1

@@ -21,9 +21,9 @@ from pathlib import Path
 from ase.data import atomic_masses, atomic_numbers
 
 from thalweg.errors import check
-from thalweg.export.files import moved_into_place
 from thalweg.export.products import ProductFunction, pair_coefficients, product_functions
 from thalweg.features.basis import AceBasis
+from thalweg.files import moved_into_place
 from thalweg.potential import Potential
 
 SPLINE_BINS = 0.001

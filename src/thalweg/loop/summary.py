@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import StoreError
+from thalweg.files import write_atomically
 from thalweg.loop.audits import AuditSummary
 from thalweg.loop.stopping import Target, Verdict
 
@@ -80,41 +78,6 @@ class Summary:
             "model_path": self.model_path,
             "properties": self.properties,
         }
-
-
-def _umask() -> int:
-    """The process's file mode mask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` by `text`: a reader sees the old file or the new one, never a half.
-
-    Raises
-    ------
-    StoreError
-        The folder is read-only or the disk is full; the old file is untouched.
-    """
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            # mkstemp keeps files to their owner; colleagues may read results as they read any other file
-            Path(temporary).chmod(0o666 & ~_umask())
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path}: {error.strerror}; free some space or make the folder writable, then run "
-            "the same command again: nothing is lost"
-        ) from error
 
 
 def write_summary(folder: Path, summary: Summary) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import InputError, SetupError
+from thalweg.errors import InputError
 from thalweg.explorers import BlockResult, CoreField, Event, Snapshot, WalkerState, advance
 from thalweg.features import set_num_threads
+from thalweg.files import write_atomically
 from thalweg.potential import Potential
 from thalweg.production.frames import FrameFile, extxyz_text, open_frames
 from thalweg.production.outcome import Observer, Outcome, Progress
@@ -231,7 +232,7 @@ def _keep(run: _Run, result: BlockResult, us_per_atom_step: float) -> None:
 def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
     """The last structure, the offending one, and what became of it."""
     last = run.last if run.last is not None else result.last
-    _write_structure(run.folder / LAST, last, run.state)
+    write_atomically(run.folder / LAST, extxyz_text(last, run.state.masses))
     halted = result.event is not Event.BLOCK_END
     reason = result.verdict.describe(run.state.structure) if halted else ""
     if halted:
@@ -239,7 +240,7 @@ def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
         verdict = result.verdict
         atom = "" if verdict.atom is None else f" atom={verdict.atom}"
         comment = f'{atom} event={verdict.event.value} why="{reason}"'
-        _write_structure(run.folder / HALTED, offending, run.state, comment)
+        write_atomically(run.folder / HALTED, extxyz_text(offending, run.state.masses, comment))
     finished = run.state.step >= run.plan.n_steps
     return Outcome(
         state="halted" if halted else "finished" if finished else "interrupted",
@@ -252,14 +253,3 @@ def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
         steps_done=run.steps_done,
         seconds=seconds,
     )
-
-
-def _write_structure(path: Path, snapshot: Snapshot, state: WalkerState, comment: str = "") -> None:
-    partial = path.with_name(f".{path.name}")
-    try:
-        partial.write_text(extxyz_text(snapshot, state.masses, comment), encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        raise SetupError(
-            f"{path}: cannot be written ({error}); free space and give the same command again"
-        ) from error

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from thalweg.files import write_atomically
 from thalweg.production.outcome import Outcome
 from thalweg.production.plan import Plan
 from thalweg.production.runner import HALTED, LAST, LOG
@@ -52,9 +53,7 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
 
 def write_summary(summary: dict[str, Any], folder: Path) -> None:
     """Replace summary.json as a whole."""
-    partial = folder / f".{FILE_NAME}"
-    partial.write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(folder / FILE_NAME)
+    write_atomically(folder / FILE_NAME, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
 
 
 def _peak_memory() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thalweg.loop.summary import write_atomically
+from thalweg.files import write_atomically
 from thalweg.report.collect import collect
 from thalweg.report.html import page
 from thalweg.store import SqliteStore

