@@ -40,7 +40,8 @@ nb::tuple zbl_arrays(const ZblTable& table, const Ints& first_atom, const Ints& 
     std::vector<double> energies(n), forces(3 * n_atoms), virials(9 * n);
     if (table.r_max > 0.0) {
         const nb::gil_scoped_release release;
-        add_zbl(table, batch, build_pairs(batch, table.r_max), energies.data(), forces.data(), virials.data());
+        add_zbl(table, batch, build_pairs(batch, table.r_max),
+                {.energies = energies.data(), .forces = forces.data(), .virials = virials.data()});
     }
     return nb::make_tuple(to_numpy(std::move(energies), {n}), to_numpy(std::move(forces), {n_atoms, 3}),
                           to_numpy(std::move(virials), {n, 3, 3}));

@@ -15,6 +15,7 @@ struct Chunk {
     int lo = 0, hi = 0;
     std::vector<double> sums;             // (hi - lo, width)
     std::vector<double> strain;           // (structures, 3, 3)
+    std::vector<double> virials;          // (hi - lo, 2, 3, 3)
 };
 
 // Structures that a pass is about; all of them when empty.

@@ -50,6 +50,18 @@ struct Caller {
     std::vector<double> energies;
 };
 
+// The outer product of a pair's gradient and its displacement.
+template <class Real>
+void add_pair_virial(const Real* gradient, double x, double y, double z, double* centre, double* neighbor) {
+    const double d[3] = {x, y, z};
+    for (int a = 0; a < 3; ++a)
+        for (int b = 0; b < 3; ++b) {
+            const double product = gradient[a] * d[b];
+            centre[3 * a + b] += product;
+            neighbor[3 * a + b] += product;
+        }
+}
+
 template <class Real>
 class Pass {
 public:
@@ -57,8 +69,9 @@ public:
          const ForceOutput& out, Chosen chosen)
         : model_(model), zbl_(zbl), batch_(batch), pairs_(pairs), out_(out), chosen_(std::move(chosen)),
           n_centres_(static_cast<int>(pairs.first.size()) - 1),
-          members_(out.deviation || out.member_forces), forces_(out.forces || out.virials || members_),
-          screened_(out.deviation && out.screen && !out.member_forces),
+          members_(out.deviation || out.member_forces || out.look),
+          forces_(out.forces || out.virials || out.atom_virials || members_),
+          screened_(members_ && out.screen && !out.member_forces),
           n_sets_(screened_ ? 2 : members_ ? model.n_sets : 1) {
         check(n_centres_ <= batch.n_atoms() && (n_centres_ == batch.n_atoms() || batch.n_structures == 1),
               "neighbour list: only a single structure may have ghost atoms");
@@ -77,6 +90,7 @@ public:
                 if (chosen_.empty() || chosen_[s]) sum_structure(chunks, s);
         }
         if (out_.virials) sum_strain(chunks);
+        if (out_.atom_virials) sum_atom_virials(chunks);
         if (out_.atom_energies)
             for (int i = 0; i < n_centres_; ++i)
                 out_.atom_energies[i] = energies_[i] + reference_energies[batch_.species[i]];
@@ -105,6 +119,7 @@ private:
             std::fill_n(grown(chunk.sums, n), n, 0.0);
         }
         chunk.strain.assign(out_.virials ? 9 * (chunk.last_structure - chunk.first_structure + 1) : 0, 0.0);
+        chunk.virials.assign(out_.atom_virials ? 18 * std::size_t(chunk.hi - chunk.lo) : 0, 0.0);
         for (int begin = chunk.begin; begin < chunk.end; begin += kSlab)
             run_slab(chunk, begin, std::min(begin + kSlab, chunk.end), work);
     }
@@ -126,6 +141,7 @@ private:
         }
         if (zbl_) add_repulsion(begin, end, w);
         if (forces_) scatter(chunk, begin, end, w);
+        if (out_.atom_virials) scatter_virials(chunk, begin, end, w);
     }
 
     void filter(int begin, int end, Workspace<Real>& w) const {
@@ -206,6 +222,16 @@ private:
         }
     }
 
+    // What each pair adds to dE/dstrain, once with its centre and once with its neighbour.
+    void scatter_virials(Chunk& chunk, int begin, int end, const Workspace<Real>& w) const {
+        const auto of = [&](int atom) { return &chunk.virials[18 * std::size_t(atom - chunk.lo)]; };
+        for (int i = 0; i < end - begin; ++i) {
+            double* centre = of(begin + i);
+            for (int p = w.first[i]; p < w.first[i] + w.count[i]; ++p)
+                add_pair_virial(&w.rows[std::size_t(p) * width()], w.x[p], w.y[p], w.z[p], centre, of(w.j[p]) + 9);
+        }
+    }
+
     void sum_structure(const std::vector<Chunk>& chunks, int s) const {
         const int first = batch_.first_atom[s], last = batch_.first_atom[s + 1];
         const auto range = [&](int k) { sum_forces(chunks, first + k * kRange, std::min(last, first + (k + 1) * kRange)); };
@@ -231,6 +257,8 @@ private:
             for (int axis = 0; axis < 3 && out_.forces; ++axis) out_.forces[3 * (begin + i) + axis] = -g[axis];
             for (std::size_t k = 3; k < columns && out_.member_forces; ++k)
                 out_.member_forces[(begin + i) * (columns - 3) + k - 3] = -g[k];
+            for (int axis = 0; axis < 3 && out_.look; ++axis)
+                out_.look[3 * (begin + i) + axis] = -g[3 + axis] * model_.screen_scale;
             if (!out_.deviation) continue;
             double most = 0.0;
             for (std::size_t k = 3; k < columns; k += 3)
@@ -244,6 +272,13 @@ private:
         for (const Chunk& chunk : chunks)
             for (std::size_t k = 0; k < chunk.strain.size(); ++k)
                 out_.virials[9 * std::size_t(chunk.first_structure) + k] += chunk.strain[k];
+    }
+
+    void sum_atom_virials(const std::vector<Chunk>& chunks) const {
+        std::fill_n(out_.atom_virials, 18 * std::size_t(batch_.n_atoms()), 0.0);
+        for (const Chunk& chunk : chunks)
+            for (std::size_t k = 0; k < chunk.virials.size(); ++k)
+                out_.atom_virials[18 * std::size_t(chunk.lo) + k] += chunk.virials[k];
     }
 
     void sum_energies(const std::vector<double>& reference_energies) const {

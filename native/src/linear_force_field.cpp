@@ -36,8 +36,10 @@ double LinearForceField::r_cut() const {
 }
 
 void LinearForceField::compute(const Batch& batch, const PairList& pairs, const ForceOutput& out) const {
-    check((!out.deviation && !out.member_forces) || has_committee(),
+    check((!out.deviation && !out.member_forces && !out.look) || has_committee(),
           "linear force field: a deviation needs a committee");
+    check(!out.look || (out.screen && !out.member_forces && !out.deviation),
+          "linear force field: a look needs a screen, and is not to be had beside what it stands for");
     check(!out.novelty || has_novelty(), "linear force field: it has no novelty model");
     check(pairs.r_list >= r_cut(), "neighbour list is shorter than the cutoff of the potential");
     for (int i = 0; i < batch.n_atoms(); ++i)
@@ -48,7 +50,7 @@ void LinearForceField::compute(const Batch& batch, const PairList& pairs, const 
     if (double_) force_pass(*double_, zbl, model_.reference_energies, batch, pairs, out);
     else force_pass(*single_, zbl, model_.reference_energies, batch, pairs, out);
     if (model_.zbl && !shared)
-        add_zbl(*model_.zbl, batch, pairs, out.energies, out.forces, out.virials, out.atom_energies);
+        add_zbl(*model_.zbl, batch, pairs, out);
 }
 
 }  // namespace thalweg

@@ -84,8 +84,7 @@ ZblTerm zbl_term(const ZblPair& pair, double r) {
     return out;
 }
 
-void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, double* energies, double* forces,
-             double* virials, double* atom_energies) {
+void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, const ForceOutput& out) {
     check(pairs.r_list >= table.r_max, "zbl: the neighbour list is shorter than the repulsion's outer cutoff");
     const int n_centres = static_cast<int>(pairs.first.size()) - 1;  // ghosts, if any, come after them
     for (int s = 0; s < batch.n_structures; ++s) {
@@ -102,14 +101,19 @@ void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, d
                 if (r2 >= pair.outer * pair.outer) continue;
                 const double r = std::sqrt(r2);
                 const auto [energy, slope] = zbl_term(pair, r);
-                // Each pair is met from both ends, hence half the energy; the force on i takes the whole slope.
-                if (energies) energies[s] += 0.5 * energy;
-                if (atom_energies) atom_energies[i] += 0.5 * energy;
+                // Each pair is met from both ends, hence half the energy; the force on i takes the whole slope, and i
+                // stands for both of its roles in the virial.
+                if (out.energies) out.energies[s] += 0.5 * energy;
+                if (out.atom_energies) out.atom_energies[i] += 0.5 * energy;
                 for (int c = 0; c < 3; ++c) {
                     const double pull = slope / r * D[c];
-                    if (forces) forces[3 * i + c] += pull;
-                    if (!virials) continue;
-                    for (int d = 0; d < 3; ++d) virials[9 * s + 3 * c + d] += 0.5 * pull * D[d];
+                    if (out.forces) out.forces[3 * i + c] += pull;
+                    for (int d = 0; d < 3; ++d) {
+                        const double half = 0.5 * pull * D[d];
+                        if (out.virials) out.virials[9 * s + 3 * c + d] += half;
+                        for (int role = 0; role < 2 && out.atom_virials; ++role)
+                            out.atom_virials[18 * static_cast<std::size_t>(i) + 9 * role + 3 * c + d] += half;
+                    }
                 }
             }
         }

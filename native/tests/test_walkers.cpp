@@ -96,7 +96,7 @@ THALWEG_TEST(zbl_force_is_the_slope_of_its_energy) {
         const double positions[6] = {0.0, 0.0, 0.0, 0.0, r, 0.0};
         const Batch batch{1, ends, species, positions, cell, pbc};
         double energy = 0.0;
-        add_zbl(table, batch, build_pairs(batch, 2.0), &energy, forces, nullptr);
+        add_zbl(table, batch, build_pairs(batch, 2.0), {.energies = &energy, .forces = forces});
         return energy;
     };
     double forces[6] = {};

@@ -10,7 +10,7 @@
 // LAMMPS documentation of pair_style zbl (energy, switching function S(r), A, B, C).
 #pragma once
 
-#include "thalweg/system.hpp"
+#include "thalweg/force_field.hpp"
 
 #include <vector>
 
@@ -41,10 +41,8 @@ struct ZblTerm {
 // One pair at a distance 0 < r < pair.outer.
 ZblTerm zbl_term(const ZblPair& pair, double r);
 
-// Adds energies (n_structures) eV, forces (n_atoms, 3) eV/Å, virials (n_structures, 3, 3) eV = dE/dstrain, and
-// atom_energies (n_atoms) eV, half a pair at each of its ends.
-// A null pointer means "not wanted". `pairs` must reach at least table.r_max.
-void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, double* energies, double* forces,
-             double* virials, double* atom_energies = nullptr);
+// Adds energies, forces, virials, atom_energies and atom_virials to those of `out` that are wanted; of a pair, half is at
+// each of its ends. `pairs` must reach at least table.r_max.
+void add_zbl(const ZblTable& table, const Batch& batch, const PairList& pairs, const ForceOutput& out);
 
 }  // namespace thalweg
