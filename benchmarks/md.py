@@ -25,6 +25,7 @@ from systems import silicon_potential
 
 from thalweg.explorers import CoreField, Limits, MdSettings, WalkerState, advance
 from thalweg.features import set_num_threads
+from thalweg.machine import peak_memory
 from thalweg.potential import Potential
 from thalweg.production import prepare_start
 from thalweg.structure import Structure
@@ -119,17 +120,11 @@ def measure_memory(folder: str, n_atoms: int, arm: str) -> None:
     small = WalkerState.start(crystal(64), temperature=300.0, seed=1, walker_id=0)
     settings = settings_of("npt", arm)
     advance(field, [small], 2, settings, Limits())
-    before = _peak_kb()
+    before = peak_memory()
     state = WalkerState.start(crystal(n_atoms), temperature=300.0, seed=1, walker_id=0)
     for _ in range(2):
         state = advance(field, [state], 12, settings, Limits())[0].state
-    print(json.dumps((_peak_kb() - before) / 1e3))
-
-
-def _peak_kb() -> float:
-    """Of this process alone; getrusage would count its parent's as well."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(float(line.split()[1]) for line in lines if line.startswith("VmHWM"))
+    print(json.dumps(peak_memory() - before))
 
 
 def memory(potential: Potential, sizes: list[int], folder: Path) -> list[dict[str, Any]]:

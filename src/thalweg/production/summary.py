@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import resource
-import sys
 from pathlib import Path
 from typing import Any
 
 from thalweg.files import write_atomically
+from thalweg.machine import peak_memory
 from thalweg.production.outcome import Outcome
 from thalweg.production.plan import Plan
 from thalweg.production.runner import HALTED, LAST, LOG
@@ -46,7 +45,7 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
             "us_per_atom_step": 1e6 / (rate * n_atoms) if rate else None,
             "ns_per_day": rate * plan.timestep_fs * 86400 / 1e6,
             "threads": n_threads,
-            "peak_memory_MB": _peak_memory(),
+            "peak_memory_MB": peak_memory(),
         },
     }
 
@@ -54,9 +53,3 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
 def write_summary(summary: dict[str, Any], folder: Path) -> None:
     """Replace summary.json as a whole."""
     write_atomically(folder / FILE_NAME, json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
-
-
-def _peak_memory() -> float:
-    """Of this process, MB."""
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return used / (1e6 if sys.platform == "darwin" else 1e3)
