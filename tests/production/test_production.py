@@ -222,9 +222,11 @@ def test_other_settings_are_refused_and_nothing_is_lost(copper_potential, cell, 
 
 def test_another_potential_or_start_is_refused(copper_potential, cell, tmp_path):
     run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
-    other = replace(copper_potential, weights=copper_potential.weights * 1.001)
-    with pytest.raises(InputError, match="another potential"):
-        run(other, cell, PLAN, tmp_path)
+    heavier = replace(copper_potential, weights=copper_potential.weights * 1.001)
+    novelty = replace(copper_potential.novelty, inv_rest=2 * copper_potential.novelty.inv_rest)
+    for other in (heavier, replace(copper_potential, novelty=novelty)):
+        with pytest.raises(InputError, match="another potential"):
+            run(other, cell, PLAN, tmp_path)
     with pytest.raises(InputError, match="another start structure"):
         run(copper_potential, cell, PLAN, tmp_path, start=prepare_start(cell, repeat=(2, 1, 1)))
 

@@ -21,10 +21,9 @@ from thalweg.features.batch import numbers_of
 from thalweg.features.tables import plan_tables
 from thalweg.files import moved_into_place
 from thalweg.potential import Potential
+from thalweg.potential.saving import NOVELTY_ARRAYS
 
 FORMAT_VERSION = 1
-
-_NOVELTY_ARRAYS = ("mean", "scale", "components", "inv_lambda", "inv_rest")
 
 
 def export_plugin(potential: Potential, path: str | Path) -> None:
@@ -59,7 +58,7 @@ def _entries(potential: Potential) -> Iterator[str]:
         yield _array("zbl_inner", potential.zbl.inner)
         yield _array("zbl_outer", potential.zbl.outer)
     if potential.novelty is not None:
-        for name in _NOVELTY_ARRAYS:
+        for name in NOVELTY_ARRAYS:
             yield _array(f"novelty_{name}", getattr(potential.novelty, name))
     bounds = potential.bounds
     yield _array("confidence", np.array([bounds.confidence]))

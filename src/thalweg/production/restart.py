@@ -14,6 +14,7 @@ from thalweg.errors import InputError, ModelError, StoreError
 from thalweg.explorers import WalkerState
 from thalweg.models.archive import read_archive, take, write_archive
 from thalweg.potential import Potential
+from thalweg.potential.saving import archived
 from thalweg.structure import Structure
 
 FOLDER = "restart"
@@ -86,13 +87,8 @@ def load_restart(folder: Path) -> Restart | None:
 
 def identity_of(potential: Potential) -> str:
     """What a trajectory that goes on compares its potential by."""
-    digest = hashlib.sha256(json.dumps(potential.basis.to_json(), sort_keys=True).encode())
-    arrays = [potential.weights, potential.member_deltas, potential.reference_energies]
-    arrays += [potential.bounds.factors, potential.bounds.floors]
-    if potential.zbl is not None:
-        arrays += [potential.zbl.inner, potential.zbl.outer]
-    if potential.novelty is not None:
-        arrays += [potential.novelty.mean, potential.novelty.scale, potential.novelty.components]
-    for array in arrays:
-        digest.update(np.ascontiguousarray(array, dtype="<f8").tobytes())
+    arrays, facts = archived(potential)
+    digest = hashlib.sha256(json.dumps(facts["basis"], sort_keys=True).encode())
+    for name, array in arrays.items():
+        digest.update(name.encode() + np.ascontiguousarray(array, dtype="<f8").tobytes())
     return digest.hexdigest()

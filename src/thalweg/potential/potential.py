@@ -24,64 +24,16 @@ from thalweg.features.basis import AceBasis
 from thalweg.features.batch import pack
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
-from thalweg.models.archive import Arrays, read_archive, take, write_archive
+from thalweg.models.archive import read_archive, write_archive
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.training import Baseline, voigt
+from thalweg.potential.prediction import ErrorBounds, Prediction
+from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
 
 Precision = Literal["double", "mixed"]
 """Arithmetic of the kernel: mixed keeps displacements, the core repulsion and sums over atoms in double precision."""
-
-_KIND = "potential"
-_VERSION = 1
-_MAX_MEMBERS, _MAX_DIRECTIONS = 1024, 4096
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a potential says of one structure.
-
-    Attributes
-    ----------
-    energy : float, eV, total
-    forces : float64 ndarray, shape (n_atoms, 3), eV/Å
-    stress : float64 ndarray, shape (6,), eV/Å³, or None
-        Voigt order and sign as ASE's; None unless periodic in three directions.
-    energy_uncertainty : float, eV
-        Standard deviation over the members of the total energy.
-    forces_deviation : float64 ndarray, shape (n_atoms,), eV/Å
-        Largest deviation of any member's force from the mean model's.
-    forces_bound : float64 ndarray, shape (n_atoms,), eV/Å
-        Calibrated error bound at `ErrorBounds.confidence`.
-    novelty : float64 ndarray, shape (n_atoms,), or None
-        In units of the training set's own reach; None when the potential holds no novelty model.
-    """
-
-    energy: float
-    forces: FloatArray
-    stress: FloatArray | None
-    energy_uncertainty: float
-    forces_deviation: FloatArray
-    forces_bound: FloatArray
-    novelty: FloatArray | None
-
-
-@dataclass(frozen=True, eq=False)
-class ErrorBounds:
-    """bound = factor[z] * deviation + floor[z], per element of the basis.
-
-    Attributes
-    ----------
-    confidence : float
-        Fraction of atoms whose force error the bound is to exceed.
-    factors : float64 ndarray, shape (n_elements,), dimensionless
-    floors : float64 ndarray, shape (n_elements,), eV/Å
-    """
-
-    confidence: float
-    factors: FloatArray
-    floors: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +72,7 @@ class Potential:
     def __post_init__(self) -> None:
         n, p = len(self.basis.elements), self.basis.n_features
         n_members = len(self.member_deltas)
-        check(
-            1 <= n_members <= _MAX_MEMBERS, f"potential: 1 to {_MAX_MEMBERS} members needed, got {n_members}"
-        )
+        check(1 <= n_members <= MAX_MEMBERS, f"potential: 1 to {MAX_MEMBERS} members needed, got {n_members}")
         shapes = {"weights": (n, p), "member_deltas": (n_members, n, p), "reference_energies": (n,)}
         for name, shape in shapes.items():
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
@@ -258,70 +208,16 @@ class Potential:
 
     def save(self, folder: str | Path) -> None:
         """Write plain arrays and JSON under `folder`, atomically; SetupError when it cannot be written."""
-        arrays: Arrays = {
-            "weights": self.weights,
-            "member_deltas": self.member_deltas,
-            "reference_energies": self.reference_energies,
-            "bound_factors": self.bounds.factors,
-            "bound_floors": self.bounds.floors,
-        }
-        if self.zbl is not None:
-            arrays |= {"zbl_inner": self.zbl.inner, "zbl_outer": self.zbl.outer}
-        if self.novelty is not None:
-            arrays |= {f"novelty_{name}": getattr(self.novelty, name) for name in _NOVELTY_ARRAYS}
-        facts = {
-            "basis": self.basis.to_json(),
-            "n_members": len(self.member_deltas),
-            "n_directions": 0 if self.novelty is None else self.novelty.components.shape[1],
-            "has_zbl": self.zbl is not None,
-            "has_novelty": self.novelty is not None,
-            "confidence": self.bounds.confidence,
-            "provenance": dict(self.provenance),
-        }
-        write_archive(Path(folder), _KIND, _VERSION, arrays, facts)
+        write_archive(Path(folder), KIND, VERSION, *archived(self))
 
     @classmethod
     def load(cls, folder: str | Path) -> Potential:
         """Read a potential back; ModelError when the folder is missing, damaged or of a newer format."""
-        arrays, facts = read_archive(Path(folder), _KIND, _VERSION)
+        arrays, facts = read_archive(Path(folder), KIND, VERSION)
         try:
-            return _restore(arrays, facts)
+            return cls(**restored(arrays, facts))
         except (KeyError, TypeError, ValueError, OverflowError, MemoryError, InputError) as error:
             raise ModelError(f"{folder}: the saved potential is inconsistent ({error!r})") from error
-
-
-_NOVELTY_ARRAYS = ("mean", "scale", "components", "inv_lambda", "inv_rest")
-
-
-def _restore(arrays: Arrays, facts: Mapping[str, Any]) -> Potential:
-    basis = AceBasis.from_json(facts["basis"])
-    n, p = len(basis.elements), basis.n_features
-    n_members, r = int(facts["n_members"]), int(facts["n_directions"])
-    if not (1 <= n_members <= _MAX_MEMBERS and 0 <= r <= _MAX_DIRECTIONS):
-        raise ValueError(f"{n_members} members and {r} directions")
-    zbl = novelty = None
-    if facts["has_zbl"]:
-        zbl = ZblCutoffs(basis.elements, take(arrays, "zbl_inner", (n, n)), take(arrays, "zbl_outer", (n, n)))
-    if facts["has_novelty"]:
-        shapes = ((n, p), (n, p), (n, r, p), (n, r), (n,))
-        parts = [
-            take(arrays, f"novelty_{k}", shape) for k, shape in zip(_NOVELTY_ARRAYS, shapes, strict=True)
-        ]
-        novelty = NoveltyModel(*parts)
-    return Potential(
-        basis=basis,
-        weights=take(arrays, "weights", (n, p)),
-        member_deltas=take(arrays, "member_deltas", (n_members, n, p)),
-        reference_energies=take(arrays, "reference_energies", (n,)),
-        zbl=zbl,
-        novelty=novelty,
-        bounds=ErrorBounds(
-            float(facts["confidence"]),
-            take(arrays, "bound_factors", (n,)),
-            take(arrays, "bound_floors", (n,)),
-        ),
-        provenance=dict(facts["provenance"]),
-    )
 
 
 def _frozen(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:

@@ -1,0 +1,53 @@
+"""What a potential says of a structure, and what makes a deviation an error bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from thalweg.structure import FloatArray
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a potential says of one structure.
+
+    Attributes
+    ----------
+    energy : float, eV, total
+    forces : float64 ndarray, shape (n_atoms, 3), eV/Å
+    stress : float64 ndarray, shape (6,), eV/Å³, or None
+        Voigt order and sign as ASE's; None unless periodic in three directions.
+    energy_uncertainty : float, eV
+        Standard deviation over the members of the total energy.
+    forces_deviation : float64 ndarray, shape (n_atoms,), eV/Å
+        Largest deviation of any member's force from the mean model's.
+    forces_bound : float64 ndarray, shape (n_atoms,), eV/Å
+        Calibrated error bound at `ErrorBounds.confidence`.
+    novelty : float64 ndarray, shape (n_atoms,), or None
+        In units of the training set's own reach; None when the potential holds no novelty model.
+    """
+
+    energy: float
+    forces: FloatArray
+    stress: FloatArray | None
+    energy_uncertainty: float
+    forces_deviation: FloatArray
+    forces_bound: FloatArray
+    novelty: FloatArray | None
+
+
+@dataclass(frozen=True, eq=False)
+class ErrorBounds:
+    """bound = factor[z] * deviation + floor[z], per element of the basis.
+
+    Attributes
+    ----------
+    confidence : float
+        Fraction of atoms whose force error the bound is to exceed.
+    factors : float64 ndarray, shape (n_elements,), dimensionless
+    floors : float64 ndarray, shape (n_elements,), eV/Å
+    """
+
+    confidence: float
+    factors: FloatArray
+    floors: FloatArray

@@ -1,0 +1,81 @@
+"""A potential as plain arrays and JSON: what `Potential.save` writes and `Potential.load` reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from thalweg.features.basis import AceBasis
+from thalweg.features.zbl import ZblCutoffs
+from thalweg.models.archive import Arrays, take
+from thalweg.models.environments import NoveltyModel
+from thalweg.potential.prediction import ErrorBounds
+
+if TYPE_CHECKING:
+    from thalweg.potential.potential import Potential
+
+KIND = "potential"
+VERSION = 1
+MAX_MEMBERS, _MAX_DIRECTIONS = 1024, 4096
+
+NOVELTY_ARRAYS = ("mean", "scale", "components", "inv_lambda", "inv_rest")
+"""Of a NoveltyModel, in the order of its arguments."""
+
+
+def archived(potential: Potential) -> tuple[Arrays, dict[str, Any]]:
+    """Everything that a potential is: arrays, and facts that JSON can hold."""
+    arrays: Arrays = {
+        "weights": potential.weights,
+        "member_deltas": potential.member_deltas,
+        "reference_energies": potential.reference_energies,
+        "bound_factors": potential.bounds.factors,
+        "bound_floors": potential.bounds.floors,
+    }
+    zbl, novelty = potential.zbl, potential.novelty
+    if zbl is not None:
+        arrays |= {"zbl_inner": zbl.inner, "zbl_outer": zbl.outer}
+    if novelty is not None:
+        arrays |= {f"novelty_{name}": getattr(novelty, name) for name in NOVELTY_ARRAYS}
+    facts = {
+        "basis": potential.basis.to_json(),
+        "n_members": len(potential.member_deltas),
+        "n_directions": 0 if novelty is None else novelty.components.shape[1],
+        "has_zbl": zbl is not None,
+        "has_novelty": novelty is not None,
+        "confidence": potential.bounds.confidence,
+        "provenance": dict(potential.provenance),
+    }
+    return arrays, facts
+
+
+def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of the Potential that was archived.
+
+    Raises
+    ------
+    ModelError, InputError, KeyError, TypeError, ValueError, OverflowError, MemoryError
+        Arrays and facts do not belong together, or were never those of a potential.
+    """
+    basis = AceBasis.from_json(facts["basis"])
+    n, p = len(basis.elements), basis.n_features
+    n_members, r = int(facts["n_members"]), int(facts["n_directions"])
+    if not (1 <= n_members <= MAX_MEMBERS and 0 <= r <= _MAX_DIRECTIONS):
+        raise ValueError(f"{n_members} members and {r} directions")
+    zbl = novelty = None
+    if facts["has_zbl"]:
+        zbl = ZblCutoffs(basis.elements, take(arrays, "zbl_inner", (n, n)), take(arrays, "zbl_outer", (n, n)))
+    if facts["has_novelty"]:
+        shapes = ((n, p), (n, p), (n, r, p), (n, r), (n,))
+        parts = [take(arrays, f"novelty_{k}", shape) for k, shape in zip(NOVELTY_ARRAYS, shapes, strict=True)]
+        novelty = NoveltyModel(*parts)
+    factors, floors = take(arrays, "bound_factors", (n,)), take(arrays, "bound_floors", (n,))
+    return {
+        "basis": basis,
+        "weights": take(arrays, "weights", (n, p)),
+        "member_deltas": take(arrays, "member_deltas", (n_members, n, p)),
+        "reference_energies": take(arrays, "reference_energies", (n,)),
+        "zbl": zbl,
+        "novelty": novelty,
+        "bounds": ErrorBounds(float(facts["confidence"]), factors, floors),
+        "provenance": dict(facts["provenance"]),
+    }
