@@ -34,7 +34,7 @@ PairThalweg::PairThalweg(LAMMPS* lmp) : Pair(lmp), model_(std::make_unique<Model
     restartinfo = 0;
     one_coeff = 1;
     manybody_flag = 1;
-    centroidstressflag = CENTROID_NOTAVAIL;
+    centroidstressflag = CENTROID_AVAIL;
 }
 
 PairThalweg::~PairThalweg() {
@@ -173,7 +173,7 @@ double PairThalweg::memory_usage() {
     const Work& w = *work_;
     double bytes = Pair::memory_usage();
     for (const auto* values : {&w.positions, &w.pairs.offset, &w.forces, &w.atom_energies, &w.deviations_of_members,
-                               &w.novelties, &w.member_forces, &w.bound, &w.novelty})
+                               &w.novelties, &w.atom_virials, &w.member_forces, &w.bound, &w.novelty})
         bytes += static_cast<double>(values->capacity() * sizeof(double));
     for (const auto* values : {&w.atoms, &w.place, &w.species, &w.pairs.first, &w.pairs.j})
         bytes += static_cast<double>(values->capacity() * sizeof(int));

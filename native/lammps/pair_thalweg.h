@@ -45,6 +45,7 @@ private:
     void add_forces();
     void add_energies();
     void add_virial();
+    void add_atom_virials();
     void store_bounds();
     void store_novelty();
 

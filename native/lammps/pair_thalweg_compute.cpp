@@ -25,7 +25,6 @@ double* sized(std::vector<double>& values, std::size_t n) {
 
 void PairThalweg::compute(int eflag, int vflag) {
     ev_init(eflag, vflag);
-    if (vflag_atom || cvflag_atom) error->all(FLERR, "Pair style thalweg has no per-atom stress");
     if (neighbor->ago == 0 || !lists_are_current_) {
         take_atoms();
         take_neighbors();
@@ -37,6 +36,7 @@ void PairThalweg::compute(int eflag, int vflag) {
     add_forces();
     if (eflag_either) add_energies();
     if (own_virial) add_virial();
+    if (vflag_atom || cvflag_atom) add_atom_virials();
     if (vflag_fdotr) virial_fdotr_compute();
     if (bound_flag_) store_bounds();
     if (novelty_flag_) store_novelty();
@@ -54,6 +54,7 @@ void PairThalweg::call_core(bool own_virial) {
     if (eflag_global) out.energies = &w.energy;
     if (own_virial) out.virials = w.strain_gradient;
     if (eflag_atom) out.atom_energies = sized(w.atom_energies, n);
+    if (vflag_atom || cvflag_atom) out.atom_virials = sized(w.atom_virials, 18 * n);
     if (bound_flag_) out.member_forces = sized(w.deviations_of_members, 3 * n * model_->n_members);
     if (novelty_flag_) out.novelty = sized(w.novelties, n);
     const int first_atom[2] = {0, w.n_atoms()};
@@ -116,6 +117,19 @@ void PairThalweg::add_energies() {
 void PairThalweg::add_virial() {
     constexpr int place[6] = {0, 4, 8, 1, 2, 5};
     for (int k = 0; k < 6; ++k) virial[k] -= work_->strain_gradient[place[k]];
+}
+
+// Of ghosts as well; LAMMPS sends those home. `stress/atom` takes a pair's virial half to its centre and half to its
+// neighbour, as other many-body styles have it. `centroid/stress/atom` is for heat flux and takes all of it to the
+// neighbour, since energy is of environments: Fan et al., Phys. Rev. B 92, 094301 (2015).
+void PairThalweg::add_atom_virials() {
+    constexpr int place[9] = {0, 4, 8, 3, 6, 7, 1, 2, 5};  // of xx yy zz xy xz yz yx zx zy, position first; the core's: force first
+    for (int k = 0; k < work_->n_atoms(); ++k) {
+        const double *as_centre = &work_->atom_virials[18 * std::size_t(k)], *as_neighbor = as_centre + 9;
+        const int i = work_->atoms[k];
+        for (int c = 0; c < 6 && vflag_atom; ++c) vatom[i][c] -= 0.5 * (as_centre[place[c]] + as_neighbor[place[c]]);
+        for (int c = 0; c < 9 && cvflag_atom; ++c) cvatom[i][c] -= as_neighbor[place[c]];
+    }
 }
 
 // A member's force on an atom is a sum over environments, some of them on other ranks: ghosts send theirs home

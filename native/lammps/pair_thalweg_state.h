@@ -27,7 +27,7 @@ struct PairThalweg::Work {
     std::vector<int> species;
     std::vector<double> positions;
     thalweg::PairList pairs;
-    std::vector<double> forces, atom_energies, deviations_of_members, novelties;  // the core's results
+    std::vector<double> forces, atom_energies, atom_virials, deviations_of_members, novelties;  // the core's results
     std::vector<double> member_forces;                                            // (nlocal + nghost, M, 3)
     std::vector<double> bound, novelty;                                           // (nlocal), for `fix pair`
     double energy = 0.0;

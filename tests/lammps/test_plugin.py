@@ -5,51 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from plugin_runs import evaluate, find_installation, script, write_data
+from plugin_structures import CASES, salt, skewed_silicon
 
-from small_potentials import ethanol, random_potential
+from small_potentials import random_potential
 from thalweg.export.plugin import export_plugin, plugin_file
 from thalweg.structure import Structure
 
 TOLERANCE = 1e-9
-
-
-def skewed_silicon(seed: int = 5, repeat: int = 3) -> Structure:
-    """A strained, tilted crystal."""
-    from ase.build import bulk
-
-    atoms = bulk("Si", cubic=True) * (repeat, 2, 2)
-    atoms.set_cell(
-        atoms.cell[:] @ np.array([[1.02, 0, 0], [0.05, 0.98, 0], [-0.03, 0.04, 1.01]]), scale_atoms=True
-    )
-    atoms.rattle(0.1, seed=seed)
-    return Structure.from_atoms(atoms)
-
-
-def boxed_ethanol() -> Structure:
-    """A molecule in one corner of a box without periodicity: of two ranks, one has no atom."""
-    atoms = ethanol().to_atoms()
-    atoms.set_cell([30.0, 12.0, 12.0])
-    atoms.positions += 5.0 - atoms.positions.mean(axis=0)
-    atoms.pbc = False
-    return Structure.from_atoms(atoms)
-
-
-def salt() -> Structure:
-    """Two elements, and atoms close enough to feel the core repulsion."""
-    from ase.build import bulk
-
-    atoms = bulk("SiC", "zincblende", a=4.36, cubic=True) * (2, 2, 2)
-    atoms.rattle(0.15, seed=1)
-    atoms.positions[1] += 0.35 * (atoms.positions[0] - atoms.positions[1])
-    atoms.wrap()
-    return Structure.from_atoms(atoms)
-
-
-CASES = {
-    "crystal": (("Si",), skewed_silicon),
-    "molecule": (("H", "C", "O"), boxed_ethanol),
-    "alloy": (("Si", "C"), salt),
-}
 
 
 @pytest.fixture(scope="module")
@@ -219,11 +181,6 @@ REFUSED = {
     "no threads": ({"style": "thalweg threads 0"}, "threads must be at least 1"),
     "precision": ({"style": "thalweg precision half"}, "precision must be double or mixed, got half"),
     "another element": ({"elements": "Ge"}, "p.thalweg has no element Ge; it knows Si"),
-    "per-atom stress": (
-        {"run": "compute s all stress/atom NULL\ncompute t all reduce sum c_s[1]\n"
-         "thermo_style custom step c_t\nrun 0"},
-        "no per-atom stress",
-    ),
     "newton off": ({"more": "newton off"}, "newton"),
 }  # fmt: skip
 
