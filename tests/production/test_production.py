@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from thalweg.errors import InputError, StoreError
-from thalweg.explorers import CoreField, MdSettings, WalkerState, advance
+from thalweg.explorers import CoreField, MdSettings, advance
 from thalweg.production import Plan, prepare_start, produce, summarise, write_summary
 from thalweg.production.restart import load_restart
 from thalweg.production.thermo import COLUMNS
@@ -231,17 +231,20 @@ def test_another_potential_or_start_is_refused(copper_potential, cell, tmp_path)
         run(copper_potential, cell, PLAN, tmp_path, start=prepare_start(cell, repeat=(2, 1, 1)))
 
 
-def test_a_file_cut_short_and_a_damaged_restart_are_refused(copper_potential, cell, tmp_path):
-    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
-    whole = (tmp_path / "trajectory.extxyz").read_bytes()
-    (tmp_path / "trajectory.extxyz").write_bytes(whole[:-10])
-    with pytest.raises(StoreError, match="the restart file says"):
-        run(copper_potential, cell, PLAN, tmp_path)
-    (tmp_path / "trajectory.extxyz").write_bytes(whole)
+@pytest.mark.parametrize("form", ["extxyz", "traj"])
+def test_a_file_cut_short_and_a_damaged_restart_are_refused(copper_potential, cell, tmp_path, form):
+    plan = replace(PLAN, format=form)
+    run(copper_potential, cell, plan, tmp_path, stop_after=1)
+    for name in (f"trajectory.{form}", "log.csv"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[:-10])
+        with pytest.raises(StoreError, match=rf"{name}: {len(whole) - 10} bytes, but the restart file says"):
+            run(copper_potential, cell, plan, tmp_path)
+        (tmp_path / name).write_bytes(whole)
     arrays = next((tmp_path / "restart").glob("*.npz"))
     arrays.write_bytes(arrays.read_bytes()[:-100])
     with pytest.raises(StoreError, match="cannot be read"):
-        run(copper_potential, cell, PLAN, tmp_path)
+        run(copper_potential, cell, plan, tmp_path)
 
 
 def test_two_processes_do_not_share_a_folder(copper_potential, cell, tmp_path):
@@ -335,7 +338,6 @@ def test_progress_is_heard(copper_potential, cell, tmp_path):
 def test_strides_of_uncertainty_change_no_physics(copper_potential, cell):
     """Beyond rounding: the same forces whether or not the committee is asked."""
     state = prepare_start(cell).walker(PLAN)
-    assert isinstance(state, WalkerState)
     field = CoreField(copper_potential.elements, copper_potential.force_field)
     often, never = (
         advance(

@@ -16,8 +16,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 from ase.io.trajectory import TrajectoryWriter
 
-from thalweg.errors import StoreError
 from thalweg.explorers import Snapshot
+from thalweg.production.growing import GrowingFile, check_reaches
+from thalweg.structure import FloatArray
 
 Mark = dict[str, Any]
 
@@ -26,8 +27,6 @@ _ULM_HEADER_BYTES = 48
 
 class FrameFile(Protocol):
     """A trajectory being written."""
-
-    path: Path
 
     def write(self, snapshot: Snapshot) -> None:
         """Append a frame."""
@@ -42,23 +41,18 @@ class FrameFile(Protocol):
         ...
 
 
-def open_frames(path: Path, masses: Any, *, velocities: bool, mark: Mark | None) -> FrameFile:
+def open_frames(path: Path, masses: FloatArray | None, mark: Mark | None) -> FrameFile:
     """A new file, or one that goes on where `mark` says; its suffix names the format.
+
+    Frames hold velocities where `masses` (n_atoms,), amu, are given.
 
     Raises
     ------
     StoreError
         The file is shorter than the mark says: somebody changed it.
     """
-    if mark is not None:
-        size = path.stat().st_size if path.exists() else 0
-        if size < mark["bytes"]:
-            raise StoreError(
-                f"{path}: {size} bytes, but the restart file says {mark['bytes']}; the file was changed since. "
-                "Put it back, or start anew in another folder"
-            )
     made = ExtxyzFile if path.suffix == ".extxyz" else TrajFile
-    return made(path, masses, velocities, mark)
+    return made(path, masses, mark)
 
 
 class ExtxyzFile:
@@ -66,22 +60,17 @@ class ExtxyzFile:
     in the comment line.
     """
 
-    def __init__(self, path: Path, masses: Any, velocities: bool, mark: Mark | None) -> None:
-        self.path, self._masses, self._velocities = path, masses, velocities
-        self._file = path.open("wb" if mark is None else "r+b")
-        if mark is not None:
-            self._file.truncate(mark["bytes"])
-            self._file.seek(mark["bytes"])
+    def __init__(self, path: Path, masses: FloatArray | None, mark: Mark | None) -> None:
+        self._masses = masses
+        self._file = GrowingFile(path, None if mark is None else mark["bytes"])
 
     def write(self, snapshot: Snapshot) -> None:
         """Append a frame."""
-        self._file.write(extxyz_text(snapshot, self._masses if self._velocities else None).encode())
+        self._file.write(extxyz_text(snapshot, self._masses))
 
     def mark(self) -> Mark:
         """How far the file is complete."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return {"bytes": self._file.tell()}
+        return {"bytes": self._file.mark()}
 
     def close(self) -> None:
         """No more frames."""
@@ -91,9 +80,10 @@ class ExtxyzFile:
 class TrajFile:
     """ASE's own binary file. Bounds and novelty are in `atoms.info`, since it has no place for arrays."""
 
-    def __init__(self, path: Path, masses: Any, velocities: bool, mark: Mark | None) -> None:
-        self.path, self._masses, self._velocities = path, masses, velocities
+    def __init__(self, path: Path, masses: FloatArray | None, mark: Mark | None) -> None:
+        self._path, self._masses = path, masses
         if mark is not None:
+            check_reaches(path, mark["bytes"])
             with path.open("r+b") as stream:
                 stream.write(bytes.fromhex(mark["header"]))
                 stream.truncate(mark["bytes"])
@@ -101,7 +91,7 @@ class TrajFile:
 
     def write(self, snapshot: Snapshot) -> None:
         """Append a frame."""
-        atoms = frame_atoms(snapshot, self._masses if self._velocities else None)
+        atoms = frame_atoms(snapshot, self._masses)
         for name in ("bound", "novelty"):
             scores = atoms.arrays.pop(name, None)
             if scores is not None:
@@ -111,17 +101,17 @@ class TrajFile:
     def mark(self) -> Mark:
         """How far the file is complete."""
         # the header counts frames, and says where the table of their places lies
-        with self.path.open("rb") as stream:
+        with self._path.open("rb") as stream:
             os.fsync(stream.fileno())
             header = stream.read(_ULM_HEADER_BYTES)
-        return {"bytes": self.path.stat().st_size, "header": header.hex()}
+        return {"bytes": self._path.stat().st_size, "header": header.hex()}
 
     def close(self) -> None:
         """No more frames."""
         self._writer.close()
 
 
-def frame_atoms(snapshot: Snapshot, masses: Any = None) -> Atoms:
+def frame_atoms(snapshot: Snapshot, masses: FloatArray | None = None) -> Atoms:
     """As `ase.Atoms` with energy; arrays `bound` and `novelty`; velocities where `masses` (amu) are given."""
     atoms = snapshot.structure.to_atoms()
     if masses is not None:
@@ -139,7 +129,7 @@ def frame_atoms(snapshot: Snapshot, masses: Any = None) -> Atoms:
     return atoms
 
 
-def extxyz_text(snapshot: Snapshot, masses: Any = None, comment: str = "") -> str:
+def extxyz_text(snapshot: Snapshot, masses: FloatArray | None = None, comment: str = "") -> str:
     """One frame of extended XYZ; velocities as momenta where `masses` (amu) are given.
 
     Written here since ASE's writer takes seconds for 100,000 atoms.
@@ -147,7 +137,7 @@ def extxyz_text(snapshot: Snapshot, masses: Any = None, comment: str = "") -> st
     structure = snapshot.structure
     columns, properties, forms = [structure.positions], "species:S:1:pos:R:3", ["%.8f"] * 3
     if masses is not None:
-        columns.append(np.asarray(masses)[:, None] * snapshot.velocities)
+        columns.append(masses[:, None] * snapshot.velocities)
         properties, forms = properties + ":momenta:R:3", [*forms, *["%.8f"] * 3]
     for name, scores in (("bound", snapshot.bound), ("novelty", snapshot.novelty)):
         if scores is not None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -82,24 +83,25 @@ def produce(
     began = time.perf_counter()
     set_num_threads(n_threads)
     folder.mkdir(parents=True, exist_ok=True)
-    lock = RunLock(folder)
-    try:
-        run = _open(potential, start, plan, folder, observer, stop)
-        try:
-            result = _first(run)
-            while result.event is Event.BLOCK_END and run.state.step < plan.n_steps and not stop():
-                result = _block(run, _block_steps(run))
-            return _close(run, result, time.perf_counter() - began)
-        finally:
-            run.frames.close()
-            run.log.close()
-    finally:
-        lock.release()
+    with ExitStack() as at_end:
+        at_end.callback(RunLock(folder).release)
+        run = _open(potential, start, plan, folder, observer, stop, at_end)
+        result = _first(run)
+        while result.event is Event.BLOCK_END and run.state.step < plan.n_steps and not stop():
+            result = _block(run, _block_steps(run))
+        return _close(run, result, time.perf_counter() - began)
 
 
 def _open(
-    potential: Potential, start: Start, plan: Plan, folder: Path, observer: Observer, stop: Callable[[], bool]
+    potential: Potential,
+    start: Start,
+    plan: Plan,
+    folder: Path,
+    observer: Observer,
+    stop: Callable[[], bool],
+    at_end: ExitStack,
 ) -> _Run:
+    """Everything as it was left, or new; files are closed `at_end`."""
     identities = {"plan": plan.to_json(), "potential": identity_of(potential), "start": start.identity}
     saved = load_restart(folder)
     if saved is not None:
@@ -113,13 +115,17 @@ def _open(
     walker.to_native(potential.elements)  # an unknown element is an error before any file is made
     (folder / HALTED).unlink(missing_ok=True)
     path = folder / f"trajectory.{plan.format}"
+    frames = open_frames(path, walker.masses if plan.velocities else None, facts.get("frames"))
+    at_end.callback(frames.close)
+    log = ThermoFile(folder / LOG, facts.get("log"))
+    at_end.callback(log.close)
     return _Run(
         potential=potential,
         core=CoreField(potential.elements, potential.field(plan.precision)),
         plan=plan,
         folder=folder,
-        frames=open_frames(path, walker.masses, velocities=plan.velocities, mark=facts.get("frames")),
-        log=ThermoFile(folder / LOG, facts.get("log")),
+        frames=frames,
+        log=log,
         state=walker,
         averages=Averages(**facts.get("averages", {})),
         identities=identities,
@@ -196,13 +202,13 @@ def _block(run: _Run, n_steps: int) -> BlockResult:
     run.steps_done += result.n_steps
     if result.n_steps:
         run.rate = result.n_steps / seconds
-    run.state, run.last = result.state, result.last
+    run.last = result.last
     for snapshot in result.samples:
         run.frames.write(snapshot)
     worst = result.worst
     if worst is not None and worst.bound_max is not None and worst.bound_max > run.worst.get("bound", -1.0):
         run.worst = {"bound": worst.bound_max, "atom": worst.bound_atom, "step": worst.step}
-    _keep(run, result, 1e6 * seconds / max(result.n_steps, 1) / len(run.state.structure))
+    _keep(run, result, 1e6 * seconds / max(result.n_steps, 1) / len(result.state.structure))
     return result
 
 

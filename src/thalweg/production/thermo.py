@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from thalweg.errors import StoreError
 from thalweg.explorers import ThermoLog
+from thalweg.production.growing import GrowingFile
 from thalweg.structure import FloatArray
 from thalweg.units import GPa, kB
 
@@ -50,31 +49,19 @@ class ThermoFile:
     """The log's file; `size` bytes of it are kept where a trajectory goes on."""
 
     def __init__(self, path: Path, size: int | None) -> None:
-        found = path.stat().st_size if path.exists() else 0
-        if size is not None and found < size:
-            raise StoreError(
-                f"{path}: {found} bytes, but the restart file says {size}; the file was changed since. "
-                "Put it back, or start anew in another folder"
-            )
-        self.path = path
-        self._file = path.open("wb" if size is None else "r+b")
+        self._file = GrowingFile(path, size)
         if size is None:
-            self._file.write((",".join(COLUMNS) + "\n").encode())
-        else:
-            self._file.truncate(size)
-            self._file.seek(size)
+            self._file.write(",".join(COLUMNS) + "\n")
 
     def write(self, rows: FloatArray, us_per_atom_step: float) -> None:
         """Append rows of `table`."""
         for row in rows:
             numbers = [f"{row[0]:.0f}", *("" if np.isnan(x) else f"{x:.10g}" for x in row[1:])]
-            self._file.write((",".join(numbers) + f",{us_per_atom_step:.3g}\n").encode())
+            self._file.write(",".join(numbers) + f",{us_per_atom_step:.3g}\n")
 
     def mark(self) -> int:
         """Bytes, after they are safe on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        return self._file.tell()
+        return self._file.mark()
 
     def close(self) -> None:
         """No more rows."""
