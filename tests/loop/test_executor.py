@@ -7,7 +7,7 @@ import pytest
 
 from thalweg.errors import InputError, OracleError, SetupError
 from thalweg.label import FailureKind, Label
-from thalweg.loop.executor import Labeller, label_with_retries
+from thalweg.loop.executor import Labeller
 from thalweg.loop.workers import WorkerPool
 from thalweg.oracles.faulty import FaultyOracle
 from thalweg.structure import Structure
@@ -29,8 +29,14 @@ def kinds(attempts):
     return [failure.kind for failure in attempts.failures]
 
 
+def attempts_at(spec, structure):
+    """All that came of one structure, in this process."""
+    with Labeller.local(spec) as labeller:
+        return labeller.submit(structure).result()
+
+
 def test_a_sound_oracle_answers_at_the_first_attempt():
-    attempts = label_with_retries(INNER, argon(0))
+    attempts = attempts_at(INNER, argon(0))
     assert isinstance(attempts.label, Label)
     assert (attempts.calls, attempts.failures) == (1, ())
 
@@ -46,7 +52,7 @@ def test_a_sound_oracle_answers_at_the_first_attempt():
     ],
 )
 def test_each_fault_has_its_name_and_never_becomes_a_label(fault, kind):
-    attempts = label_with_retries(faulty(**{fault: 1.0}), argon(0))
+    attempts = attempts_at(faulty(**{fault: 1.0}), argon(0))
     assert attempts.label is None
     assert kinds(attempts) == [kind] * 3
     assert all(failure.message for failure in attempts.failures)
@@ -54,10 +60,10 @@ def test_each_fault_has_its_name_and_never_becomes_a_label(fault, kind):
 
 def test_the_ladder_ends_at_the_first_label():
     spec = faulty(unconverged=1.0) | {"heals": True}
-    attempts = label_with_retries(spec, argon(0))
+    attempts = attempts_at(spec, argon(0))
     assert kinds(attempts) == [FailureKind.UNCONVERGED]
     assert attempts.label is not None
-    assert attempts.label.energy == label_with_retries(INNER, argon(0)).label.energy
+    assert attempts.label.energy == attempts_at(INNER, argon(0)).label.energy
 
 
 def test_an_interrupted_ladder_goes_on_where_it_was():
@@ -66,7 +72,7 @@ def test_an_interrupted_ladder_goes_on_where_it_was():
 
 
 def test_a_crash_keeps_its_traceback():
-    failure = label_with_retries(faulty(crash=1.0), argon(0)).failures[0]
+    failure = attempts_at(faulty(crash=1.0), argon(0)).failures[0]
     assert "RuntimeError: crashed on purpose" in failure.message
     assert "faulty.py" in failure.log
 
@@ -96,7 +102,7 @@ def test_workers_survive_hangs_and_deaths_while_others_go_on():
         answers = [future.result(timeout=0) for future in futures]
     for structure, fault, attempts in zip(structures, expected, answers, strict=True):
         if fault is None:
-            here = label_with_retries(INNER, structure).label
+            here = attempts_at(INNER, structure).label
             assert attempts.label.energy == here.energy
             assert np.array_equal(attempts.label.forces, here.forces)
         else:

@@ -189,10 +189,3 @@ class Labeller:
         if isinstance(error, WorkerDied):
             return Failure(FailureKind.CRASHED, str(error), error.log, self.oracle.fingerprint)
         return task.result()
-
-
-def label_with_retries(
-    spec: Mapping[str, Any], structure: Structure, *, attempts: int = ATTEMPTS
-) -> Attempts:
-    """Label one structure in this process, climbing the retry ladder."""
-    return Labeller(spec, attempts=attempts).submit(structure).result()
