@@ -61,11 +61,6 @@ def failed_call(where: str, oracle: str, call: int, failure: Failure, retrying: 
     return f"{where}: {oracle} (call {call}) {failure.kind.replace('_', ' ')}: {failure.message}; {then}"
 
 
-def withdrawn(where: str, count: int) -> str:
-    """Questions that another label has answered, or that were less worth a call."""
-    return f"{where}: {count} lesser question{'s' if count > 1 else ''} withdrawn"
-
-
 def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
     """A backtrack."""
     return f"{where}: {reason.text}; stepped back {back_fs:.0f} fs to the last sane structure"
