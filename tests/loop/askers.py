@@ -18,7 +18,7 @@ from thalweg.loop.executor import Labeller
 from thalweg.loop.exploration import Walk
 from thalweg.loop.gate import Answer, Judgement, Reason
 from thalweg.loop.journal import Journal
-from thalweg.loop.policy import PolicyState
+from thalweg.loop.policy_state import PolicyState
 from thalweg.loop.reporter import NullReporter
 from thalweg.loop.setup import prepare
 from thalweg.loop.state import LoopState

@@ -11,8 +11,9 @@ from runs import EMT
 
 from thalweg.calibration import Stream
 from thalweg.errors import OracleError
+from thalweg.loop.comparing import predict
 from thalweg.loop.gate import Limits
-from thalweg.loop.learner import calibrated
+from thalweg.loop.training import make_potential
 
 EAGER = Limits(1e-6, np.inf, np.inf, np.inf)
 """Whatever is not learned is worth a question."""
@@ -66,9 +67,9 @@ def test_failed_seeds_are_counted_in_the_calls_they_name(tmp_path):
 def test_what_is_compared_was_predicted_before_it_was_learned(tmp_path):
     with make_asker(tmp_path) as here:
         structure = copper(7)
-        before = calibrated(here.learner.predict(structure), structure, here.state.calibration)
-        here.asker.take_questions(walk_asking(structure), EAGER)
-        assert here.asker.n_questions == 1
+        before = predict(here.learner, structure, here.state.calibration)
+        here.asker.queue.take_queries(walk_asking(structure), EAGER)
+        assert here.asker.queue.n_queries == 1
         answered = here.asker.ask(here.learner, 1)
         assert (answered.calls, answered.failed, answered.queries, answered.audits) == (1, 0, 1, ())
         (question,) = here.store.questions(kind="query")
@@ -90,7 +91,7 @@ def test_an_audit_is_scored_by_the_model_before_it_and_learned_after(tmp_path):
     with make_asker(tmp_path) as here:
         structures = [copper(k) for k in range(40, 44)]
         before = [here.learner.predict(structure).forces for structure in structures]
-        here.asker.draw_audits(walk_asking(samples=tuple(structures)), 3)
+        here.asker.queue.draw_audits(walk_asking(samples=tuple(structures)), 3)
         answered = here.asker.ask(here.learner, 0)
         assert answered.queries == 0
         assert len(answered.audits) == answered.calls == here.learner.n_labels - 4 >= 2
@@ -107,31 +108,31 @@ def test_an_audit_is_scored_by_the_model_before_it_and_learned_after(tmp_path):
 
 def test_a_question_that_another_answer_has_answered_is_withdrawn(tmp_path):
     with make_asker(tmp_path) as here:
-        here.asker.take_questions(walk_asking(copper(7), copper(8)), EAGER)
-        here.asker._limits = CONTENT  # as if learning had brought every bound below its limit
+        here.asker.queue.take_queries(walk_asking(copper(7), copper(8)), EAGER)
+        here.asker.queue._limits = CONTENT  # as if learning had brought every bound below its limit
         assert here.asker.ask(here.learner, 2).calls == 0
-        assert here.asker.n_questions == 0
-        here.asker.take_questions(walk_asking(copper(7), copper(8)), EAGER)
+        assert here.asker.queue.n_queries == 0
+        here.asker.queue.take_queries(walk_asking(copper(7), copper(8)), EAGER)
         assert here.asker.ask(here.learner, 2).calls == 2
 
 
 def test_a_twin_of_a_learned_structure_is_withdrawn_by_its_new_bound(tmp_path):
     with make_asker(tmp_path) as here:
         twin = copper(7).with_positions(copper(7).positions + 1e-6)
-        bound = calibrated(here.learner.predict(twin), twin, here.state.calibration).forces_bound.max()
-        here.asker.take_questions(
+        bound = predict(here.learner, twin, here.state.calibration).forces_bound.max()
+        here.asker.queue.take_queries(
             walk_asking(copper(7), twin), dataclasses.replace(EAGER, label=0.5 * float(bound))
         )
-        assert here.asker.n_questions == 2
+        assert here.asker.queue.n_queries == 2
         assert here.asker.ask(here.learner, 2).queries == 1
 
 
 def test_what_is_learned_is_not_asked_again_whoever_asks(tmp_path):
     with make_asker(tmp_path) as here:
         seed = here.setup.structures[0]
-        here.asker.take_questions(walk_asking(seed, copper(7), copper(7)), EAGER)
-        assert here.asker.n_questions == 1
-        here.asker.draw_audits(walk_asking(samples=(seed,)), 2)
+        here.asker.queue.take_queries(walk_asking(seed, copper(7), copper(7)), EAGER)
+        assert here.asker.queue.n_queries == 1
+        here.asker.queue.draw_audits(walk_asking(samples=(seed,)), 2)
         answered = here.asker.ask(here.learner, 3)
         assert (answered.calls, answered.audits) == (1, ())
         assert here.learner.n_labels == len(here.store.labels_in_order()) == 5
@@ -141,8 +142,8 @@ def test_what_is_learned_is_not_asked_again_whoever_asks(tmp_path):
 def test_a_moment_drawn_as_an_audit_is_not_asked_a_second_time_as_a_query(tmp_path, strategy):
     with make_asker(tmp_path, acquisition={"strategy": strategy}) as here:
         walk = walk_asking(copper(7))
-        here.asker.take_questions(walk, EAGER)
-        here.asker.draw_audits(walk, 2)
+        here.asker.queue.take_queries(walk, EAGER)
+        here.asker.queue.draw_audits(walk, 2)
         answered = here.asker.ask(here.learner, 1)
         assert (answered.calls, answered.queries, len(answered.audits)) == (1, 0, 1)
         # What learned it once in memory learns it once from the store.
@@ -152,7 +153,7 @@ def test_a_moment_drawn_as_an_audit_is_not_asked_a_second_time_as_a_query(tmp_pa
 def test_a_structure_that_the_oracle_cannot_answer_is_set_aside_and_its_walker_given_slack(tmp_path):
     with make_asker(tmp_path) as here:
         here.asker.desk._labeller = type(here.asker.desk._labeller)(faulty(unconverged=1.0))
-        here.asker.take_questions(walk_asking(copper(7)), EAGER)
+        here.asker.queue.take_queries(walk_asking(copper(7)), EAGER)
         answered = here.asker.ask(here.learner, 1)
         assert (answered.calls, answered.failed, answered.queries) == (3, 3, 0)
         assert here.learner.n_labels == 4
@@ -162,13 +163,13 @@ def test_a_structure_that_the_oracle_cannot_answer_is_set_aside_and_its_walker_g
             "trying again more cautiously",
             "set aside; it will not be asked again",
         ]
-        here.asker.take_questions(walk_asking(copper(7)), EAGER)
-        assert here.asker.n_questions == 0
+        here.asker.queue.take_queries(walk_asking(copper(7)), EAGER)
+        assert here.asker.queue.n_queries == 0
         standing = [dataclasses.replace(w, structure=copper(7)) for w in here.state.walkers[:1]]
         elsewhere = [dataclasses.replace(w, structure=copper(8)) for w in here.state.walkers[1:]]
         here.state.walkers = standing + elsewhere
         bounds = here.asker.taught(here.learner)
-        predicted = calibrated(here.learner.predict(copper(7)), copper(7), here.state.calibration)
+        predicted = predict(here.learner, copper(7), here.state.calibration)
         assert bounds == {0: predicted.forces_bound.max()}
 
 
@@ -181,7 +182,7 @@ def test_walkers_at_learned_structures_are_known_with_their_bounds(tmp_path):
 def test_failed_attempts_use_up_the_calls_granted(tmp_path):
     with make_asker(tmp_path) as here:
         here.asker.desk._labeller = type(here.asker.desk._labeller)(faulty(unconverged=1.0))
-        here.asker.take_questions(walk_asking(copper(7), copper(8), copper(9)), EAGER)
+        here.asker.queue.take_queries(walk_asking(copper(7), copper(8), copper(9)), EAGER)
         answered = here.asker.ask(here.learner, 3)
         assert answered.calls == 3  # one question climbed its ladder; without failures three would fit
 
@@ -189,10 +190,10 @@ def test_failed_attempts_use_up_the_calls_granted(tmp_path):
 def test_the_best_are_asked_within_the_calls_granted_and_the_rest_is_withdrawn(tmp_path):
     with make_asker(tmp_path, acquisition={"strategy": "uncertainty"}) as here:
         structures = [copper(20, 0.02), copper(21, 0.35), copper(22, 0.02)]
-        here.asker.take_questions(walk_asking(*structures), EAGER)
+        here.asker.queue.take_queries(walk_asking(*structures), EAGER)
         answered = here.asker.ask(here.learner, 1)
         assert answered.calls == 1
-        assert here.asker.n_questions == 0
+        assert here.asker.queue.n_queries == 0
         (question,) = here.store.questions(kind="query")
         assert question.structure_hash == structures[1].content_hash
 
@@ -200,8 +201,8 @@ def test_the_best_are_asked_within_the_calls_granted_and_the_rest_is_withdrawn(t
 def test_the_reason_stored_is_of_the_moment_by_the_model_that_asked(tmp_path):
     with make_asker(tmp_path) as here:
         structure = copper(7)
-        predicted = calibrated(here.learner.predict(structure), structure, here.state.calibration)
-        here.asker.take_questions(walk_asking(structure), EAGER)
+        predicted = predict(here.learner, structure, here.state.calibration)
+        here.asker.queue.take_queries(walk_asking(structure), EAGER)
         here.asker.ask(here.learner, 1)
         (question,) = here.store.questions(kind="query")
         assert question.reason["value"] == predicted.forces_bound.max()
@@ -213,7 +214,8 @@ def test_the_reason_stored_is_of_the_moment_by_the_model_that_asked(tmp_path):
 
 def test_the_potential_carries_where_it_comes_from(tmp_path):
     with make_asker(tmp_path) as here:
-        provenance = here.asker.potential(here.learner).provenance
+        fingerprint = here.asker.desk.fingerprint
+        provenance = make_potential(here.setup, here.learner, here.state.calibration, fingerprint).provenance
         assert provenance["n_labels"] == 4
-        assert provenance["oracle"] == here.asker.desk.fingerprint
+        assert provenance["oracle"] == fingerprint
         assert provenance["system"] == [here.setup.structures[0].content_hash]

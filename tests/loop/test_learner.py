@@ -11,14 +11,8 @@ from thalweg.calibration import Calibration, CalibrationSpec, Stream
 from thalweg.features import AceBasis
 from thalweg.features.zbl import ZblBaseline, shortest_distances
 from thalweg.label import Label
-from thalweg.loop.learner import (
-    NOVELTY_GROWTH,
-    Learner,
-    calibrated,
-    error_bounds,
-    force_errors,
-    prequential,
-)
+from thalweg.loop.comparing import error_bounds, force_errors, predict, prequential
+from thalweg.loop.learner import NOVELTY_GROWTH, Learner
 from thalweg.models.linear import TUNE_GROWTH
 from thalweg.models.training import Baseline
 from thalweg.structure import Structure
@@ -207,7 +201,7 @@ def test_an_answer_is_recorded_with_the_bounds_it_was_judged_by(learned):
     _pairs, learner, *_ = learned
     structure, label = labelled(1, first=60)[0]
     calibration = Calibration(CalibrationSpec(confidence=0.9))
-    prediction = calibrated(learner.predict(structure), structure, calibration)
+    prediction = predict(learner, structure, calibration)
     assert not np.array_equal(prediction.forces_bound, prediction.forces_deviation)
     after = prequential(calibration, Stream.AUDIT, structure, prediction, label)
     (answer,) = after.window
@@ -221,9 +215,9 @@ def test_the_bounds_of_a_potential_are_those_of_the_calibration(learned):
     pairs, learner, *_ = learned
     calibration = Calibration(CalibrationSpec(confidence=0.9))
     for pair in labelled(6, first=70):
-        prediction = calibrated(learner.predict(pair[0]), pair[0], calibration)
+        prediction = predict(learner, pair[0], calibration)
         calibration = prequential(calibration, Stream.QUERY, pair[0], prediction, pair[1])
     potential = learner.potential(error_bounds(calibration, [29]), {"oracle": "EMT"})
-    expected = calibrated(learner.predict(pairs[0][0]), pairs[0][0], calibration).forces_bound
+    expected = predict(learner, pairs[0][0], calibration).forces_bound
     assert np.allclose(potential.predict(pairs[0][0]).forces_bound, expected, rtol=1e-12, atol=0)
     assert potential.provenance["oracle"] == "EMT"

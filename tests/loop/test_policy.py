@@ -20,7 +20,8 @@ from thalweg.loop.events import (
     Started,
     Stop,
 )
-from thalweg.loop.policy import LIMIT_RATIO, Phase, PolicyState, Rules, decide, retarget
+from thalweg.loop.policy import decide, retarget
+from thalweg.loop.policy_state import LIMIT_RATIO, Phase, PolicyState, Rules
 from thalweg.loop.stopping import AuditRecord, StopReason, Target
 
 RULES = Rules(

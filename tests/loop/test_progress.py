@@ -10,7 +10,7 @@ from runs import cluster, make_config
 
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.explorers.limits import Event
-from thalweg.loop.policy import Phase, PolicyState
+from thalweg.loop.policy_state import Phase, PolicyState
 from thalweg.loop.progress import make_progress, make_summary, walker_metrics
 from thalweg.loop.setup import prepare
 from thalweg.loop.state import LoopState

@@ -9,7 +9,7 @@ from thalweg.calibration import Answer, Calibration, CalibrationSpec, Stream
 from thalweg.explorers.walker import WalkerState
 from thalweg.loop.certification import Certificate, Certification
 from thalweg.loop.learner import Tuning
-from thalweg.loop.policy import Phase, PolicyState
+from thalweg.loop.policy_state import Phase, PolicyState
 from thalweg.loop.state import LoopState
 from thalweg.loop.stopping import AuditRecord, StopReason, Verdict
 from thalweg.loop.summary import Timing

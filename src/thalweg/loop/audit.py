@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from thalweg.config import RunConfig
 from thalweg.errors import StoreError, check
 from thalweg.explorers.base import CoreField, Snapshot
 from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance
 from thalweg.loop import conversation
-from thalweg.loop.asking import audit_record
+from thalweg.loop.beginning import last_config
+from thalweg.loop.comparing import audit_record
 from thalweg.loop.desk import Desk, Question
 from thalweg.loop.events import QuestionKind
 from thalweg.loop.executor import Labeller
@@ -78,12 +78,11 @@ def audit(folder: Path, n: int) -> AuditResult:
     check(n >= 1, f"audit: expected at least 1 structure, got {n}")
     with SqliteStore.open(folder, create=False) as store:
         store.rewind()
-        checkpoint = store.last_checkpoint()
-        if checkpoint is None or not (folder / "model").exists():
+        config, checkpoint = last_config(store), store.last_checkpoint()
+        if config is None or checkpoint is None or not (folder / "model").exists():
             raise StoreError(
                 f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
             )
-        config = RunConfig.model_validate(store.runs()[-1].config)
         state = LoopState.from_json(checkpoint.state)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)
@@ -152,7 +151,7 @@ def _judge(
         for walker, moment in drawn
     ]
     records = [
-        audit_record(state.policy.n_labels, reply.question.structure, reply.question.prediction, reply)
+        audit_record(state.policy.n_labels, reply.question.structure, reply.question.prediction, reply.label)
         for reply in desk.ask(questions)
         if reply.label is not None and reply.question.prediction is not None
     ]

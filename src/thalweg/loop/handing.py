@@ -18,17 +18,16 @@ import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from vesin import ase_neighbor_list
 
-from thalweg.config import RunConfig, start_structures
+from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
+from thalweg.explorers.limits import SHORTEST_FRACTION
+from thalweg.loop.beginning import last_config
 from thalweg.loop.gate import Reason
 from thalweg.oracles import make_oracle
 from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle
 from thalweg.store import HANDED, Scored, SqliteStore, TaskState, read_scored
 from thalweg.structure import Structure
-
-TOO_CLOSE = 0.5
-"""Atoms nearer to each other than this fraction of their covalent radii's sum are no question for an oracle."""
 
 
 @dataclass(frozen=True)
@@ -84,22 +83,17 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
     """
     offers = [(path, one) for path in files for one in read_scored(path)]
     with SqliteStore.open(folder, create=False) as store:
-        config = _config(store, folder)
+        config = last_config(store)
+        if config is None:
+            raise StoreError(
+                f"{folder}: no run has begun here; start it with `thalweg run CONFIG --run {folder}`"
+            )
         oracle = make_oracle(config.oracle.model_dump())
         numbers = frozenset(int(z) for s in start_structures(config.system) for z in s.numbers)
         for path, one in offers:
             _check(one.structure, path, oracle, numbers, max_atoms)
         with store.transaction():
             return _queue(store, offers, oracle.fingerprint, config.budget.oracle_calls)
-
-
-def _config(store: SqliteStore, folder: Path) -> RunConfig:
-    runs = store.runs()
-    if not runs:
-        raise StoreError(
-            f"{folder}: no run has begun here; start it with `thalweg run CONFIG --run {folder}`"
-        )
-    return RunConfig.model_validate(runs[-1].config)
 
 
 def _queue(
@@ -172,7 +166,7 @@ def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[
 
 
 def _check_distances(structure: Structure, path: Path) -> None:
-    radii = TOO_CLOSE * covalent_radii[structure.numbers]
+    radii = SHORTEST_FRACTION * covalent_radii[structure.numbers]
     i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), max(0.1, 2.0 * float(radii.max())))
     touching = np.flatnonzero(d < radii[i] + radii[j])
     if len(touching):

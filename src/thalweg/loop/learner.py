@@ -1,4 +1,4 @@
-"""Everything that labels teach: posterior, novelty, calibration; and the potential that comes of them.
+"""Everything that labels teach: posterior and novelty; and the potential that comes of them.
 
 The state after n labels is a function of the labels in order, of the seed and of the points at which the evidence was
 maximised. `replay` takes those points as given instead of searching for them again, and so reaches the same
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.calibration import Answer, Calibration, Stream
 from thalweg.explorers.base import CoreField
 from thalweg.features import AceBasis, DesignRows, Features, design_rows
 from thalweg.features.batch import species_of
@@ -191,35 +190,3 @@ class Learner:
             bounds=bounds,
             provenance=provenance or {},
         )
-
-
-def error_bounds(calibration: Calibration, numbers: Sequence[int]) -> ErrorBounds:
-    """The calibration's map for the elements with these atomic numbers, in order."""
-    bounds = calibration.bounds
-    factors, floors = bounds.lines(tuple(numbers))
-    return ErrorBounds(bounds.confidence, factors, floors)
-
-
-def calibrated(prediction: Prediction, structure: Structure, calibration: Calibration) -> Prediction:
-    """The prediction with its bounds as error bounds in eV/Å."""
-    bound = calibration.bounds.bound(structure.numbers, prediction.forces_deviation)
-    return replace(prediction, forces_bound=bound)
-
-
-def force_errors(prediction: Prediction, label: Label) -> FloatArray:
-    """|F_model - F_oracle| per atom, eV/Å, shape (n_atoms,)."""
-    return np.asarray(np.linalg.norm(prediction.forces - label.forces, axis=1))
-
-
-def prequential(
-    calibration: Calibration, stream: Stream, structure: Structure, prediction: Prediction, label: Label
-) -> Calibration:
-    """The calibration after comparing this answer with what was predicted before learning it."""
-    answer = Answer(
-        stream,
-        structure.numbers,
-        prediction.forces_deviation,
-        force_errors(prediction, label),
-        prediction.forces_bound,
-    )
-    return calibration.record(answer)

@@ -1,33 +1,22 @@
 """What to do next: a pure function of the state and of what just happened. No clock, no I/O, no model.
 
-    event            state                                     actions
-    Started          no label yet                              LabelSeeds
-                     labels there                              Explore
-    SeedsAnswered                                              Checkpoint, Explore
-    BlockEnded       audits due by walked time                 DrawAudits, Ask
-                     questions in the queue                    Ask
-                     neither                                   as after Answered
-    any of these     structures handed in, calls left          Checkpoint, AskHanded
-    Answered         target certified and the time walked      Checkpoint, Stop
-                     budget spent, or no gain in sight         Checkpoint, Stop
-                     otherwise                                 Checkpoint, Explore
-
-Phases. *Explore*: ask whatever is uncertain, audit by the clock. *Certify*: the time is walked, or the calls
-left are just enough to certify: every block gives audits. *Patrol*: certified before the time was walked;
-walkers go on under watch, and only what crosses the break limit is asked.
-
-The label limit follows from the user's target: it starts at LIMIT_RATIO times the target force error, because it is
-compared with the largest bound over all atoms and steps of a block, which lies far above the typical one; it is
-tightened each time the audits have shown that the target is missed.
+event            state                                     actions
+Started          no label yet                              LabelSeeds
+                 labels there                              Explore
+SeedsAnswered                                              Checkpoint, Explore
+BlockEnded       audits due by walked time                 DrawAudits, Ask
+                 questions in the queue                    Ask
+                 neither                                   as after Answered
+any of these     structures handed in, calls left          Checkpoint, AskHanded
+Answered         target certified and the time walked      Checkpoint, Stop
+                 budget spent, or no gain in sight         Checkpoint, Stop
+                 otherwise                                 Checkpoint, Explore
 """
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
 
 from thalweg.loop import stopping
 from thalweg.loop.events import (
@@ -46,14 +35,18 @@ from thalweg.loop.events import (
     Started,
     Stop,
 )
-from thalweg.loop.stopping import AuditRecord, Budget, Certification, Target, Verdict
+from thalweg.loop.policy_state import (
+    LIMIT_RATIO,
+    Phase,
+    PolicyState,
+    Rules,
+    break_limit,
+    label_limit,
+)
+from thalweg.loop.stopping import Budget, Certification, Verdict
 
-LIMIT_RATIO = 2.0
-"""Label limit over target force error at the start."""
 TIGHTEN = 0.75
 """Factor on that ratio when a window of audits was dropped as hopeless or failed its look."""
-BREAK_RATIO = 3.0
-"""Break limit over label limit, at least; at first the size of the forces themselves is the break limit."""
 BLOCK_GROWTH = 1.4
 """Blocks grow by this factor after one without a question, and shrink by it after one with."""
 LONGEST_BLOCK = 20.0
@@ -68,87 +61,6 @@ STALLED = 100
 """Blocks in a row without a step and without a call after which a run ends."""
 PATIENCE = 20.0
 """Walkers go on for at most this many times the asked-for time in search of a certificate."""
-
-
-class Phase(StrEnum):
-    """Where a run stands."""
-
-    SEED = "seed"
-    EXPLORE = "explore"
-    CERTIFY = "certify"
-    PATROL = "patrol"
-    STOPPED = "stopped"
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What the user asked for, in the policy's units. Times per walker in fs."""
-
-    target: Target
-    oracle_calls: int
-    time_fs: float
-    block_fs: float
-    walkers: int
-    batch: int
-    audit_fraction: float
-
-
-@dataclass(frozen=True)
-class PolicyState:
-    """Everything the policy remembers.
-
-    `walked_fs` is each walker's time; `audited_fs` the walked time since the last audit was due; `force_scale`
-    (eV/Å) the rms force on an atom in the labels: a bound as large as that says that nothing is known of the
-    force. No window of audits begins before `learn_until` labels, unless `quiet` blocks in a row have raised no
-    question. `stalled` counts blocks in a row in which no walker moved and no call was made. `handed` structures
-    from outside wait for their label; they come before any other question, whatever they leave of the budget.
-    """
-
-    phase: Phase = Phase.SEED
-    calls: int = 0
-    failed: int = 0
-    n_labels: int = 0
-    iteration: int = 0
-    walked_fs: tuple[float, ...] = ()
-    block_fs: float = 0.0
-    limit_ratio: float = LIMIT_RATIO
-    audited_fs: float = 0.0
-    force_scale: float = 0.0
-    learn_until: int = 0
-    quiet: int = 0
-    stalled: int = 0
-    handed: int = 0
-    audits: tuple[AuditRecord, ...] = ()
-    certification: Certification = field(default_factory=Certification)
-    verdict: Verdict | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; floats survive json exactly."""
-        data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        data["audits"] = [audit.to_json() for audit in self.audits]
-        data["certification"] = self.certification.to_json()
-        data["verdict"] = None if self.verdict is None else self.verdict.to_json()
-        return data
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> PolicyState:
-        """Inverse of `to_json`."""
-        verdict = data["verdict"]
-        return cls(
-            **{
-                **data,
-                "phase": Phase(data["phase"]),
-                "walked_fs": tuple(data["walked_fs"]),
-                "audits": tuple(AuditRecord.from_json(a) for a in data["audits"]),
-                "certification": Certification.from_json(data["certification"]),
-                "verdict": None if verdict is None else Verdict.from_json(verdict),
-            }
-        )
-
-    @property
-    def slowest_fs(self) -> float:
-        """Time walked by the walker that is furthest behind, fs."""
-        return min(self.walked_fs, default=0.0)
 
 
 Decision = tuple[PolicyState, tuple[Action, ...]]
@@ -200,21 +112,6 @@ def retarget(
     if state.phase is not Phase.SEED:
         state = dataclasses.replace(state, phase=_phase(state, rules))
     return state
-
-
-def label_limit(state: PolicyState, rules: Rules) -> float:
-    """The bound (eV/Å) above which a moment becomes a question."""
-    limit = state.limit_ratio * rules.target.force_error
-    return limit * BREAK_RATIO if state.phase is Phase.PATROL else limit
-
-
-def break_limit(state: PolicyState, rules: Rules) -> float:
-    """The bound (eV/Å) above which a walker must not go on: it knows no more than the size of the forces."""
-    return max(
-        label_limit(state, rules),
-        BREAK_RATIO * state.limit_ratio * rules.target.force_error,
-        state.force_scale,
-    )
 
 
 def _start(state: PolicyState, rules: Rules) -> Decision:
@@ -360,7 +257,7 @@ def _stop(state: PolicyState, verdict: Verdict) -> Decision:
 
 def audits_in_sight(state: PolicyState, rules: Rules) -> int | None:
     """How many further audits would certify at the present rate; None when they would not."""
-    n_atoms = state.audits[-1].n_atoms if state.audits else math.inf
-    if math.isinf(n_atoms):
+    if not state.audits:
         return None
-    return stopping.audits_needed(state.certification, state.audits, rules.target, n_atoms=int(n_atoms))
+    n_atoms = state.audits[-1].n_atoms
+    return stopping.audits_needed(state.certification, state.audits, rules.target, n_atoms=n_atoms)

@@ -9,7 +9,8 @@ from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
 from thalweg.loop import stopping
 from thalweg.loop.exploration import Walk
-from thalweg.loop.policy import Phase, audits_in_sight
+from thalweg.loop.policy import audits_in_sight
+from thalweg.loop.policy_state import Phase
 from thalweg.loop.reporter import Progress, WalkerProgress
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState

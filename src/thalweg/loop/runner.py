@@ -20,18 +20,17 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
-from thalweg.calibration import Calibration, CalibrationSpec
-from thalweg.config import RunConfig, describe_changes
-from thalweg.errors import StoreError
+from thalweg.config import RunConfig
 from thalweg.features import set_num_threads
 from thalweg.loop import conversation, exploration, results
 from thalweg.loop.asking import Asker
+from thalweg.loop.beginning import adopt, fresh_state, recall, register
 from thalweg.loop.desk import Desk, reference_energies
 from thalweg.loop.events import (
     Action,
@@ -48,20 +47,18 @@ from thalweg.loop.events import (
     Stop,
 )
 from thalweg.loop.executor import Labeller
-from thalweg.loop.gate import Answer
 from thalweg.loop.journal import Journal
 from thalweg.loop.learner import Learner
-from thalweg.loop.policy import PolicyState, Rules, decide, retarget
+from thalweg.loop.policy import decide
 from thalweg.loop.progress import make_progress, make_summary, walker_metrics
 from thalweg.loop.reporter import EventKind, NullReporter, Reporter
 from thalweg.loop.setup import Setup, prepare
-from thalweg.loop.state import LoopState
-from thalweg.loop.stopping import StopReason
 from thalweg.loop.stopwatch import Stopwatch
 from thalweg.loop.summary import Summary, write_summary
-from thalweg.loop.training import make_learner, relearn
+from thalweg.loop.training import make_learner, make_potential, relearn
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
+from thalweg.potential import Potential
 from thalweg.store import SqliteStore
 
 MODEL_FOLDER = "model"
@@ -107,91 +104,35 @@ class _Run:
         set_num_threads(1)
         numbers = sorted({int(z) for s in setup.structures for z in s.numbers})
         energies = reference_energies(store, labeller, numbers)
-        self.state, resumed = self._recall()
+        recalled = recall(store)
+        self.state = recalled or fresh_state(setup.config)
         self.stopwatch = Stopwatch(self.state.timing)
         self.learner: Learner | None = None
-        self.asker = Asker(setup, self.state, Desk(store, labeller), self.journal, self.stopwatch, energies)
+        desk = Desk(store, labeller)
+        self.asker = Asker(setup, self.state, desk, self.journal, self.stopwatch, energies)
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
-        self.n_handed = len(self.asker.desk.handed())
-        self._greet(resumed)
+        self.n_handed = len(desk.handed())
+        self._greet(register(store, setup.config, folder), resumed=recalled is not None)
 
     # --- beginning --------------------------------------------------------------------------------------
 
-    def _recall(self) -> tuple[LoopState, bool]:
-        """The state at the last checkpoint, or a fresh one."""
-        self.store.rewind()
-        checkpoint = self.store.last_checkpoint()
-        config = self.setup.config
-        if checkpoint is None:
-            spec = CalibrationSpec(confidence=config.target.confidence)
-            rng = np.random.default_rng(config.seed)
-            return LoopState(PolicyState(), rng, Calibration(spec)), False
-        return LoopState.from_json(checkpoint.state), True
-
-    def _greet(self, resumed: bool) -> None:
+    def _greet(self, changes: Sequence[str], *, resumed: bool) -> None:
         """Say what begins or goes on, and let changed settings take effect."""
-        config, runs = self.setup.config, self.store.runs()
-        changes: list[str] = []
-        if runs:
-            before = RunConfig.from_json(_json(runs[-1].config))
-            self._refuse_other_system(before)
-            changes = describe_changes(before, config)
-        self.store.start_run(config.model_dump(mode="json"), {"settings": changes} if changes else {})
-        policy, rules = self.state.policy, self.setup.rules
-        if not resumed:
+        policy, budget = self.state.policy, self.setup.rules.oracle_calls
+        if resumed:
+            text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
+            self.journal.say(policy.iteration, EventKind.RESUME, text)
+            if changes:
+                self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
+            adopt(self.state, self.setup, changes, handed=self.n_handed)
+        else:
             text = f"{self._system()} with {self.oracle.display_name}: {self.setup.basis.n_columns} features"
             self.journal.say(0, EventKind.START, text, {"n_features": self.setup.basis.n_columns})
-            self._tell_handed()
-            return
-        text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
-        self.journal.say(policy.iteration, EventKind.RESUME, text)
-        if changes:
-            self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
-            self._adopt_changes(changes)
-        elif _stopped_by_the_clock(policy, rules) or (self.n_handed and policy.calls < rules.oracle_calls):
-            self.state.policy = retarget(policy, rules, target_changed=False)
-        self._tell_handed()
-
-    def _tell_handed(self) -> None:
-        """Say what was handed in; it comes first where the budget has room, and reopens a run that has stopped."""
-        if not self.n_handed:
-            return
-        policy, budget = self.state.policy, self.setup.rules.oracle_calls
-        text = conversation.handed_in(self.n_handed, policy.calls, budget)
-        kind = EventKind.INFO if policy.calls < budget else EventKind.WARNING
-        self.journal.say(policy.iteration, kind, text, {"handed": self.n_handed})
-
-    def _refuse_other_system(self, before: RunConfig) -> None:
-        """Labels of another system or oracle do not belong into this run."""
-        for part in ("system", "oracle", "model"):
-            if getattr(before, part) != getattr(self.setup.config, part):
-                raise StoreError(
-                    f"{self.folder}: this run was started with another `{part}` section; labels and model would "
-                    "not fit together. Choose another run folder (--run FOLDER), or set it back"
-                )
-
-    def _adopt_changes(self, changes: list[str]) -> None:
-        target_changed = any(line.startswith("target.") for line in changes)
-        explored = ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling")
-        explore_changed = any(line.startswith(f"explore.{key}") for line in changes for key in explored)
-        self.state.policy = retarget(
-            self.state.policy,
-            self.setup.rules,
-            target_changed=target_changed,
-            explore_changed=explore_changed,
-        )
-        if explore_changed and self.state.walkers:
-            fresh = self.setup.walkers()
-            kept = zip(self.state.walkers, fresh, strict=False)
-            warmed = [
-                exploration.rethermalise(old, new.temperature, self.state.rng)
-                if self.setup.md.ensemble == "npt" or np.array_equal(old.structure.cell, new.structure.cell)
-                else new
-                for old, new in kept
-            ]
-            self.state.walkers = warmed + fresh[len(warmed) :]
-            self.state.homes = list(self.state.walkers)
+        if self.n_handed:
+            text = conversation.handed_in(self.n_handed, policy.calls, budget)
+            kind = EventKind.INFO if policy.calls < budget else EventKind.WARNING
+            self.journal.say(policy.iteration, kind, text, {"handed": self.n_handed})
 
     def _system(self) -> str:
         first = self.setup.structures[0].to_atoms()
@@ -240,7 +181,7 @@ class _Run:
             case AskHanded(n=n):
                 return self.asker.ask_handed(self._learned(), n)
             case DrawAudits(n=n):
-                self.asker.draw_audits(self._walked(), n)
+                self.asker.queue.draw_audits(self._walked(), n)
             case Checkpoint():
                 self._checkpoint()
         return None
@@ -270,25 +211,11 @@ class _Run:
         state.walkers, state.homes = exploration.next_walkers(walk, state.homes, state.rng)
         state.md_steps += walk.steps
         self.walk = walk
-        self._tell_broken(walk)
-        self.asker.take_questions(walk, exploration.gate_limits(action))
+        self.asker.tell.broken(state.policy.iteration, walk)
+        self.asker.queue.take_queries(walk, exploration.gate_limits(action))
         self.journal.measure(state.policy.iteration, self._metrics(walk))
         advanced = tuple(max(0.0, w.time_fs - b) for w, b in zip(state.walkers, before, strict=True))
-        return BlockEnded(advanced, self.asker.n_questions)
-
-    def _tell_broken(self, walk: exploration.Walk) -> None:
-        iteration = self.state.policy.iteration
-        for judgement, result in zip(walk.judgements, walk.results, strict=True):
-            if judgement.reason is None or judgement.answer not in (Answer.BACKTRACK, Answer.REJECT):
-                continue
-            where = conversation.whereabouts(judgement.walker, result.state.time_fs, result.state.temperature)
-            if judgement.answer is Answer.REJECT:
-                text = conversation.rejected(where, judgement.reason)
-                self.journal.say(iteration, EventKind.REJECT, text, judgement.reason.to_json())
-            elif judgement.moment is not None:
-                back = result.state.time_fs - judgement.moment.time_fs
-                text = conversation.stepped_back(where, judgement.reason, back)
-                self.journal.say(iteration, EventKind.BACKTRACK, text, judgement.reason.to_json())
+        return BlockEnded(advanced, self.asker.queue.n_queries)
 
     # --- keeping and showing ----------------------------------------------------------------------------
 
@@ -304,8 +231,11 @@ class _Run:
         self.journal.show(make_progress(self.setup, state, self.walk, self.stopwatch))
 
     def _save_model(self) -> None:
-        self.asker.potential(self._learned()).save(self.folder / MODEL_FOLDER)
+        self._potential(self._learned()).save(self.folder / MODEL_FOLDER)
         self.saved_at = time.monotonic()
+
+    def _potential(self, learner: Learner) -> Potential:
+        return make_potential(self.setup, learner, self.state.calibration, self.oracle.fingerprint)
 
     def _finish(self) -> Summary:
         if self.learner is not None:
@@ -320,7 +250,7 @@ class _Run:
 
     def _compute_properties(self, learner: Learner) -> None:
         with self.stopwatch("oracle"):
-            self.properties = results.compute(self.setup, self.asker.potential(learner), self.labeller)
+            self.properties = results.compute(self.setup, self._potential(learner), self.labeller)
         self.store.set_meta(results.META_KEY, self.properties)
         for line in results.describe(self.properties):
             self.journal.say(self.state.policy.iteration, EventKind.INFO, line, self.properties)
@@ -353,15 +283,3 @@ class _Run:
         if self.walk is None:
             raise AssertionError("audits are drawn from the block just walked")
         return self.walk
-
-
-def _stopped_by_the_clock(policy: PolicyState, rules: Rules) -> bool:
-    """Whether the wall-time budget ended the run with calls left: then the same command goes on."""
-    verdict = policy.verdict
-    return verdict is not None and verdict.reason is StopReason.BUDGET and policy.calls < rules.oracle_calls
-
-
-def _json(config: dict[str, Any]) -> str:
-    import json
-
-    return json.dumps(config)

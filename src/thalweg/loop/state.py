@@ -15,7 +15,7 @@ import numpy as np
 from thalweg.calibration import Calibration
 from thalweg.explorers.md import WalkerState
 from thalweg.loop.learner import Tuning
-from thalweg.loop.policy import PolicyState
+from thalweg.loop.policy_state import PolicyState
 from thalweg.loop.summary import Timing
 
 FORMAT = 1

@@ -1,4 +1,4 @@
-"""Making the learner of a run: fresh for the seeds, or learned again from the store at a resume."""
+"""Making the learner of a run, fresh for the seeds or learned again from the store at a resume; and its potential."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thalweg.calibration import Calibration
 from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
+from thalweg.loop.comparing import error_bounds
 from thalweg.loop.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.models.training import Baseline, estimate_reference_energies
+from thalweg.potential import Potential
 from thalweg.store import SqliteStore
 from thalweg.structure import Structure
 
@@ -49,6 +52,17 @@ def relearn(setup: Setup, state: LoopState, store: SqliteStore, energies: Refere
         learner = with_fitted_energies(learner, labelled[: state.n_first])
     learner.replay(state.n_first, labelled, state.tunings)
     return learner
+
+
+def make_potential(setup: Setup, learner: Learner, calibration: Calibration, oracle: str) -> Potential:
+    """The calibrated potential as learned so far, and where it comes from; `oracle` is the oracle's fingerprint."""
+    provenance = {
+        "oracle": oracle,
+        "n_labels": learner.n_labels,
+        "target_force_error": setup.rules.target.force_error,
+        "system": [structure.content_hash for structure in setup.structures],
+    }
+    return learner.potential(error_bounds(calibration, numbers_of(learner.basis.elements)), provenance)
 
 
 def _in_order(
