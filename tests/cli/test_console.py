@@ -1,9 +1,11 @@
 import io
+import time
 
 import pytest
 from rich.console import Console
 
-from thalweg.cli.console import ConsoleReporter, PatientConsole, progress_line
+from thalweg.cli.console import ConsoleReporter, progress_line
+from thalweg.cli.live import PatientConsole
 from thalweg.cli.output import duration
 from thalweg.cli.panel import gauge, progress_panel
 from thalweg.loop.reporter import NullReporter, Progress, Reporter, WalkerProgress
@@ -92,6 +94,20 @@ def test_no_panel_without_a_terminal():
         reporter.progress(progress())
         reporter.event("query", "a line", {})
     assert file.getvalue() == "a line\n"
+
+
+def test_without_a_terminal_a_progress_line_comes_now_and_then(monkeypatch):
+    lines = {}
+    for quiet in (False, True):
+        file = io.StringIO()
+        with ConsoleReporter(quiet=quiet, console=Console(file=file, width=200)) as reporter:
+            reporter.progress(progress())
+            monkeypatch.setattr("time.monotonic", lambda clock=time.monotonic: clock() + 31.0)
+            reporter.progress(progress())
+            reporter.progress(progress())
+            monkeypatch.undo()
+        lines[quiet] = file.getvalue()
+    assert lines == {False: progress_line(progress()) + "\n", True: ""}
 
 
 def test_a_reader_that_goes_away_does_not_stop_the_run():

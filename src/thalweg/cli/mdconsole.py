@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from rich.console import Console
-from rich.live import Live
 from rich.text import Text
 
-from thalweg.cli.console import PatientConsole
+from thalweg.cli.live import LiveConsole
 from thalweg.cli.output import duration
 from thalweg.production import Plan, Progress, Start
 
-_PLAIN_INTERVAL = 10.0
-"""Seconds between progress lines where there is no terminal."""
 
+class MdConsole(LiveConsole):
+    """An Observer on a console, and the ear for Ctrl-C."""
 
-class MdConsole:
-    """An Observer on a console, and the ear for Ctrl-C. Use as a context manager."""
+    refresh, plain_interval = 4.0, 10.0
 
-    def __init__(
-        self, *, quiet: bool = False, to_stderr: bool = False, console: Console | None = None
-    ) -> None:
-        self._console = console or PatientConsole(stderr=to_stderr, highlight=False, soft_wrap=True)
-        self._quiet = quiet
-        self._latest: Progress | None = None
-        self._last_line = time.monotonic()
-        self._live: Live | None = None
-        self._interrupted = False
-
-    def __enter__(self) -> MdConsole:
-        if self._console.is_terminal and not self._quiet:
-            self._live = Live(
-                get_renderable=self._line, console=self._console, refresh_per_second=4, transient=True
-            )
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.stop()
+    _latest: Progress | None = None
+    _interrupted = False
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -74,28 +48,20 @@ class MdConsole:
     def progress(self, progress: Progress) -> None:
         """Keep it for the live line; without a terminal, a line now and then."""
         self._latest = progress
-        now = time.monotonic()
-        if self._live is None and not self._quiet and now - self._last_line > _PLAIN_INTERVAL:
-            self._last_line = now
-            self._print(progress_line(progress))
+        if self._line_is_due():
+            self.insist(progress_line(progress))
 
     def say(self, text: str) -> None:
         """A line, unless quiet."""
         if not self._quiet:
-            self._print(text)
+            self.insist(text)
 
     def insist(self, text: str) -> None:
         """A line, also when quiet."""
-        self._print(text)
+        self._print(Text(text))
 
-    def _line(self) -> Text:
+    def _panel(self) -> Text:
         return Text("starting" if self._latest is None else progress_line(self._latest))
-
-    def _print(self, text: str) -> None:
-        try:
-            self._console.print(Text(text))
-        except OSError:  # for example a log on a full disk
-            self._console.quiet = True
 
 
 def progress_line(progress: Progress) -> str:
