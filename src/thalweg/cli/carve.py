@@ -47,13 +47,11 @@ def carve(
 
     Example: thalweg carve halted.extxyz --model runs/silicon/model --max-atoms 100 -o cell.extxyz
     """
-    from thalweg.cli.output import model_folder, print_json
-    from thalweg.errors import InputError
+    from thalweg.cli.output import check_output, model_folder, print_json
     from thalweg.potential import Potential
     from thalweg.store import read_scored
 
-    if output.exists() and not force:
-        raise InputError(f"{output}: already there; --force overwrites it, --output names another file")
+    check_output(output, force)
     large = read_scored(file)[-1]
     cut = _cut(large, Potential.load(model_folder(model)), atom, max_atoms, cells, above)
     _write(cut, large, file, output)
@@ -98,6 +96,8 @@ def _why(cell: Cell, large: Scored) -> str:
 def _write(cut: list[Cell], large: Scored, file: Path, output: Path) -> None:
     import ase.io
 
+    from thalweg.files import moved_into_place
+
     frames: list[Any] = []
     for cell in cut:
         atoms = cell.structure.to_atoms()
@@ -108,7 +108,7 @@ def _write(cut: list[Cell], large: Scored, file: Path, output: Path) -> None:
         atoms.arrays["change"] = cell.change
         atoms.info |= {"source": file.name, "why": _why(cell, large), "target": cell.target}
         frames.append(atoms)
-    with output.open("w", encoding="utf-8") as stream:
+    with moved_into_place(output) as draft, draft.open("w", encoding="utf-8") as stream:
         ase.io.write(stream, frames, format="extxyz")
 
 

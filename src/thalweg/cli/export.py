@@ -112,15 +112,11 @@ def _export_plugin(folder: Path, format_: Format, output: Path | None, force: bo
 
 def _target(folder: Path, format_: Format, output: Path | None, force: bool) -> Path:
     """The file to write."""
-    from thalweg.errors import InputError
+    from thalweg.cli.output import check_output
 
     target = output or folder / _NAMES[format_]
-    files = [target, target.with_suffix(".in")] if format_ is Format.LAMMPS else [target]
-    for file in files:
-        if file.is_dir():
-            raise InputError(f"{file}: this is a folder; --output names a file")
-        if file.exists() and not force:
-            raise InputError(f"{file}: already there; --force overwrites it, --output names another file")
+    for file in [target, target.with_suffix(".in")] if format_ is Format.LAMMPS else [target]:
+        check_output(file, force)
     return target
 
 

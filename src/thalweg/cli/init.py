@@ -24,12 +24,11 @@ def init(
 
     Example: thalweg init malonaldehyde.xyz --oracle tblite --output malonaldehyde.yaml
     """
+    from thalweg.cli.output import check_output
     from thalweg.config import render_config
     from thalweg.config.load import check_text
-    from thalweg.errors import InputError
 
-    if output.exists() and not force:
-        raise InputError(f"{output}: already there; --force overwrites it, --output names another file")
+    check_output(output, force)
     text = render_config(system, oracle, output.parent, output.name)
     check_text(text, output)
     output.write_text(text, encoding="utf-8")

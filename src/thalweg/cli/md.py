@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -182,7 +182,7 @@ def _run(
     raise typer.Exit({"halted": UNCERTIFIED, "interrupted": INTERRUPTED}.get(outcome.state, OK))
 
 
-def _timestep(given: str | None, start: Any) -> float:
+def _timestep(given: str | None, start: Start) -> float:
     from thalweg.config import automatic_timestep
 
     return automatic_timestep([start.structure]) if given is None else _number("--timestep", given, "fs")

@@ -58,6 +58,14 @@ def model_folder(path: Path) -> Path:
     return inner if (inner / "potential.json").exists() else path
 
 
+def check_output(path: Path, force: bool) -> None:
+    """Raises InputError where a file is to be written and a folder is, or a file that is not to be overwritten."""
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; --output names a file")
+    if path.exists() and not force:
+        raise InputError(f"{path}: already there; --force overwrites it, --output names another file")
+
+
 def duration(seconds: float) -> str:
     """`4.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 60:
