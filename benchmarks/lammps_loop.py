@@ -1,4 +1,4 @@
-"""LAMMPS' own loop with `pair_style pace` on an exported potential."""
+"""LAMMPS' own loop: how long its steps take, and dynamics with `pair_style pace` on an exported potential."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ase import Atoms
 from ase.io.lammpsdata import write_lammps_data
 
 from thalweg.export.yace import lammps_lines, write_yace
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
     from explorer import Task
 
 _STEPS = {True: 2000, False: 4000}
+
+
+def write_data(path: Path, atoms: Atoms, elements: tuple[str, ...]) -> None:
+    write_lammps_data(path, atoms, specorder=list(elements), masses=True, atom_style="atomic", units="metal")
+
+
+def seconds_per_step(lmp: str, folder: Path, script: str, n_steps: int, repeats: int) -> float:
+    """The least loop time over several runs in one process, after a script in `folder` that runs once to warm up."""
+    (folder / "in").write_text(script + f"run {n_steps}\n" * repeats)
+    done = subprocess.run(
+        [lmp, "-in", "in", "-log", "none"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    times = re.findall(r"Loop time of (\S+) on", done.stdout)
+    if done.returncode or len(times) != repeats + 1:
+        raise RuntimeError(f"{lmp} failed: {done.stdout[-800:]} {done.stderr[-500:]}")
+    return min(map(float, times[1:])) / n_steps
 
 
 def lammps_steps_per_second(lmp: str, task: Task, repeats: int) -> float:
@@ -28,21 +45,11 @@ def lammps_steps_per_second(lmp: str, task: Task, repeats: int) -> float:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_yace(task.potential, folder / "p.yace")
-        write_lammps_data(
-            folder / "data", atoms, specorder=list(task.potential.elements), masses=True, units="metal",
-            atom_style="atomic",
-        )  # fmt: skip
-        (folder / "in").write_text(_script(task, n_steps, is_crystal, repeats))
-        done = subprocess.run(
-            [lmp, "-in", "in", "-log", "none"], cwd=folder, capture_output=True, text=True, check=False
-        )
-    times = re.findall(r"Loop time of (\S+) on", done.stdout)
-    if done.returncode or len(times) != repeats + 1:
-        raise RuntimeError(f"{lmp} failed: {done.stdout[-800:]} {done.stderr[-500:]}")
-    return n_steps / min(map(float, times[1:]))
+        write_data(folder / "data", atoms, task.potential.elements)
+        return 1.0 / seconds_per_step(lmp, folder, _script(task, is_crystal), n_steps, repeats)
 
 
-def _script(task: Task, n_steps: int, is_crystal: bool, repeats: int) -> str:
+def _script(task: Task, is_crystal: bool) -> str:
     boundary = "p p p" if is_crystal else "f f f"
     lines = ["units metal", f"boundary {boundary}", "read_data data"]
     lines += lammps_lines(task.potential, "p.yace")
@@ -56,4 +63,4 @@ def _script(task: Task, n_steps: int, is_crystal: bool, repeats: int) -> str:
         "thermo 1000000",
         "run 200",
     ]
-    return "\n".join(lines) + "\n" + f"run {n_steps}\n" * repeats
+    return "\n".join(lines) + "\n"

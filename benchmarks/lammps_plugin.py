@@ -13,8 +13,6 @@ the error bound at every step, `bound / 10` at every tenth. Columns in µs per a
 from __future__ import annotations
 
 import os
-import re
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,12 +21,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from common import parser, show, write
-from pace import CASES, SKIN, STEP_FS, our_seconds, write_data
+from lammps_loop import seconds_per_step, write_data
+from pace import CASES, RUNS, SKIN, STEP_FS, our_seconds
 
 from thalweg.export.plugin import export_plugin
 from thalweg.potential import Potential
 
-RUNS = 6  # of each process: the shorter, the likelier that one is undisturbed
 SCRIPT = """units metal
 boundary p p p
 read_data data
@@ -59,13 +57,7 @@ def plugin_seconds(potential: Potential, atoms: Atoms, n_steps: int, precision: 
     with tempfile.TemporaryDirectory() as folder:
         export_plugin(potential, Path(folder) / "p.thalweg")
         write_data(Path(folder) / "data", atoms, potential.elements)
-        (Path(folder) / "in").write_text(script + f"run {n_steps}\n" * RUNS)
-        command = [os.environ["THALWEG_LMP"], "-in", "in", "-log", "none"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    times = re.findall(r"Loop time of (\S+) on", done.stdout)
-    if done.returncode or len(times) != 1 + RUNS:
-        raise RuntimeError(f"{command[0]} failed: {done.stdout[-500:]} {done.stderr[-500:]}")
-    return min(map(float, times[1:])) / n_steps
+        return seconds_per_step(os.environ["THALWEG_LMP"], Path(folder), script, n_steps, RUNS)
 
 
 def measure(name: str, n_atoms: int, repeats: int) -> dict[str, Any]:

@@ -13,9 +13,7 @@ ASE calculator, called once a step. Columns in µs per atom and step; `ratio` is
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +25,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from common import parser, show, write
+from lammps_loop import seconds_per_step, write_data
 
 from thalweg.calculator import ThalwegCalculator
 from thalweg.explorers.base import CoreField
@@ -40,7 +39,7 @@ from thalweg.structure import Structure
 
 SKIN = 0.5
 STEP_FS = 0.01
-RUNS = 6  # short ones, in one process
+RUNS = 6  # in one process: the shorter, the likelier that one is undisturbed
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ def lammps_seconds(lmp: str, potential: Potential, atoms: Atoms, n_steps: int, a
         write_yace(potential, Path(folder) / "p.yace")
         write_data(Path(folder) / "data", atoms, potential.elements)
         names = " ".join(potential.elements)
-        script = (
-            f"""units metal
+        script = f"""units metal
 boundary p p p
 read_data data
 pair_style pace {algorithm}
@@ -107,22 +105,7 @@ thermo_modify norm no
 thermo 1000000
 run 2
 """
-            + f"run {n_steps}\n" * RUNS
-        )
-        (Path(folder) / "in").write_text(script)
-        done = subprocess.run(
-            [lmp, "-in", "in", "-log", "none"], cwd=folder, capture_output=True, text=True, check=False
-        )
-    times = re.findall(r"Loop time of (\S+) on", done.stdout)
-    if done.returncode or len(times) != RUNS + 1:
-        raise RuntimeError(f"{lmp} failed: {done.stdout[-500:]} {done.stderr[-500:]}")
-    return min(map(float, times[1:])) / n_steps
-
-
-def write_data(path: Path, atoms: Atoms, elements: tuple[str, ...]) -> None:
-    from ase.io.lammpsdata import write_lammps_data
-
-    write_lammps_data(path, atoms, specorder=list(elements), masses=True, atom_style="atomic", units="metal")
+        return seconds_per_step(lmp, Path(folder), script, n_steps, RUNS)
 
 
 def our_seconds(potential: Potential, atoms: Atoms, n_steps: int, precision: str) -> float:
