@@ -54,12 +54,12 @@ def settle(
     """
     structure, prediction = start, potential.predict(start)
     best = Settled(start, prediction, excess(prediction))
-    velocity, dt, alpha, uphill = np.zeros_like(start.positions), _DT[0], _ALPHA, 0
+    velocity, dt, alpha, downhill = np.zeros_like(start.positions), _DT[0], _ALPHA, 0
     for _ in range(STEPS):
         force = np.where(movable[:, None], prediction.forces, 0.0)
         if best.excess <= 1.0 and np.linalg.norm(force, axis=1).max() <= ordinary_force:
             break
-        velocity, dt, alpha, uphill = _fire(velocity, force, dt, alpha, uphill)
+        velocity, dt, alpha, downhill = _fire(velocity, force, dt, alpha, downhill)
         moved = structure.positions + _clipped(dt * velocity, LONGEST_STEP)
         moved = start.positions + _clipped(moved - start.positions, FARTHEST)
         structure = start.with_positions(_kept_out(moved, start, movable, target, keep))
