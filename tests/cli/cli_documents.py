@@ -1,4 +1,4 @@
-"""What the library gives to the command line to print."""
+"""What the library gives to the command line to print, and what a run was started with."""
 
 SUMMARY = {
     "oracle_calls": 87,
@@ -20,4 +20,12 @@ SUMMARY = {
 ERRORS = {
     "train": {"n_structures": 1, "forces_rmse": 0.0123},
     "test": {"n_structures": 2, "forces_rmse": 0.0456, "coverage": float("nan")},
+}
+
+CONFIG = {
+    "system": {"paths": ["water.xyz"]},
+    "oracle": {"name": "tblite", "method": "GFN2-xTB"},
+    "target": {"force_error": 0.15, "confidence": 0.95},
+    "explore": {"temperature": [300.0]},
+    "budget": {"oracle_calls": 10},
 }

@@ -4,20 +4,13 @@ import ase.io
 import numpy as np
 import pytest
 from ase.build import molecule
+from cli_documents import CONFIG
 from typer.testing import CliRunner
 
 from thalweg.cli.app import app
 from thalweg.label import Label
 from thalweg.store import SqliteStore
 from thalweg.structure import Structure
-
-CONFIG = {
-    "system": {"paths": ["water.xyz"]},
-    "oracle": {"name": "tblite", "method": "GFN2-xTB"},
-    "target": {"force_error": 0.15, "confidence": 0.95},
-    "explore": {"temperature": [300.0]},
-    "budget": {"oracle_calls": 10},
-}
 
 
 @pytest.fixture
