@@ -58,15 +58,20 @@ void PairThalweg::allocate() {
 void PairThalweg::settings(int n_args, char** args) {
     int n_threads = 1;
     model_->precision = thalweg::Precision::Double;
+    model_->screen_limit = 0.0;
     for (int k = 0; k < n_args; k += 2) {
         const std::string keyword = args[k];
-        if (keyword != "threads" && keyword != "precision")
+        if (keyword != "threads" && keyword != "precision" && keyword != "screen")
             error->all(FLERR, "Unknown pair_style thalweg keyword: {}", keyword);
         if (k + 1 == n_args) utils::missing_cmd_args(FLERR, "pair_style thalweg " + keyword, error);
         const std::string value = args[k + 1];
         if (keyword == "threads") {
             n_threads = utils::inumeric(FLERR, value, false, lmp);
             if (n_threads < 1) error->all(FLERR, "pair_style thalweg: threads must be at least 1, got {}", value);
+        } else if (keyword == "screen") {
+            model_->screen_limit = utils::numeric(FLERR, value, false, lmp);
+            if (!(model_->screen_limit > 0.0))
+                error->all(FLERR, "pair_style thalweg: screen needs a bound above 0 eV/A, got {}", value);
         } else if (value == "mixed") {
             model_->precision = thalweg::Precision::Mixed;
         } else if (value != "double") {
@@ -82,6 +87,7 @@ void PairThalweg::coeff(int n_args, char** args) {
     map_element2type(n_args - 3, args + 3);
     load(args[2]);
     map_types(args[2], n_args - 3, args + 3);
+    comm_forward = 1;
     comm_reverse = 3 * model_->n_members;
     lists_are_current_ = false;
 }
@@ -146,6 +152,9 @@ void PairThalweg::init_style() {
         if (force->special_lj[k] == 0.0 && force->special_coul[k] == 0.0)
             error->all(FLERR,
                        "Pair style thalweg needs every pair in the neighbor list: set special_bonds lj/coul 1 1 1");
+    // `hybrid` asks for its parts' sizes before they have read their files; it sizes the buffers.
+    force->pair->comm_forward = std::max(force->pair->comm_forward, comm_forward);
+    force->pair->comm_reverse = std::max(force->pair->comm_reverse, comm_reverse);
     neighbor->add_request(this, NeighConst::REQ_FULL);
     lists_are_current_ = false;
 }
@@ -157,25 +166,30 @@ double PairThalweg::init_one(int i, int j) {
 
 void* PairThalweg::extract(const char* name, int& dimension) {
     dimension = 0;
-    if (std::strcmp(name, "bound_flag") == 0) return &bound_flag_;
-    if (std::strcmp(name, "novelty_flag") == 0 && model_->field && model_->field->has_novelty()) return &novelty_flag_;
+    if (!model_->field) return nullptr;
+    if (std::strcmp(name, "bound_flag") == 0 && model_->field->has_committee()) return &bound_flag_;
+    if (std::strcmp(name, "novelty_flag") == 0 && model_->field->has_novelty()) return &novelty_flag_;
     return nullptr;
 }
 
+// Those of this step, or none.
 void* PairThalweg::extract_peratom(const char* name, int& n_columns) {
     n_columns = 0;
-    if (std::strcmp(name, "bound") == 0) return work_->bound.data();
-    if (std::strcmp(name, "novelty") == 0) return work_->novelty.data();
+    if (std::strcmp(name, "bound") == 0 && !work_->bound.empty()) return work_->bound.data();
+    if (std::strcmp(name, "novelty") == 0 && !work_->novelty.empty()) return work_->novelty.data();
     return nullptr;
 }
 
 double PairThalweg::memory_usage() {
     const Work& w = *work_;
     double bytes = Pair::memory_usage();
-    for (const auto* values : {&w.positions, &w.pairs.offset, &w.forces, &w.atom_energies, &w.deviations_of_members,
-                               &w.novelties, &w.atom_virials, &w.member_forces, &w.bound, &w.novelty})
+    for (const auto* values : {&w.forces, &w.atom_energies, &w.atom_virials, &w.deviations, &w.looks, &w.novelties,
+                               &w.owed, &w.in_doubt, &w.bound, &w.novelty})
         bytes += static_cast<double>(values->capacity() * sizeof(double));
-    for (const auto* values : {&w.atoms, &w.place, &w.species, &w.pairs.first, &w.pairs.j})
-        bytes += static_cast<double>(values->capacity() * sizeof(int));
-    return bytes;
+    for (const Part* part : {&w.all, &w.doubted}) {
+        bytes += static_cast<double>((part->positions.capacity() + part->pairs.offset.capacity()) * sizeof(double));
+        for (const auto* values : {&part->atoms, &part->species, &part->pairs.first, &part->pairs.j})
+            bytes += static_cast<double>(values->capacity() * sizeof(int));
+    }
+    return bytes + static_cast<double>(w.place.capacity() * sizeof(int));
 }

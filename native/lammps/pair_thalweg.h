@@ -1,6 +1,6 @@
 // pair_style thalweg: a Thalweg potential in LAMMPS, over Thalweg's own core.
 //
-//   pair_style thalweg [precision double|mixed] [threads N]
+//   pair_style thalweg [precision double|mixed] [threads N] [screen LIMIT]
 //   pair_coeff * * <file> <element of type 1> <element of type 2> ...
 //
 // Per-atom values for `fix pair`, computed on the steps on which they are asked for:
@@ -11,6 +11,11 @@
 #include "pair.h"
 
 #include <memory>
+#include <vector>
+
+namespace thalweg {
+struct ForceOutput;
+}
 
 namespace LAMMPS_NS {
 
@@ -28,10 +33,13 @@ public:
     void* extract_peratom(const char* name, int& n_columns) override;
     int pack_reverse_comm(int n, int first, double* buffer) override;
     void unpack_reverse_comm(int n, int* atoms, double* buffer) override;
+    int pack_forward_comm(int n, int* atoms, double* buffer, int pbc_flag, int* pbc) override;
+    void unpack_forward_comm(int n, int first, double* buffer) override;
     double memory_usage() override;
 
 private:
     struct Model;
+    struct Part;
     struct Work;
 
     void allocate();
@@ -41,12 +49,17 @@ private:
     void take_atoms();
     void take_neighbors();
     void take_positions();
-    void call_core(bool own_virial);
+    void evaluate(bool own_virial);
+    void call_core(const Part& part, const thalweg::ForceOutput& out);
     void add_forces();
     void add_energies();
     void add_virial();
     void add_atom_virials();
     void store_bounds();
+    void send_home(const Part& part, const std::vector<double>& values, int row);
+    void set_bound(int i);
+    bool find_doubts();
+    void take_doubted();
     void store_novelty();
 
     std::unique_ptr<Model> model_;

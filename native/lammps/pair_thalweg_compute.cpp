@@ -1,14 +1,12 @@
-// A step: LAMMPS' atoms and neighbours to the core, its results back, and what ghosts owe to other ranks.
+// A step: LAMMPS' atoms and neighbours to the core, and its results back.
 #include "pair_thalweg_state.h"
 
 #include "atom.h"
-#include "comm.h"
 #include "error.h"
 #include "neigh_list.h"
 #include "neighbor.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdint>
 #include <exception>
 
@@ -32,20 +30,21 @@ void PairThalweg::compute(int eflag, int vflag) {
     }
     take_positions();
     const bool own_virial = vflag_global && !vflag_fdotr;
-    call_core(own_virial);
+    evaluate(own_virial);
     add_forces();
     if (eflag_either) add_energies();
     if (own_virial) add_virial();
     if (vflag_atom || cvflag_atom) add_atom_virials();
     if (vflag_fdotr) virial_fdotr_compute();
+    work_->bound.clear(), work_->novelty.clear();
     if (bound_flag_) store_bounds();
     if (novelty_flag_) store_novelty();
 }
 
 // Room for the results that are asked for; zeroes where a rank without atoms leaves them.
-void PairThalweg::call_core(bool own_virial) {
+void PairThalweg::evaluate(bool own_virial) {
     Work& w = *work_;
-    const std::size_t n = w.atoms.size();
+    const std::size_t n = w.all.atoms.size();
     thalweg::ForceOutput out;
     w.forces.assign(3 * n, 0.0);
     w.energy = 0.0;
@@ -55,14 +54,22 @@ void PairThalweg::call_core(bool own_virial) {
     if (own_virial) out.virials = w.strain_gradient;
     if (eflag_atom) out.atom_energies = sized(w.atom_energies, n);
     if (vflag_atom || cvflag_atom) out.atom_virials = sized(w.atom_virials, 18 * n);
-    if (bound_flag_) out.member_forces = sized(w.deviations_of_members, 3 * n * model_->n_members);
     if (novelty_flag_) out.novelty = sized(w.novelties, n);
-    const int first_atom[2] = {0, w.n_atoms()};
+    const bool screened = bound_flag_ && model_->screen_limit > 0.0;
+    const thalweg::Screen screen{w.look};
+    if (screened) out.screen = &screen, out.look = sized(w.looks, 3 * n), w.look = (w.look + 1) % (1 << 20);
+    else if (bound_flag_) out.member_forces = sized(w.deviations, 3 * n * model_->n_members);
+    call_core(w.all, out);
+}
+
+void PairThalweg::call_core(const Part& part, const thalweg::ForceOutput& out) {
+    if (part.n_centres == 0) return;
+    const int first_atom[2] = {0, part.n_atoms()};
     const double no_cell[9] = {};
     const std::uint8_t not_periodic[3] = {};
-    const thalweg::Batch batch{1, first_atom, w.species.data(), w.positions.data(), no_cell, not_periodic};
+    const thalweg::Batch batch{1, first_atom, part.species.data(), part.positions.data(), no_cell, not_periodic};
     try {
-        if (w.n_local > 0) model_->field->compute(batch, w.pairs, out);
+        model_->field->compute(batch, part.pairs, out);
     } catch (const std::exception& problem) {
         error->one(FLERR, "Pair style thalweg: {}", problem.what());
     }
@@ -71,46 +78,50 @@ void PairThalweg::call_core(bool own_virial) {
 // Our atoms and their species, anew after each exchange of atoms between ranks.
 void PairThalweg::take_atoms() {
     Work& w = *work_;
+    Part& all = w.all;
     const int n_local = atom->nlocal, n_all = n_local + atom->nghost;
-    w.n_local = list->inum;
-    w.atoms.assign(list->ilist, list->ilist + list->inum);
+    all.n_centres = list->inum;
+    all.atoms.assign(list->ilist, list->ilist + list->inum);
     for (int i = n_local; i < n_all; ++i)
-        if (model_->species[atom->type[i]] >= 0) w.atoms.push_back(i);
+        if (model_->species[atom->type[i]] >= 0) all.atoms.push_back(i);
     w.place.assign(n_all, -1);
-    w.species.resize(w.atoms.size());
-    for (int k = 0; k < w.n_atoms(); ++k) {
-        w.place[w.atoms[k]] = k;
-        w.species[k] = model_->species[atom->type[w.atoms[k]]];
+    all.species.resize(all.atoms.size());
+    for (int k = 0; k < all.n_atoms(); ++k) {
+        w.place[all.atoms[k]] = k;
+        all.species[k] = model_->species[atom->type[all.atoms[k]]];
     }
 }
 
 void PairThalweg::take_neighbors() {
-    Work& w = *work_;
-    w.pairs.r_list = model_->field->r_cut() + neighbor->skin;
-    w.pairs.first.assign(1, 0);
-    w.pairs.j.clear();
-    for (int k = 0; k < w.n_local; ++k) {
-        const int i = w.atoms[k], *neighbors = list->firstneigh[i];
-        for (int m = 0; m < list->numneigh[i]; ++m) w.pairs.j.push_back(w.place[neighbors[m] & NEIGHMASK]);
-        w.pairs.first.push_back(static_cast<int>(w.pairs.j.size()));
+    const Work& w = *work_;
+    thalweg::PairList& pairs = work_->all.pairs;
+    pairs.r_list = model_->field->r_cut() + neighbor->skin;
+    pairs.first.assign(1, 0);
+    pairs.j.clear();
+    for (int k = 0; k < w.all.n_centres; ++k) {
+        const int i = w.all.atoms[k], *neighbors = list->firstneigh[i];
+        for (int m = 0; m < list->numneigh[i]; ++m) pairs.j.push_back(w.place[neighbors[m] & NEIGHMASK]);
+        pairs.first.push_back(static_cast<int>(pairs.j.size()));
     }
-    w.pairs.offset.assign(3 * w.pairs.j.size(), 0.0);
+    pairs.offset.assign(3 * pairs.j.size(), 0.0);
 }
 
 void PairThalweg::take_positions() {
-    Work& w = *work_;
-    w.positions.resize(3 * w.atoms.size());
-    for (int k = 0; k < w.n_atoms(); ++k) std::copy_n(atom->x[w.atoms[k]], 3, &w.positions[3 * k]);
+    Part& all = work_->all;
+    all.positions.resize(3 * all.atoms.size());
+    for (int k = 0; k < all.n_atoms(); ++k) std::copy_n(atom->x[all.atoms[k]], 3, &all.positions[3 * k]);
 }
 
 void PairThalweg::add_forces() {
-    for (int k = 0; k < work_->n_atoms(); ++k)
-        for (int axis = 0; axis < 3; ++axis) atom->f[work_->atoms[k]][axis] += work_->forces[3 * k + axis];
+    const std::vector<int>& atoms = work_->all.atoms;
+    for (std::size_t k = 0; k < atoms.size(); ++k)
+        for (int axis = 0; axis < 3; ++axis) atom->f[atoms[k]][axis] += work_->forces[3 * k + axis];
 }
 
 void PairThalweg::add_energies() {
     if (eflag_global) eng_vdwl += work_->energy;
-    for (int k = 0; eflag_atom && k < work_->n_local; ++k) eatom[work_->atoms[k]] += work_->atom_energies[k];
+    const Part& all = work_->all;
+    for (int k = 0; eflag_atom && k < all.n_centres; ++k) eatom[all.atoms[k]] += work_->atom_energies[k];
 }
 
 // LAMMPS' virial is minus the strain gradient, in the order xx yy zz xy xz yz.
@@ -124,49 +135,17 @@ void PairThalweg::add_virial() {
 // neighbour, since energy is of environments: Fan et al., Phys. Rev. B 92, 094301 (2015).
 void PairThalweg::add_atom_virials() {
     constexpr int place[9] = {0, 4, 8, 3, 6, 7, 1, 2, 5};  // of xx yy zz xy xz yz yx zx zy, position first; the core's: force first
-    for (int k = 0; k < work_->n_atoms(); ++k) {
-        const double *as_centre = &work_->atom_virials[18 * std::size_t(k)], *as_neighbor = as_centre + 9;
-        const int i = work_->atoms[k];
+    const std::vector<int>& atoms = work_->all.atoms;
+    for (std::size_t k = 0; k < atoms.size(); ++k) {
+        const double *as_centre = &work_->atom_virials[18 * k], *as_neighbor = as_centre + 9;
+        const int i = atoms[k];
         for (int c = 0; c < 6 && vflag_atom; ++c) vatom[i][c] -= 0.5 * (as_centre[place[c]] + as_neighbor[place[c]]);
         for (int c = 0; c < 9 && cvflag_atom; ++c) cvatom[i][c] -= as_neighbor[place[c]];
     }
 }
 
-// A member's force on an atom is a sum over environments, some of them on other ranks: ghosts send theirs home
-// before the largest is taken.
-void PairThalweg::store_bounds() {
-    Work& w = *work_;
-    const std::size_t row = 3 * model_->n_members;
-    w.member_forces.assign(row * (atom->nlocal + atom->nghost), 0.0);
-    for (int k = 0; k < w.n_atoms(); ++k)
-        std::copy_n(&w.deviations_of_members[row * k], row, &w.member_forces[row * w.atoms[k]]);
-    comm->reverse_comm(this);
-    w.bound.assign(atom->nlocal, 0.0);
-    for (int k = 0; k < w.n_local; ++k) {
-        const double* forces = &w.member_forces[row * w.atoms[k]];
-        double largest = 0.0;
-        for (std::size_t m = 0; m < row; m += 3) {
-            const double *f = forces + m;
-            largest = std::max(largest, f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
-        }
-        const int species = w.species[k];
-        w.bound[w.atoms[k]] = model_->bound_factors[species] * std::sqrt(largest) + model_->bound_floors[species];
-    }
-}
-
 void PairThalweg::store_novelty() {
+    const Part& all = work_->all;
     work_->novelty.assign(atom->nlocal, 0.0);
-    for (int k = 0; k < work_->n_local; ++k) work_->novelty[work_->atoms[k]] = work_->novelties[k];
-}
-
-int PairThalweg::pack_reverse_comm(int n, int first, double* buffer) {
-    const std::size_t row = 3 * model_->n_members;
-    std::copy_n(&work_->member_forces[row * first], row * n, buffer);
-    return static_cast<int>(row * n);
-}
-
-void PairThalweg::unpack_reverse_comm(int n, int* atoms, double* buffer) {
-    const std::size_t row = 3 * model_->n_members;
-    for (int k = 0; k < n; ++k)
-        for (std::size_t m = 0; m < row; ++m) work_->member_forces[row * atoms[k] + m] += *buffer++;
+    for (int k = 0; k < all.n_centres; ++k) work_->novelty[all.atoms[k]] = work_->novelties[k];
 }

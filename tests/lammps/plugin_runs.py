@@ -22,7 +22,7 @@ BAR = 1.0 / 1.6021765e6  # eV/Å³, by the constant in LAMMPS' metal units
 _TIMEOUT = 120.0  # s
 
 INPUT = """\
-units metal
+{first}
 boundary {boundary}
 box tilt large
 processors {grid}
@@ -115,6 +115,7 @@ def write_data(path, structure, elements):
 def script(installation, structure, known, **changes):
     """The input script of a run; `changes` replaces fields of INPUT."""
     fields = {
+        "first": "units metal",
         "boundary": " ".join("p" if periodic else "f" for periodic in structure.pbc),
         "grid": "* * *",
         "plugin": installation.plugin,

@@ -37,6 +37,13 @@ def salt() -> Structure:
     return Structure.from_atoms(atoms)
 
 
+def moved(structure: Structure, positions: np.ndarray) -> Structure:
+    """The same atoms elsewhere."""
+    atoms = structure.to_atoms()
+    atoms.positions[:] = positions
+    return Structure.from_atoms(atoms)
+
+
 CASES = {
     "crystal": (("Si",), skewed_silicon),
     "molecule": (("H", "C", "O"), boxed_ethanol),

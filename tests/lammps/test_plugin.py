@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from plugin_runs import evaluate, find_installation, script, write_data
-from plugin_structures import CASES, salt, skewed_silicon
+from plugin_structures import CASES, moved, salt, skewed_silicon
 
 from small_potentials import random_potential
 from thalweg.export.plugin import export_plugin, plugin_file
@@ -74,15 +76,18 @@ def test_mixed_precision_and_threads(lammps, tmp_path):
     assert np.abs(found.forces - prediction.forces).max() > 0
 
 
-def test_a_part_of_a_hybrid(lammps, tmp_path):
-    structure = salt()
-    potential = random_potential("Si", "C", train=[structure])
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_part_of_a_hybrid(lammps, ranks, tmp_path):
+    # More members and ghosts than the buffers that `hybrid` makes on its own would hold.
+    structure = Structure.from_atoms(salt().to_atoms() * (2, 2, 2))
+    potential = random_potential("Si", "C", train=[structure], n_members=8)
     # `pressure ... pair/hybrid` makes every part state its own virial.
     found = evaluate(
         lammps,
         tmp_path,
         potential,
         structure,
+        ranks=ranks,
         style="hybrid/overlay thalweg zero 4.0",
         substyle="thalweg",
         more="pair_coeff * * zero\ncompute p all pressure NULL pair/hybrid thalweg",
@@ -145,43 +150,29 @@ def test_values_follow_atoms_through_dynamics(lammps, ranks, tmp_path):
         "velocity all create 3000 7\nfix nve all nve\ntimestep 0.0001\n"
         "dump_modify all every 60\nrun 60"
     )
-    found = evaluate(lammps, tmp_path, potential, structure, ranks=ranks, run=dynamics)
-    moved = Structure.from_atoms(_moved(structure, found.positions))
-    assert np.abs(found.positions - structure.positions).max() > 0.3
-    assert_agrees(found, potential.predict(moved))
-
-
-def _moved(structure, positions):
-    atoms = structure.to_atoms()
-    atoms.positions[:] = positions
-    return atoms
-
-
-def test_dynamics_halt_at_the_bound_and_leave_the_structure(lammps, tmp_path):
-    structure = skewed_silicon()
-    potential = random_potential("Si", train=[structure])
-    limit = 1.02 * potential.predict(structure).forces_bound.max()
-    run = (
-        "compute worst all reduce max f_unc[1]\nvariable worst equal c_worst\n"
-        f"fix halt all halt 1 v_worst > {limit:.6f} error continue\n"
-        "velocity all create 2000 7\nfix nve all nve\ntimestep 0.001\nrun 500\n"
-        "write_dump all custom met.dump id x y z f_unc[1] modify sort id format float %.17g"
-    )
-    found = evaluate(lammps, tmp_path, potential, structure, run=run)
-    assert "Fix halt condition" in found.text
-    rows = (tmp_path / "met.dump").read_text().split("ITEM: ATOMS")[-1].splitlines()[1:]
-    table = np.array([row.split() for row in rows], dtype=float)
-    bound = potential.predict(Structure.from_atoms(_moved(structure, table[:, 1:4]))).forces_bound
-    np.testing.assert_allclose(table[:, 4], bound, rtol=1e-8)
-    assert bound.max() > limit
+    found = evaluate(lammps, tmp_path, potential, structure, ranks=ranks, grid=f"{ranks} 1 1", run=dynamics)
+    after_run = moved(structure, found.positions)
+    assert int(re.findall(r"Neighbor list builds = (\d+)", found.text)[-1]) > 0
+    # Halves of the box along x, which are the ranks' where there are two.
+    inverse = np.linalg.inv(structure.cell)
+    before, after = (np.floor(2 * x @ inverse)[:, 0] % 2 for x in (structure.positions, found.positions))
+    assert (before != after).any()
+    assert_agrees(found, potential.predict(after_run))
 
 
 REFUSED = {
     "unknown keyword": ({"style": "thalweg speed 9"}, "Unknown pair_style thalweg keyword: speed"),
     "no threads": ({"style": "thalweg threads 0"}, "threads must be at least 1"),
+    "no limit": ({"style": "thalweg screen 0"}, "screen needs a bound above 0 eV/A"),
     "precision": ({"style": "thalweg precision half"}, "precision must be double or mixed, got half"),
     "another element": ({"elements": "Ge"}, "p.thalweg has no element Ge; it knows Si"),
-    "newton off": ({"more": "newton off"}, "newton"),
+    "newton off": ({"first": "units metal\nnewton off"}, "needs newton pair on"),
+    "units": ({"first": "units real"}, "needs units metal, got real"),
+    "no value": ({"style": "thalweg threads"}, "Illegal pair_style thalweg threads command: missing argument"),
+    "values not asked for": (
+        {"run": "run 0\nunfix unc\nundump all\nfix unc all pair 1 thalweg bound 0\nrun 0"},
+        "cannot extract property bound",
+    ),
 }  # fmt: skip
 
 
