@@ -49,7 +49,9 @@ def make_asker(folder, oracle=EMT, *, energies=None, seeded=True, **changes):
     with SqliteStore.open(folder / "run") as store:
         ear = Ear()
         journal = Journal(store, folder / "run", ear)
-        asker = Asker(setup, state, Desk(store, labeller), journal, Stopwatch(state.timing), energies)
+        asker = Asker(
+            setup, state, Desk(store, labeller, state.set_aside), journal, Stopwatch(state.timing), energies
+        )
         learner = make_learner(setup, energies)
         if seeded:
             answered, learner = asker.label_seeds(learner)

@@ -42,6 +42,7 @@ def full_state():
         homes=[walker],
         tunings=[Tuning(8, (THIRD, -1e-300))],
         n_first=8,
+        set_aside={"b", "a"},
         md_steps=123456,
         timing=Timing(THIRD, 2.0, 3.0, 40.0),
     )
@@ -55,6 +56,7 @@ def test_a_state_survives_json_exactly():
     assert again.policy == state.policy
     assert again.tunings == state.tunings
     assert again.timing == state.timing
+    assert again.set_aside == {"a", "b"}
     assert again.walkers[0].velocities.tobytes() == state.walkers[0].velocities.tobytes()
     assert again.calibration.bounds.lines((29,))[0] == state.calibration.bounds.lines((29,))[0]
 

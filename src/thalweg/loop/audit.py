@@ -93,7 +93,7 @@ def audit(folder: Path, n: int) -> AuditResult:
             setup = prepare(config, labeller.oracle)
             potential = Potential.load(folder / "model")
             drawn, broken = _draw(setup, state, potential, n, config.seed + SEED_OFFSET * number)
-            summary = _judge(setup, state, potential, Desk(store, labeller), drawn)
+            summary = _judge(setup, state, potential, Desk(store, labeller, state.set_aside), drawn)
             certified = not broken and summary.lower_bound >= setup.rules.target.confidence
             return AuditResult(setup.rules.target, summary, certified, broken)
 

@@ -60,14 +60,17 @@ class _Asked:
 
 
 class Desk:
-    """Puts questions to the oracle and records what comes back."""
+    """Puts questions to the oracle and records what comes back.
 
-    def __init__(self, store: SqliteStore, labeller: Labeller) -> None:
+    `set_aside` holds the hashes of structures that the oracle cannot answer, as the run knew them at its last
+    checkpoint, and grows. What the store knows of later failures is found again when the question is put again.
+    """
+
+    def __init__(self, store: SqliteStore, labeller: Labeller, set_aside: set[str]) -> None:
         self._store = store
         self._labeller = labeller
         self.fingerprint = labeller.oracle.fingerprint
-        quarantined = store.questions(state=TaskState.QUARANTINED)
-        self._quarantined = {question.structure_hash for question in quarantined}
+        self._set_aside = set_aside
 
     @property
     def name(self) -> str:
@@ -76,7 +79,7 @@ class Desk:
 
     def is_quarantined(self, structure: Structure) -> bool:
         """Whether every attempt at this structure has failed before."""
-        return structure.content_hash in self._quarantined
+        return structure.content_hash in self._set_aside
 
     def has_label(self, structure: Structure) -> bool:
         """Whether the oracle's label of this structure is in the store and in its place in the order of learning."""
@@ -89,8 +92,10 @@ class Desk:
     def handed(self) -> list[StoredQuestion]:
         """Questions handed in from outside that wait, in their order; one that was answered meanwhile is closed."""
         waiting = []
-        for question in self._store.questions(kind=HANDED, state=TaskState.WAITING):
-            if question.structure_hash in self._quarantined:
+        for question in self._store.questions(kind=HANDED):
+            if question.state not in (TaskState.WAITING, TaskState.QUARANTINED):
+                continue
+            if question.structure_hash in self._set_aside:
                 self._store.set_state(question.id, TaskState.QUARANTINED)
             elif self._store.is_learned(question.structure_hash, self.fingerprint):
                 self._store.set_state(question.id, TaskState.DONE)
@@ -140,7 +145,7 @@ class Desk:
             failures, label = asked.before + attempts.failures, attempts.label
         if label is None:
             self._store.set_state(question_id, TaskState.QUARANTINED)
-            self._quarantined.add(question.structure.content_hash)
+            self._set_aside.add(question.structure.content_hash)
         else:
             self._store.commit_label(
                 question.structure,

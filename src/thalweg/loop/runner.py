@@ -108,7 +108,7 @@ class _Run:
         self.state = recalled or fresh_state(setup.config)
         self.stopwatch = Stopwatch(self.state.timing)
         self.learner: Learner | None = None
-        desk = Desk(store, labeller)
+        desk = Desk(store, labeller, self.state.set_aside)
         self.asker = Asker(setup, self.state, desk, self.journal, self.stopwatch, energies)
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()

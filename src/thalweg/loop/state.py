@@ -23,7 +23,11 @@ FORMAT = 1
 
 @dataclass
 class LoopState:
-    """State of a run. `homes` are the walkers where each was last trusted: where a rejected one restarts."""
+    """State of a run.
+
+    `homes` are the walkers where each was last trusted: where a rejected one restarts. `set_aside` are the hashes of
+    structures on which every attempt of the oracle has failed.
+    """
 
     policy: PolicyState
     rng: np.random.Generator
@@ -32,6 +36,7 @@ class LoopState:
     homes: list[WalkerState] = field(default_factory=list)
     tunings: list[Tuning] = field(default_factory=list)
     n_first: int = 0
+    set_aside: set[str] = field(default_factory=set)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
 
@@ -46,6 +51,7 @@ class LoopState:
             "homes": [home.to_dict() for home in self.homes],
             "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
             "n_first": self.n_first,
+            "set_aside": sorted(self.set_aside),
             "md_steps": self.md_steps,
             "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
         }
@@ -63,6 +69,7 @@ class LoopState:
             homes=[WalkerState.from_dict(home) for home in data["homes"]],
             tunings=[Tuning(n, tuple(x)) for n, x in data["tunings"]],
             n_first=data["n_first"],
+            set_aside=set(data.get("set_aside", ())),  # not in the first checkpoints of this format,
             md_steps=data["md_steps"],
             timing=Timing(*data["timing"]),
         )

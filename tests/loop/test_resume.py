@@ -1,0 +1,64 @@
+"""Interrupted just before each checkpoint, a run goes the way of one that never was."""
+
+from pathlib import Path
+
+import pytest
+from runs import EMT, cluster, make_config, same_model
+
+from thalweg.loop import runner
+from thalweg.loop.runner import run
+from thalweg.store import SqliteStore
+
+FAILING = {"name": "faulty", "inner": EMT, "rates": {"unconverged": 0.15, "crash": 0.15, "nan": 0.15}}
+
+
+class Interrupted(Exception):  # noqa: N818 - an event, not a fault of this program
+    """In place of a kill."""
+
+
+def interrupt(patch: pytest.MonkeyPatch, at: int) -> None:
+    """Let the `at`-th checkpoint of the next invocation fail."""
+    keep, seen = runner._Run._checkpoint, [0]
+
+    def checkpoint(one):
+        seen[0] += 1
+        if seen[0] == at:
+            raise Interrupted
+        keep(one)
+
+    patch.setattr(runner._Run, "_checkpoint", checkpoint)
+
+
+def told(folder: Path) -> list[str]:
+    with SqliteStore.read(folder) as store:
+        return [
+            event.text.split("; learned")[0]
+            for event in store.events()
+            if event.kind in ("query", "audit", "failure", "backtrack", "reject", "stop")
+        ]
+
+
+def learned(folder: Path) -> list[tuple[str, float]]:
+    with SqliteStore.read(folder) as store:
+        return [(record.structure.content_hash, record.label.energy) for record in store.labels_in_order()]
+
+
+def test_what_is_set_aside_after_a_checkpoint_is_set_aside_again_and_its_calls_count_again(tmp_path):
+    config = make_config(cluster(tmp_path), oracle=FAILING, budget={"oracle_calls": 45})
+    calm = run(config, tmp_path / "calm")
+    assert any("set aside" in line for line in told(tmp_path / "calm"))
+    interruptions = 0
+    for _ in range(100):
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, at=3)  # the first repeats the one it goes on from
+            try:
+                resumed = run(config, tmp_path / "resumed")
+                break
+            except Interrupted:
+                interruptions += 1
+    assert interruptions > 5
+    assert resumed.oracle_calls == calm.oracle_calls
+    assert resumed.failed_calls == calm.failed_calls
+    assert told(tmp_path / "resumed") == told(tmp_path / "calm")
+    assert learned(tmp_path / "resumed") == learned(tmp_path / "calm")
+    assert same_model(tmp_path / "calm" / "model", tmp_path / "resumed" / "model")
