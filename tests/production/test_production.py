@@ -11,6 +11,7 @@ from thalweg.errors import InputError, StoreError
 from thalweg.explorers import CoreField, MdSettings, advance
 from thalweg.production import Plan, prepare_start, produce, summarise, write_summary
 from thalweg.production.restart import load_restart
+from thalweg.production.runner import _FIRST_STEPS
 from thalweg.production.thermo import COLUMNS
 from thalweg.structure import Structure
 from thalweg.units import GPa, kB
@@ -94,13 +95,20 @@ def test_the_log_holds_what_ase_computes(copper_potential, cell, tmp_path):
     assert column(tmp_path, "E_kin_eV") == pytest.approx(kinetic, rel=1e-5)
     assert column(tmp_path, "temperature_K") == pytest.approx(np.array(kinetic) / (1.5 * 8 * kB), rel=1e-5)
     assert column(tmp_path, "E_tot_eV") == pytest.approx(column(tmp_path, "E_pot_eV") + kinetic)
-    pressures = []
+    tensors = []
     for frame in frames:
-        virial = copper_potential.predict(Structure.from_atoms(frame)).stress * frame.get_volume()
+        stress = copper_potential.predict(Structure.from_atoms(frame)).stress
         v = frame.get_velocities()
-        kinetic_part = (frame.get_masses()[:, None] * v * v).sum()
-        pressures.append((kinetic_part - virial[:3].sum()) / (3 * frame.get_volume()) / GPa)
-    assert column(tmp_path, "pressure_GPa") == pytest.approx(pressures, rel=1e-4, abs=1e-3)
+        kinetic_part = frame.get_masses() @ (v[:, [0, 1, 2, 1, 0, 0]] * v[:, [0, 1, 2, 2, 2, 1]])
+        tensors.append((kinetic_part / frame.get_volume() - stress) / GPa)
+    expected = np.array(tensors)
+    assert np.abs(expected).min(axis=0).max() > 0.01
+    for k, name in enumerate(("P_xx", "P_yy", "P_zz", "P_yz", "P_xz", "P_xy")):
+        assert column(tmp_path, f"{name}_GPa") == pytest.approx(expected[:, k], rel=1e-4, abs=1e-3)
+    assert column(tmp_path, "pressure_GPa") == pytest.approx(expected[:, :3].mean(axis=1), abs=1e-3)
+    for k, name in enumerate(f"cell_{vector}{axis}" for vector in "abc" for axis in "xyz"):
+        vectors = [frame.cell.array.ravel()[k] for frame in frames]
+        assert column(tmp_path, name) == pytest.approx(vectors, abs=1e-6)
     bounds = [frame.arrays["bound"].max() for frame in frames]
     assert column(tmp_path, "bound_eV_per_A") == pytest.approx(bounds, abs=1e-5)
 
@@ -283,8 +291,10 @@ def test_velocities_of_the_file_are_kept_and_drawn_ones_leave_the_whole_at_rest(
     masses = start.walker(PLAN).masses
     assert np.abs(masses @ still).max() < 1e-9
     assert np.abs(masses @ free).max() > 1.0
-    temperature = (masses[:, None] * still**2).sum() / (3 * len(masses) * kB)
-    assert temperature == pytest.approx(400, rel=0.1)
+    small, cold = prepare_start(cell), replace(PLAN, ensemble="nve")
+    drawn = np.array([small.walker(replace(cold, seed=seed)).velocities for seed in range(400)])
+    temperatures = (masses[:8, None] * drawn**2).sum(axis=(1, 2)) / (3 * 8 * kB)
+    assert temperatures.mean() == pytest.approx(400, rel=0.06)  # an eighth less without the whole's share
 
 
 def test_npt_of_a_molecule_is_refused_before_a_file_is_made(copper_potential, cell, tmp_path):
@@ -303,6 +313,12 @@ def test_npt_of_a_molecule_is_refused_before_a_file_is_made(copper_potential, ce
         ({"ensemble": "npt", "barostat_fs": 1.0}, "20 time steps"),
         ({"format": "xyz"}, "extxyz or traj"),
         ({"precision": "half"}, "double or mixed"),
+        ({"seed": -1}, "seed: expected 0 to"),
+        ({"seed": 2**64}, "seed: expected 0 to"),
+        ({"temperature": -1.0}, "temperature: expected 0 K or more"),
+        ({"every": 0}, "stride of at least 1"),
+        ({"log_every": 0}, "stride of at least 1"),
+        ({"uncertainty_every": -1}, "a stride of -1 steps is none"),
     ],
 )
 def test_bad_plans(change, words):
@@ -322,7 +338,12 @@ def test_summary(copper_potential, cell, tmp_path):
     slope = np.polyfit(column(tmp_path, "time_ps"), column(tmp_path, "E_tot_eV"), 1)[0]
     assert summary["energy_drift_meV_per_atom_ps"] == pytest.approx(1e3 * slope / 8, rel=1e-3, abs=1e-6)
     assert summary["averages"]["E_tot_eV"]["sd"] < 0.02 * summary["averages"]["E_kin_eV"]["sd"]
-    assert summary["timing"]["peak_memory_MB"] > 10
+    assert (summary["n_atoms"], summary["time_ps"]) == (8, 0.3)
+    timing = summary["timing"]
+    assert timing["steps_per_second"] == pytest.approx(300 / timing["wall"])
+    assert timing["us_per_atom_step"] == pytest.approx(1e6 * timing["wall"] / 300 / 8)
+    assert timing["ns_per_day"] == pytest.approx(300e-6 * 86400 / timing["wall"])
+    assert timing["peak_memory_MB"] > 10
 
 
 def test_progress_is_heard(copper_potential, cell, tmp_path):
@@ -333,6 +354,19 @@ def test_progress_is_heard(copper_potential, cell, tmp_path):
     assert last.temperature == pytest.approx(column(tmp_path, "temperature_K")[-1])
     assert last.pressure_gpa == pytest.approx(column(tmp_path, "pressure_GPa")[-1])
     assert last.bound >= column(tmp_path, "bound_eV_per_A")[1:].max() - 1e-9
+
+
+def test_progress_within_a_block_counts_from_the_start(copper_potential, cell, tmp_path, monkeypatch):
+    def look_after_seven_steps(*block, poll):
+        poll(7)
+        return advance(*block, poll=poll)
+
+    monkeypatch.setattr("thalweg.production.runner.advance", look_after_seven_steps)
+    listener = Listener()
+    produce(copper_potential, prepare_start(cell), PLAN, tmp_path, observer=listener, stop=listener.stop)
+    steps = [progress.step for progress in listener.heard]
+    assert steps.count(7) == 2  # of no block, and of the first
+    assert _FIRST_STEPS + 7 in steps
 
 
 def test_strides_of_uncertainty_change_no_physics(copper_potential, cell):
