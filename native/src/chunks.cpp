@@ -12,7 +12,7 @@ void divide_structure(int s, int begin, int end, std::vector<Chunk>& chunks) {
     const int n = end - begin, parts = std::clamp(n / kChunkAtoms, 1, kMostChunks);
     for (int k = 0; k < parts; ++k)
         chunks.push_back({begin + int(std::int64_t(n) * k / parts), begin + int(std::int64_t(n) * (k + 1) / parts), s, s,
-                          parts == 1, 0, 0, {}, {}, {}});
+                          parts == 1, 0, 0, {}, {}});
 }
 
 }  // namespace

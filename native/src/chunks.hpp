@@ -13,9 +13,8 @@ struct Chunk {
     int first_structure, last_structure;  // (inclusive)
     bool whole;                           // of structures: nobody else feels it
     int lo = 0, hi = 0;
-    std::vector<double> sums;             // (hi - lo, width)
+    std::vector<double> sums;             // (hi - lo, width), then (hi - lo, 3, 3) for virials of neighbours
     std::vector<double> strain;           // (structures, 3, 3)
-    std::vector<double> virials;          // (hi - lo, 2, 3, 3)
 };
 
 // Structures that a pass is about; all of them when empty.

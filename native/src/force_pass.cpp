@@ -8,10 +8,10 @@
 #include "force_pass.hpp"
 
 #include "chunks.hpp"
+#include "workspace.hpp"
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 
 #include "thalweg/check.hpp"
 #include "thalweg/threads.hpp"
@@ -21,46 +21,6 @@ namespace {
 
 constexpr int kSlab = 256;
 constexpr int kRange = 2048;                        // atoms whose chunks are summed by one task
-
-template <class T>
-T* grown(std::vector<T>& v, std::size_t n) {
-    if (v.size() < n) v.resize(n);
-    return v.data();
-}
-
-// Memory of one thread, kept between calls: a step of dynamics allocates nothing.
-template <class Real>
-struct Workspace {
-    std::vector<int> first, count, j, element, order, begin, bucket;
-    std::vector<double> x, y, z, nearest, total;
-    std::vector<Real> rows;
-    std::vector<char> scratch;
-
-    void* aligned(std::size_t bytes) {
-        grown(scratch, bytes + 64);
-        const auto address = reinterpret_cast<std::uintptr_t>(scratch.data());
-        return reinterpret_cast<void*>((address + 63) / 64 * 64);
-    }
-};
-
-// Memory of the calling thread.
-struct Caller {
-    std::vector<Chunk> chunks;
-    std::vector<std::vector<double>> spare_sums;
-    std::vector<double> energies;
-};
-
-// The outer product of a pair's gradient and its displacement.
-template <class Real>
-void add_pair_virial(const Real* gradient, double x, double y, double z, double* centre, double* neighbor) {
-    const double d[3] = {x, y, z};
-    for (int a = 0; a < 3; ++a)
-        for (int b = 0; b < 3; ++b) {
-            const double product = gradient[a] * d[b];
-            centre[3 * a + b] += product;
-            neighbor[3 * a + b] += product;
-        }
-}
 
 template <class Real>
 class Pass {
@@ -84,6 +44,7 @@ public:
         divide(batch_, n_centres_, chosen_, chunks);
         grown(caller.spare_sums, chunks.size());
         for (std::size_t k = 0; k < chunks.size(); ++k) chunks[k].sums.swap(caller.spare_sums[k]);
+        if (out_.atom_virials) std::fill_n(out_.atom_virials, 18 * std::size_t(batch_.n_atoms()), 0.0);
         parallel_for(int(chunks.size()), [&](int k) { run_chunk(chunks[k]); });
         if (out_.forces || members_) {
             for (int s = 0; s < batch_.n_structures; ++s)
@@ -115,11 +76,10 @@ private:
         static thread_local Workspace<Real> work;
         find_reach(chunk);
         if (forces_) {
-            const std::size_t n = std::size_t(chunk.hi - chunk.lo) * width();
+            const std::size_t n = std::size_t(chunk.hi - chunk.lo) * (width() + (out_.atom_virials ? 9 : 0));
             std::fill_n(grown(chunk.sums, n), n, 0.0);
         }
         chunk.strain.assign(out_.virials ? 9 * (chunk.last_structure - chunk.first_structure + 1) : 0, 0.0);
-        chunk.virials.assign(out_.atom_virials ? 18 * std::size_t(chunk.hi - chunk.lo) : 0, 0.0);
         for (int begin = chunk.begin; begin < chunk.end; begin += kSlab)
             run_slab(chunk, begin, std::min(begin + kSlab, chunk.end), work);
     }
@@ -222,13 +182,20 @@ private:
         }
     }
 
-    // What each pair adds to dE/dstrain, once with its centre and once with its neighbour.
+    // What each pair adds to dE/dstrain: with its centre, which no other chunk has, and with its neighbour.
     void scatter_virials(Chunk& chunk, int begin, int end, const Workspace<Real>& w) const {
-        const auto of = [&](int atom) { return &chunk.virials[18 * std::size_t(atom - chunk.lo)]; };
+        double* neighbors = chunk.sums.data() + std::size_t(chunk.hi - chunk.lo) * width();
         for (int i = 0; i < end - begin; ++i) {
-            double* centre = of(begin + i);
-            for (int p = w.first[i]; p < w.first[i] + w.count[i]; ++p)
-                add_pair_virial(&w.rows[std::size_t(p) * width()], w.x[p], w.y[p], w.z[p], centre, of(w.j[p]) + 9);
+            double* centre = out_.atom_virials + 18 * std::size_t(begin + i);
+            for (int p = w.first[i]; p < w.first[i] + w.count[i]; ++p) {
+                const Real* gradient = &w.rows[std::size_t(p) * width()];
+                const double d[3] = {w.x[p], w.y[p], w.z[p]};
+                double* neighbor = neighbors + 9 * std::size_t(w.j[p] - chunk.lo);
+                for (int k = 0; k < 9; ++k) {
+                    const double product = gradient[k / 3] * d[k % 3];
+                    centre[k] += product, neighbor[k] += product;
+                }
+            }
         }
     }
 
@@ -275,10 +242,11 @@ private:
     }
 
     void sum_atom_virials(const std::vector<Chunk>& chunks) const {
-        std::fill_n(out_.atom_virials, 18 * std::size_t(batch_.n_atoms()), 0.0);
-        for (const Chunk& chunk : chunks)
-            for (std::size_t k = 0; k < chunk.virials.size(); ++k)
-                out_.atom_virials[18 * std::size_t(chunk.lo) + k] += chunk.virials[k];
+        for (const Chunk& chunk : chunks) {
+            const double* add = chunk.sums.data() + std::size_t(chunk.hi - chunk.lo) * width();
+            for (int i = chunk.lo; i < chunk.hi; ++i)
+                for (int k = 0; k < 9; ++k) out_.atom_virials[18 * std::size_t(i) + 9 + k] += *add++;
+        }
     }
 
     void sum_energies(const std::vector<double>& reference_energies) const {
