@@ -6,8 +6,11 @@ learned.
 
     THALWEG_LMP=/path/to/lmp THALWEG_LAMMPS_PLUGIN=/path/to/thalwegplugin.so python benchmarks/lammps_plugin.py
 
-`loop` is `advance` of thalweg.explorers.md, many steps a call; `plug-in` LAMMPS' loop time, all of it. `bound` asks for
-the error bound at every step, `bound / 10` at every tenth. Columns in µs per atom and step.
+`loop` is `advance` of thalweg.explorers.md, many steps a call; `plug-in` LAMMPS' loop time, all of it. `whole` asks
+the committee for the bound of every atom at every step, `whole / 10` at every tenth. `screen` looks at one signed sum
+of its members at every step; `twice` and `edge` with the limit at twice and at once the largest bound of any atom,
+where some atoms' bounds are in doubt and asked for of the whole committee. `stress/atom` asks for per-atom stress at
+every step. Columns in µs per atom and step.
 """
 
 from __future__ import annotations
@@ -26,33 +29,50 @@ from pace import CASES, RUNS, SKIN, STEP_FS, our_seconds
 
 from thalweg.export.plugin import export_plugin
 from thalweg.potential import Potential
+from thalweg.structure import Structure
 
 SCRIPT = """units metal
 boundary p p p
 read_data data
 plugin load {plugin}
-pair_style thalweg precision {precision}
+pair_style thalweg {options}
 pair_coeff * * p.thalweg {elements}
 neighbor {skin} bin
 neigh_modify every 1 delay 0 check yes
 timestep {timestep}
 fix 1 all nve
-{uncertainty}
+{asked}
 thermo_modify norm no
 thermo 1000000
 run 2
 """
 
 
-def plugin_seconds(potential: Potential, atoms: Atoms, n_steps: int, precision: str, every: int) -> float:
-    """The least loop time of several short runs in one process; the bound is asked for at every `every`th step."""
+BOUND, EACH_STRESS = (
+    "fix unc all pair {} thalweg bound 1",
+    "compute s all stress/atom NULL\nfix s all ave/atom 1 1 1 c_s[*]",
+)
+ASKED = {
+    "plug-in": ("precision double", ""),
+    "plug-in mixed": ("precision mixed", ""),
+    "whole": ("", BOUND.format(1)),
+    "whole / 10": ("", BOUND.format(10)),
+    "screen": ("screen 1e9", BOUND.format(1)),
+    "screen, twice": ("screen {twice}", BOUND.format(1)),
+    "screen, edge": ("screen {largest}", BOUND.format(1)),
+    "stress/atom": ("", EACH_STRESS),
+}
+
+
+def plugin_seconds(potential: Potential, atoms: Atoms, n_steps: int, options: str, asked: str = "") -> float:
+    """The least loop time of several short runs in one process, with options of the style and lines of the script."""
     script = SCRIPT.format(
         plugin=Path(os.environ["THALWEG_LAMMPS_PLUGIN"]).resolve(),
-        precision=precision,
+        options=options,
         elements=" ".join(potential.elements),
         skin=SKIN,
         timestep=STEP_FS * 1e-3,
-        uncertainty=f"fix unc all pair {every} thalweg bound 1" if every else "",
+        asked=asked,
     )
     with tempfile.TemporaryDirectory() as folder:
         export_plugin(potential, Path(folder) / "p.thalweg")
@@ -65,22 +85,23 @@ def measure(name: str, n_atoms: int, repeats: int) -> dict[str, Any]:
     case = CASES[name]
     potential, atoms = case.potential(), case.structure(n_atoms)
     n_steps = 10 * max(1, 1024 // n_atoms)
+    largest = potential.predict(Structure.from_atoms(atoms)).forces_bound.max()
     least: dict[str, float] = {}
     for _ in range(repeats):
         timed = {
             "loop": our_seconds(potential, atoms, n_steps, "double"),
-            "plug-in": plugin_seconds(potential, atoms, n_steps, "double", 0),
             "loop mixed": our_seconds(potential, atoms, n_steps, "mixed"),
-            "plug-in mixed": plugin_seconds(potential, atoms, n_steps, "mixed", 0),
-            "bound": plugin_seconds(potential, atoms, n_steps, "double", 1),
-            "bound / 10": plugin_seconds(potential, atoms, n_steps, "double", 10),
         }
+        for key, (options, asked) in ASKED.items():
+            given = (options.format(largest=largest, twice=2.0 * largest), asked)
+            timed[key] = plugin_seconds(potential, atoms, n_steps, *given)
         least = {key: min(value, least.get(key, np.inf)) for key, value in timed.items()}
     micro = {key: 1e6 * value / n_atoms for key, value in least.items()}
     row: dict[str, Any] = {"case": name, "atoms": n_atoms, "features": potential.basis.n_features}
     row |= {f"{key} µs": value for key, value in micro.items()}
     row["plug-in / loop"] = micro["plug-in"] / micro["loop"]
     row["the same, mixed"] = micro["plug-in mixed"] / micro["loop mixed"]
+    row |= {f"{key} / plug-in": micro[key] / micro["plug-in"] for key in ASKED if key != "plug-in"}
     return row
 
 
