@@ -268,11 +268,14 @@ def test_two_processes_do_not_share_a_folder(copper_potential, cell, tmp_path):
     assert run(copper_potential, cell, PLAN, tmp_path).state == "finished"
 
 
-def test_supercells(cell, copper_potential, tmp_path):
-    start = prepare_start(cell, repeat=(1, 2, 3))
-    expected = cell.to_atoms().repeat((1, 2, 3))
-    assert start.structure.positions == pytest.approx(expected.positions)
-    assert start.structure.cell == pytest.approx(np.array(expected.cell))
+def test_supercells(cell, copper_potential):
+    velocities = np.random.default_rng(0).normal(size=(8, 3))
+    start = prepare_start(cell, velocities, (1, 2, 3))
+    shifts = [[0, j, k] for j in range(2) for k in range(3)]
+    expected = np.concatenate([cell.positions + shift @ cell.cell for shift in np.array(shifts)])
+    assert start.structure.positions == pytest.approx(expected)
+    assert start.structure.cell == pytest.approx(cell.cell * [[1], [2], [3]])
+    assert np.array_equal(start.velocities.reshape(6, 8, 3), [velocities] * 6)
     energy = copper_potential.predict(start.structure).energy
     assert energy == pytest.approx(6 * copper_potential.predict(cell).energy)
     chain = replace_pbc(cell, (True, False, True))

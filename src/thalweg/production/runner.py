@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import InputError
-from thalweg.explorers import BlockResult, CoreField, Event, Snapshot, WalkerState, advance
+from thalweg.explorers import BlockResult, CoreField, Event, WalkerState, advance
 from thalweg.features import set_num_threads
 from thalweg.files import write_atomically
 from thalweg.potential import Potential
@@ -52,7 +52,6 @@ class _Run:
     stop: Callable[[], bool]
     worst: dict[str, Any] = field(default_factory=dict)
     rate: float | None = None
-    last: Snapshot | None = None
     steps_done: int = 0
     latest: dict[str, float] = field(default_factory=dict)
 
@@ -155,7 +154,6 @@ def _first(run: _Run) -> BlockResult:
     if run.averages.n == 0 and result.event is Event.BLOCK_END:
         run.frames.write(result.last)
         _keep(run, result, 0.0)
-    run.last = result.last
     return result
 
 
@@ -202,7 +200,6 @@ def _block(run: _Run, n_steps: int) -> BlockResult:
     run.steps_done += result.n_steps
     if result.n_steps:
         run.rate = result.n_steps / seconds
-    run.last = result.last
     for snapshot in result.samples:
         run.frames.write(snapshot)
     worst = result.worst
@@ -237,7 +234,7 @@ def _keep(run: _Run, result: BlockResult, us_per_atom_step: float) -> None:
 
 def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
     """The last structure, the offending one, and what became of it."""
-    last = run.last if run.last is not None else result.last
+    last = result.last
     write_atomically(run.folder / LAST, extxyz_text(last, run.state.masses))
     halted = result.event is not Event.BLOCK_END
     reason = result.verdict.describe(run.state.structure) if halted else ""

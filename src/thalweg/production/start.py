@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,17 +62,8 @@ def prepare_start(
             count == 1 or structure.pbc[axis],
             f"repeat: the structure is not periodic along its cell vector {axis + 1}, so it cannot be repeated there",
         )
-    shifts = np.array(
-        [[i, j, k] for i in range(repeat[0]) for j in range(repeat[1]) for k in range(repeat[2])]
-    )
-    positions = (structure.positions[None] + (shifts @ structure.cell)[:, None]).reshape(-1, 3)
-    large = Structure(
-        np.tile(structure.numbers, len(shifts)),
-        positions,
-        structure.cell * np.array(repeat)[:, None],
-        structure.pbc,
-    )
-    return Start(large, None if velocities is None else np.tile(velocities, (len(shifts), 1)))
+    large = Structure.from_atoms(structure.to_atoms().repeat(repeat))
+    return Start(large, None if velocities is None else np.tile(velocities, (math.prod(repeat), 1)))
 
 
 def _drawn(structure: Structure, masses: FloatArray, plan: Plan) -> FloatArray:
