@@ -86,7 +86,8 @@ void PairThalweg::take_doubted() {
     const auto doubted = [&](int k) { return w.in_doubt[w.all.atoms[k]] != 0.0; };
     const std::vector<int>&first = w.all.pairs.first, &j = w.all.pairs.j;
     for (int k = 0; k < w.all.n_centres; ++k)
-        if (doubted(k) || std::any_of(j.begin() + first[k], j.begin() + first[k + 1], doubted)) enter(k), centres.push_back(k);
+        if (doubted(k) || std::any_of(j.begin() + first[k], j.begin() + first[k + 1], doubted))
+            enter(k), centres.push_back(k);
     part.n_centres = part.n_atoms();
     part.pairs.r_list = w.all.pairs.r_list;
     part.pairs.first.assign(1, 0);

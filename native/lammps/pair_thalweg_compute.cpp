@@ -134,7 +134,8 @@ void PairThalweg::add_virial() {
 // neighbour, as other many-body styles have it. `centroid/stress/atom` is for heat flux and takes all of it to the
 // neighbour, since energy is of environments: Fan et al., Phys. Rev. B 92, 094301 (2015).
 void PairThalweg::add_atom_virials() {
-    constexpr int place[9] = {0, 4, 8, 3, 6, 7, 1, 2, 5};  // of xx yy zz xy xz yz yx zx zy, position first; the core's: force first
+    // Of xx yy zz xy xz yz yx zx zy, position first; in the core's tensors the force comes first.
+    constexpr int place[9] = {0, 4, 8, 3, 6, 7, 1, 2, 5};
     const std::vector<int>& atoms = work_->all.atoms;
     for (std::size_t k = 0; k < atoms.size(); ++k) {
         const double *as_centre = &work_->atom_virials[18 * k], *as_neighbor = as_centre + 9;
