@@ -85,13 +85,12 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
 
 
 def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str, Any]:
-    ones = np.ones(len(fitted.basis.elements))
     potential = Potential.from_model(
         fitted.model,
         fitted.basis,
         fitted.baseline,
         novelty=None,
-        bounds=ErrorBounds(0.95, ones, 0 * ones),
+        bounds=ErrorBounds.bare(len(fitted.basis.elements)),
         provenance={},
     )
     errors = compare(potential, test).to_json()

@@ -63,8 +63,7 @@ class Case:
         n, p = len(self.elements), basis.n_features
         rng = np.random.default_rng(1)
         weights, deltas = 1e-3 * rng.standard_normal((n, p)), 1e-4 * rng.standard_normal((8, n, p))
-        bounds = ErrorBounds(0.95, np.ones(n), np.zeros(n))
-        return Potential(basis, weights, deltas, np.zeros(n), None, None, bounds)
+        return Potential(basis, weights, deltas, np.zeros(n), None, None, ErrorBounds.bare(n))
 
     def structure(self, n_atoms: int) -> Atoms:
         repeats = {256: (4, 4, 2), 512: (4, 4, 4), 4096: (8, 8, 8)}[n_atoms]

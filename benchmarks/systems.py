@@ -75,8 +75,7 @@ def baseline_of(basis: AceBasis, labelled: Labelled) -> Baseline:
 
 def potential_of(made: Learner) -> Potential:
     """The learner's potential, its bounds bare deviations."""
-    n = len(made.basis.elements)
-    return made.potential(ErrorBounds(0.95, np.ones(n), np.zeros(n)))
+    return made.potential(ErrorBounds.bare(len(made.basis.elements)))
 
 
 def malonaldehyde_potential(n_labels: int = 80) -> Potential:

@@ -19,7 +19,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from common import parser, show, write
 from systems import Labelled, baseline_of, label_all, malonaldehyde, rattled
 
@@ -49,8 +48,7 @@ def clock(call: Callable[[], object]) -> float:
 
 def make_potential(model: BayesianLinear, basis: AceBasis, baseline: Baseline) -> Potential:
     """Mean, committee and native force field of the model as it is."""
-    n = len(basis.elements)
-    bounds = ErrorBounds(0.95, np.ones(n), np.zeros(n))
+    bounds = ErrorBounds.bare(len(basis.elements))
     potential = Potential.from_model(model, basis, baseline, novelty=None, bounds=bounds, provenance={})
     assert potential.force_field.has_committee
     return potential

@@ -45,7 +45,7 @@ def with_random_weights(basis: AceBasis) -> Potential:
         reference_energies=-1000.0 * rng.random(n),
         zbl=ZblCutoffs.from_covalent_radii(basis.elements),
         novelty=None,
-        bounds=ErrorBounds(0.95, np.ones(n), np.zeros(n)),
+        bounds=ErrorBounds.bare(n),
     )
 
 

@@ -148,7 +148,7 @@ def _finished(chosen: Chosen, labelled: Labelled, settings: FitSettings, clock: 
 
 def _out_of_fold(fitted: Fitted) -> tuple[Answer, ...]:
     """Each label with forces beside the prediction of the model that has not seen its fold."""
-    n_folds, ones = fitted.n_folds, np.ones(len(fitted.basis.elements))
+    n_folds, bounds = fitted.n_folds, ErrorBounds.bare(len(fitted.basis.elements))
     answers = []
     for k in range(n_folds):
         held_out = [pair for pair in fitted.labelled[k::n_folds] if pair[1].has_forces]
@@ -158,7 +158,7 @@ def _out_of_fold(fitted: Fitted) -> tuple[Answer, ...]:
             fitted.basis,
             fitted.baseline,
             novelty=None,
-            bounds=ErrorBounds(0.95, ones, 0 * ones),
+            bounds=bounds,
             provenance={},
         )
         answers += [_answer(potential, structure, label) for structure, label in held_out]

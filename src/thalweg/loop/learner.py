@@ -167,8 +167,7 @@ class Learner:
     @property
     def _uncalibrated(self) -> Potential:
         if self._field is None:
-            n = len(self.basis.elements)
-            self._field = self.potential(ErrorBounds(0.95, np.ones(n), np.zeros(n)))
+            self._field = self.potential(ErrorBounds.bare(len(self.basis.elements)))
         return self._field
 
     def predict(self, structure: Structure) -> Prediction:

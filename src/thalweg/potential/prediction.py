@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from thalweg.structure import FloatArray
 
 
@@ -51,3 +53,8 @@ class ErrorBounds:
     confidence: float
     factors: FloatArray
     floors: FloatArray
+
+    @classmethod
+    def bare(cls, n_elements: int) -> ErrorBounds:
+        """Deviations as they are, before any calibration."""
+        return cls(0.95, np.ones(n_elements), np.zeros(n_elements))
