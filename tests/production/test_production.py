@@ -1,4 +1,4 @@
-"""Production dynamics: what is written, going on after any interruption, halting at the bound, changed settings."""
+"""Production dynamics: what is written and said is the trajectory."""
 
 import json
 from dataclasses import replace
@@ -6,62 +6,13 @@ from dataclasses import replace
 import ase.io
 import numpy as np
 import pytest
+from trajectories import NPT, PLAN, Listener, column, run
 
-from thalweg.errors import InputError, StoreError
 from thalweg.explorers import CoreField, MdSettings, advance
-from thalweg.production import Plan, prepare_start, produce, summarise, write_summary
-from thalweg.production.restart import load_restart
+from thalweg.production import prepare_start, produce, summarise, write_summary
 from thalweg.production.runner import _FIRST_STEPS
-from thalweg.production.thermo import COLUMNS
 from thalweg.structure import Structure
 from thalweg.units import GPa, kB
-
-PLAN = Plan(
-    n_steps=300,
-    timestep_fs=2.0,
-    temperature=400.0,
-    every=20,
-    log_every=10,
-    uncertainty_every=5,
-    halt=None,
-    seed=3,
-)
-NPT = replace(PLAN, ensemble="npt", coupling="full", pressure_gpa=1.0, barostat_fs=100.0)
-
-
-class Listener:
-    """Hears everything, and asks to stop at the n-th look."""
-
-    def __init__(self, stop_after=10**9):
-        self.heard, self.looks, self.stop_after = [], 0, stop_after
-
-    def progress(self, progress):
-        self.heard.append(progress)
-
-    def say(self, text):
-        self.heard.append(text)
-
-    def stop(self):
-        self.looks += 1
-        return self.looks > self.stop_after
-
-
-def run(potential, cell, plan, folder, stop_after=10**9, **options):
-    listener = Listener(stop_after)
-    start = options.pop("start", prepare_start(cell))
-    return produce(potential, start, plan, folder, observer=listener, stop=listener.stop, **options)
-
-
-def log_of(folder):
-    """Every column but the wall time."""
-    lines = (folder / "log.csv").read_text().splitlines()
-    assert lines[0].split(",") == list(COLUMNS)
-    return [line.rpartition(",")[0] for line in lines]
-
-
-def column(folder, name):
-    lines = (folder / "log.csv").read_text().splitlines()[1:]
-    return np.array([float(line.split(",")[COLUMNS.index(name)]) for line in lines])
 
 
 @pytest.mark.parametrize("form", ["extxyz", "traj"])
@@ -113,225 +64,6 @@ def test_the_log_holds_what_ase_computes(copper_potential, cell, tmp_path):
     assert column(tmp_path, "bound_eV_per_A") == pytest.approx(bounds, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    "plan", [PLAN, NPT, replace(NPT, format="traj", precision="mixed"), replace(PLAN, ensemble="nve")]
-)
-@pytest.mark.parametrize("stop_after", [0, 1, 2])
-def test_an_interrupted_trajectory_goes_on_bit_for_bit(
-    copper_potential, cell, tmp_path, monkeypatch, plan, stop_after
-):
-    monkeypatch.setattr("thalweg.production.runner._BLOCK_SECONDS", 0.0)
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(copper_potential, cell, plan, whole)
-    first = run(copper_potential, cell, plan, parts, stop_after=stop_after)
-    assert first.state == "interrupted"
-    assert first.step < 300
-    spoil(parts, plan.format)
-    second = run(copper_potential, cell, plan, parts, n_threads=2)
-    assert second.state == "finished"
-    assert second.steps_done == 300 - first.step
-    check_same(whole, parts, plan.format)
-
-
-def spoil(folder, form):
-    """What a process that was killed between two restarts leaves behind: a frame, and half of the next."""
-    if form == "traj":  # whose header counts frames
-        with ase.io.Trajectory(folder / "trajectory.traj", "a") as trajectory:
-            trajectory.write(ase.io.read(folder / "trajectory.traj"))
-    with (folder / f"trajectory.{form}").open("ab") as stream:
-        stream.write(b"8\nLattice half a fra")
-    with (folder / "log.csv").open("ab") as stream:
-        stream.write(b"310,0.62,4")
-
-
-def check_same(whole, parts, form):
-    name = f"trajectory.{form}"
-    assert (whole / name).read_bytes() == (parts / name).read_bytes()
-    assert log_of(whole) == log_of(parts)
-    one, other = load_restart(whole), load_restart(parts)
-    for key in ("velocities", "list_positions", "list_cell"):
-        assert np.array_equal(getattr(one.state, key), getattr(other.state, key))
-    assert one.facts["averages"] == other.facts["averages"]
-    assert (whole / "last.extxyz").read_bytes() == (parts / "last.extxyz").read_bytes()
-
-
-def test_a_finished_trajectory_goes_further_with_more_steps(copper_potential, cell, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    run(copper_potential, cell, PLAN, whole)
-    run(copper_potential, cell, replace(PLAN, n_steps=130), parts)
-    again = run(copper_potential, cell, replace(PLAN, n_steps=130), parts)
-    assert (again.state, again.steps_done) == ("finished", 0)
-    run(copper_potential, cell, PLAN, parts)
-    check_same(whole, parts, "extxyz")
-
-
-def test_it_halts_before_the_bound_is_passed(copper_potential, cell, tmp_path):
-    free = run(copper_potential, cell, PLAN, tmp_path / "free")
-    limit = 0.9 * free.worst["bound"]
-    strict = replace(PLAN, halt=limit)
-    outcome = run(copper_potential, cell, strict, tmp_path / "halted")
-    assert outcome.state == "halted"
-    offending = ase.io.read(tmp_path / "halted" / "halted.extxyz")
-    atom = int(offending.info["atom"])
-    assert offending.info["step"] == outcome.step + 1
-    assert offending.info["step"] % 5 == 0
-    assert offending.arrays["bound"][atom] == pytest.approx(offending.arrays["bound"].max())
-    assert offending.arrays["bound"].max() > limit
-    assert offending.arrays["novelty"].shape == (8,)
-    assert outcome.reason.startswith(f"Cu{atom} uncertain")
-    assert column(tmp_path / "halted", "bound_eV_per_A").max() <= limit
-    last = ase.io.read(tmp_path / "halted" / "last.extxyz")
-    assert last.info["step"] == outcome.step
-    # The same command halts again at the same moment; a larger bound goes on as if it had never halted.
-    again = run(copper_potential, cell, strict, tmp_path / "halted")
-    assert (again.state, again.step) == ("halted", outcome.step)
-    on = run(copper_potential, cell, PLAN, tmp_path / "halted")
-    assert on.state == "finished"
-    assert not (tmp_path / "halted" / "halted.extxyz").exists()
-    frames = [ase.io.read(tmp_path / name / "trajectory.extxyz", ":") for name in ("halted", "free")]
-    assert len(frames[0]) == len(frames[1])
-    for one, other in zip(*frames, strict=True):  # but for rounding: its neighbour list was built anew
-        assert one.positions == pytest.approx(other.positions, abs=1e-6)
-
-
-def test_a_screened_committee_halts_at_bounds_of_the_whole_one(copper_potential, cell, tmp_path):
-    free = run(copper_potential, cell, replace(PLAN, uncertainty_every=1), tmp_path / "free")
-    limit = 0.7 * free.worst["bound"]
-    strict = replace(PLAN, uncertainty_every=1, halt=limit)
-    whole = run(copper_potential, cell, strict, tmp_path / "whole")
-    screened = run(copper_potential, cell, replace(strict, committee="screened"), tmp_path / "screened")
-    assert whole.state == screened.state == "halted"
-    assert abs(screened.step - whole.step) < 40
-    offending = ase.io.read(tmp_path / "screened" / "halted.extxyz")
-    expected = copper_potential.predict(Structure.from_atoms(offending)).forces_bound
-    assert offending.arrays["bound"] == pytest.approx(expected, abs=1e-4)
-    assert expected.max() > limit
-
-
-def test_a_start_beyond_the_bound_halts_at_once(copper_potential, cell, tmp_path):
-    squeezed = cell.with_positions(cell.positions + np.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]] * 0.5)
-    outcome = run(copper_potential, squeezed, replace(PLAN, halt=0.02), tmp_path)
-    assert (outcome.state, outcome.step, outcome.steps_done) == ("halted", 0, 0)
-    assert (tmp_path / "halted.extxyz").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"temperature": 500.0}, "temperature 400.0 -> 500.0"),
-        ({"every": 7, "seed": 9}, "every 20 -> 7; seed 3 -> 9"),
-    ],
-)
-def test_other_settings_are_refused_and_nothing_is_lost(copper_potential, cell, tmp_path, change, words):
-    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
-    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.suffix}
-    with pytest.raises(InputError, match=words):
-        run(copper_potential, cell, replace(PLAN, **change), tmp_path)
-    del before["thalweg.lock"]
-    assert all((tmp_path / name).read_bytes() == content for name, content in before.items())
-
-
-def test_another_potential_or_start_is_refused(copper_potential, cell, tmp_path):
-    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
-    heavier = replace(copper_potential, weights=copper_potential.weights * 1.001)
-    novelty = replace(copper_potential.novelty, inv_rest=2 * copper_potential.novelty.inv_rest)
-    for other in (heavier, replace(copper_potential, novelty=novelty)):
-        with pytest.raises(InputError, match="another potential"):
-            run(other, cell, PLAN, tmp_path)
-    with pytest.raises(InputError, match="another start structure"):
-        run(copper_potential, cell, PLAN, tmp_path, start=prepare_start(cell, repeat=(2, 1, 1)))
-
-
-@pytest.mark.parametrize("form", ["extxyz", "traj"])
-def test_a_file_cut_short_and_a_damaged_restart_are_refused(copper_potential, cell, tmp_path, form):
-    plan = replace(PLAN, format=form)
-    run(copper_potential, cell, plan, tmp_path, stop_after=1)
-    for name in (f"trajectory.{form}", "log.csv"):
-        whole = (tmp_path / name).read_bytes()
-        (tmp_path / name).write_bytes(whole[:-10])
-        with pytest.raises(StoreError, match=rf"{name}: {len(whole) - 10} bytes, but the restart file says"):
-            run(copper_potential, cell, plan, tmp_path)
-        (tmp_path / name).write_bytes(whole)
-    arrays = next((tmp_path / "restart").glob("*.npz"))
-    arrays.write_bytes(arrays.read_bytes()[:-100])
-    with pytest.raises(StoreError, match="cannot be read"):
-        run(copper_potential, cell, plan, tmp_path)
-
-
-def test_two_processes_do_not_share_a_folder(copper_potential, cell, tmp_path):
-    from thalweg.store.lock import RunLock
-
-    lock = RunLock(tmp_path)
-    with pytest.raises(StoreError, match="in use"):
-        run(copper_potential, cell, PLAN, tmp_path)
-    lock.release()
-    assert run(copper_potential, cell, PLAN, tmp_path).state == "finished"
-
-
-def test_supercells(cell, copper_potential):
-    velocities = np.random.default_rng(0).normal(size=(8, 3))
-    start = prepare_start(cell, velocities, (1, 2, 3))
-    shifts = [[0, j, k] for j in range(2) for k in range(3)]
-    expected = np.concatenate([cell.positions + shift @ cell.cell for shift in np.array(shifts)])
-    assert start.structure.positions == pytest.approx(expected)
-    assert start.structure.cell == pytest.approx(cell.cell * [[1], [2], [3]])
-    assert np.array_equal(start.velocities.reshape(6, 8, 3), [velocities] * 6)
-    energy = copper_potential.predict(start.structure).energy
-    assert energy == pytest.approx(6 * copper_potential.predict(cell).energy)
-    chain = replace_pbc(cell, (True, False, True))
-    with pytest.raises(InputError, match="not periodic along its cell vector 2"):
-        prepare_start(chain, repeat=(2, 2, 1))
-
-
-def replace_pbc(structure, pbc):
-    return Structure(structure.numbers, structure.positions, structure.cell, np.array(pbc))
-
-
-def test_velocities_of_the_file_are_kept_and_drawn_ones_leave_the_whole_at_rest(
-    cell, copper_potential, tmp_path
-):
-    given = np.random.default_rng(0).normal(size=(8, 3))
-    assert np.array_equal(prepare_start(cell, given).walker(PLAN).velocities, given)
-    start = prepare_start(cell, repeat=(4, 4, 4))
-    free, still = (start.walker(replace(PLAN, ensemble=name)).velocities for name in ("nvt", "nve"))
-    masses = start.walker(PLAN).masses
-    assert np.abs(masses @ still).max() < 1e-9
-    assert np.abs(masses @ free).max() > 1.0
-    small, cold = prepare_start(cell), replace(PLAN, ensemble="nve")
-    drawn = np.array([small.walker(replace(cold, seed=seed)).velocities for seed in range(400)])
-    temperatures = (masses[:8, None] * drawn**2).sum(axis=(1, 2)) / (3 * 8 * kB)
-    assert temperatures.mean() == pytest.approx(400, rel=0.06)  # an eighth less without the whole's share
-
-
-def test_npt_of_a_molecule_is_refused_before_a_file_is_made(copper_potential, cell, tmp_path):
-    with pytest.raises(InputError, match="periodic in three directions"):
-        run(copper_potential, replace_pbc(cell, (False, True, True)), NPT, tmp_path)
-    assert not (tmp_path / "log.csv").exists()
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"n_steps": 0}, "steps"),
-        ({"halt": -1.0}, "halt"),
-        ({"halt": 0.3, "uncertainty_every": 0}, "never computed"),
-        ({"timestep_fs": 0.0}, "timestep"),
-        ({"ensemble": "npt", "barostat_fs": 1.0}, "20 time steps"),
-        ({"format": "xyz"}, "extxyz or traj"),
-        ({"precision": "half"}, "double or mixed"),
-        ({"seed": -1}, "seed: expected 0 to"),
-        ({"seed": 2**64}, "seed: expected 0 to"),
-        ({"temperature": -1.0}, "temperature: expected 0 K or more"),
-        ({"every": 0}, "stride of at least 1"),
-        ({"log_every": 0}, "stride of at least 1"),
-        ({"uncertainty_every": -1}, "a stride of -1 steps is none"),
-    ],
-)
-def test_bad_plans(change, words):
-    with pytest.raises(InputError, match=words):
-        replace(PLAN, **change)
-
-
 def test_summary(copper_potential, cell, tmp_path):
     plan = replace(PLAN, ensemble="nve", temperature=100.0, timestep_fs=1.0)
     summary = summarise(run(copper_potential, cell, plan, tmp_path), plan, tmp_path, 1)
@@ -373,6 +105,38 @@ def test_progress_within_a_block_counts_from_the_start(copper_potential, cell, t
     steps = [progress.step for progress in listener.heard]
     assert steps.count(7) == 2  # of no block, and of the first
     assert _FIRST_STEPS + 7 in steps
+
+
+@pytest.mark.parametrize(("every", "log_every", "longest"), [(20, 100, 40), (100, 5, 10)])
+def test_blocks_are_short_where_their_frames_or_rows_are_many(
+    copper_potential, cell, tmp_path, monkeypatch, every, log_every, longest
+):
+    lengths = []
+
+    def noted(core, states, n_steps, *rest, **options):
+        lengths.append(n_steps)
+        return advance(core, states, n_steps, *rest, **options)
+
+    monkeypatch.setattr("thalweg.production.runner.advance", noted)
+    monkeypatch.setattr("thalweg.production.runner._FRAME_BYTES", 2 * 64 * 8)  # two frames, two rows
+    run(copper_potential, cell, replace(PLAN, every=every, log_every=log_every), tmp_path)
+    assert max(lengths) == longest
+    assert sum(lengths) == 300
+
+
+def test_the_log_says_what_a_step_took(copper_potential, cell, tmp_path):
+    outcome = run(copper_potential, cell, replace(PLAN, n_steps=_FIRST_STEPS), tmp_path)
+    seconds = 1e-6 * 8 * _FIRST_STEPS * column(tmp_path, "us_per_atom_step")
+    assert seconds[0] == 0
+    assert 0 < seconds[1] == seconds[-1] < 1.01 * outcome.seconds
+
+
+def test_one_row_has_no_drift(copper_potential, cell, tmp_path):
+    outcome = run(copper_potential, cell, replace(PLAN, n_steps=1), tmp_path / "one")
+    assert outcome.averages.n == 1
+    assert outcome.averages.drift() is None
+    two = run(copper_potential, cell, replace(PLAN, n_steps=10), tmp_path / "two")
+    assert np.isfinite(two.averages.drift())
 
 
 def test_strides_of_uncertainty_change_no_physics(copper_potential, cell):
