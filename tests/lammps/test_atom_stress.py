@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from plugin_runs import BAR, evaluate, find_installation
-from plugin_structures import CASES, salt, skewed_silicon
+from plugin_structures import CASES, boxed_ethanol, salt, skewed_silicon
 
 from small_potentials import random_potential
 from thalweg.export.yace import write_yace
@@ -39,6 +39,21 @@ dump stress all custom 1 pace.dump id c_half[*]
 dump_modify stress sort id format float %.17g
 run 0
 """
+
+HEAT = """\
+compute kinetic all ke/atom
+compute heat all centroid/stress/atom NULL virial
+compute flux all heat/flux kinetic own heat
+variable jx equal c_flux[1]
+variable jy equal c_flux[2]
+variable jz equal c_flux[3]
+fix flux all ave/time 1 1 1 v_jx v_jy v_jz file flux.txt format " %.17g"
+dump heat all custom 1 heat.dump id x y z c_own c_kinetic
+dump_modify heat sort id format float %.17g
+velocity all create 1000 7
+fix nve all nve
+timestep 1e-6
+run 2"""
 
 XX_YY_ZZ_XY_XZ_YZ_YX_ZX_ZY = ([0, 1, 2, 0, 0, 1, 1, 2, 2], [0, 1, 2, 1, 2, 2, 0, 0, 1])
 
@@ -137,3 +152,19 @@ def test_stress_is_shared_as_ml_pace_shares_it(lammps, tmp_path):
     scale = np.abs(theirs).max()
     assert scale > 0.1
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_heat_flux_is_how_fast_energy_moves(lammps, ranks, tmp_path):
+    # J = d/dt sum_i r_i e_i, without images for whose crossings there would be more to say.
+    structure = boxed_ethanol()
+    potential = random_potential("H", "C", "O", train=[structure])
+    evaluate(lammps, tmp_path, potential, structure, ranks=ranks, run=HEAT)
+    frames = [
+        np.array([row.split() for row in frame.splitlines()[1 : 1 + len(structure)]], dtype=float)
+        for frame in (tmp_path / "heat.dump").read_text().split("ITEM: ATOMS")[1:]
+    ]
+    moments = [(f[:, 1:4] * f[:, 4:].sum(axis=1, keepdims=True)).sum(axis=0) for f in frames]
+    flux = np.loadtxt(tmp_path / "flux.txt")[1, 1:]
+    assert np.abs(flux).max() > 1.0
+    np.testing.assert_allclose(flux, (moments[2] - moments[0]) / 2e-6, rtol=0, atol=1e-5 * np.abs(flux).max())
