@@ -9,6 +9,7 @@ from thalweg.config import automatic_timestep
 from thalweg.errors import check
 from thalweg.explorers import CoreField, Event, Limits, MdSettings, Snapshot, Verdict, WalkerState, advance
 from thalweg.explorers.block import BlockResult
+from thalweg.explorers.limits import NOVELTY_BREAK
 from thalweg.explorers.md import Coupling, Ensemble
 from thalweg.machine import available_cores
 from thalweg.potential import Potential
@@ -16,8 +17,6 @@ from thalweg.structure import Structure
 
 _BLOCK_STEPS = 2000
 """Steps between two looks at the keyboard: Ctrl-C is heard there."""
-_NOVELTY_MAX = 10.0
-"""Where bounds, learned inside the training set's reach, say nothing any more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +151,7 @@ def explore(
 
 
 def _novelty_limit(potential: Potential) -> float:
-    return math.inf if potential.novelty is None else _NOVELTY_MAX
+    return math.inf if potential.novelty is None else NOVELTY_BREAK
 
 
 def _walk(

@@ -21,6 +21,9 @@ from thalweg.units import kB
 SHORTEST_FRACTION = 0.5
 """Default shortest distance over the sum of covalent radii: closer than that no chemistry takes place."""
 
+NOVELTY_BREAK = 10.0
+"""Usual break limit of novelty: beyond it bounds, learned within the training set's reach, say nothing any more."""
+
 HEAT_MARGIN = 3.0
 """Default margin of temperature_max over the largest thermal fluctuation: room for a reaction's heat."""
 

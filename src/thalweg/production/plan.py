@@ -9,13 +9,11 @@ from typing import Any, Literal, get_args
 
 from thalweg.errors import InputError, check
 from thalweg.explorers import Limits, MdSettings
+from thalweg.explorers.limits import NOVELTY_BREAK
 from thalweg.explorers.md import Committee, Coupling, Ensemble
 from thalweg.potential import Potential, Precision
 
 TrajectoryFormat = Literal["extxyz", "traj"]
-
-NOVELTY_MAX = 10.0
-"""Novelty at which a trajectory halts besides: there bounds, learned within the training set's reach, say nothing."""
 
 _MAY_CHANGE = ("n_steps", "halt")
 
@@ -43,7 +41,8 @@ class Plan:
         As in `MdSettings`: screened looks cost an eighth, and ask the whole committee where an atom's estimated bound
         passes three quarters of `halt`, and for frames.
     halt : float, eV/Å, or None
-        Largest error bound of any atom that is accepted; None: none is too large.
+        Largest error bound of any atom that is accepted; None: none is too large. Otherwise it halts at the usual
+        break limit of novelty, too.
     velocities : bool
         Whether frames hold velocities (as momenta).
     format : 'extxyz' or 'traj'
@@ -117,7 +116,7 @@ class Plan:
         return Limits(
             bound_label=bound,  # by which a screened committee is asked whole
             bound_break=bound,
-            novelty_break=NOVELTY_MAX if has_novelty else math.inf,
+            novelty_break=NOVELTY_BREAK if has_novelty else math.inf,
             species_factor=potential.bounds.factors.tolist(),
             species_floor=potential.bounds.floors.tolist(),
         )
