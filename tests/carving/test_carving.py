@@ -252,6 +252,8 @@ def test_the_worst_comes_first_and_what_a_cell_covers_gets_none_of_its_own():
     assert [cell.atom for cell in high] == [100]
     with pytest.raises(InputError, match=r"no atom has a bound of 0\.5 eV/Å or more; the largest is 0\.41"):
         carve_uncertain(large, copper_potential(), bound=bound, above=0.5)
+    with pytest.raises(InputError, match="2916 atoms need as many bounds"):
+        carve_uncertain(large, copper_potential(), bound=bound[:-1])
 
 
 def test_without_bounds_the_potential_is_asked():
