@@ -9,6 +9,7 @@ import pytest
 from trajectories import NPT, PLAN, Listener, column, run
 
 from thalweg.explorers import CoreField, MdSettings, advance
+from thalweg.features.evaluate import num_threads
 from thalweg.production import prepare_start, produce, summarise, write_summary
 from thalweg.production.runner import _FIRST_STEPS
 from thalweg.structure import Structure
@@ -129,6 +130,20 @@ def test_the_log_says_what_a_step_took(copper_potential, cell, tmp_path):
     seconds = 1e-6 * 8 * _FIRST_STEPS * column(tmp_path, "us_per_atom_step")
     assert seconds[0] == 0
     assert 0 < seconds[1] == seconds[-1] < 1.01 * outcome.seconds
+
+
+def test_the_number_of_threads_is_left_as_it_was(copper_potential, cell, tmp_path, monkeypatch):
+    seen = []
+
+    def noted(*block, **options):
+        seen.append(num_threads())
+        return advance(*block, **options)
+
+    monkeypatch.setattr("thalweg.production.runner.advance", noted)
+    before = num_threads()
+    run(copper_potential, cell, replace(PLAN, n_steps=10), tmp_path, n_threads=before + 2)
+    assert set(seen) == {before + 2}
+    assert num_threads() == before
 
 
 def test_one_row_has_no_drift(copper_potential, cell, tmp_path):

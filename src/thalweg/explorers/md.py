@@ -40,6 +40,7 @@ from thalweg.units import GPa, fs
 
 __all__ = [
     "BlockResult",
+    "Committee",
     "Coupling",
     "Ensemble",
     "Event",

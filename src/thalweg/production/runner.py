@@ -18,6 +18,7 @@ from typing import Any
 from thalweg.errors import InputError
 from thalweg.explorers import BlockResult, CoreField, Event, WalkerState, advance
 from thalweg.features import set_num_threads
+from thalweg.features.evaluate import num_threads
 from thalweg.files import write_atomically
 from thalweg.potential import Potential
 from thalweg.production.frames import FrameFile, extxyz_text, open_frames
@@ -80,10 +81,11 @@ def produce(
         The restart is damaged, or a file is shorter than the restart says.
     """
     began = time.perf_counter()
-    set_num_threads(n_threads)
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as at_end:
         at_end.callback(RunLock(folder).release)
+        at_end.callback(set_num_threads, num_threads())
+        set_num_threads(n_threads)
         run = _open(potential, start, plan, folder, observer, stop, at_end)
         result = _first(run)
         while result.event is Event.BLOCK_END and run.state.step < plan.n_steps and not stop():
