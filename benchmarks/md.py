@@ -16,7 +16,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from common import parser, show, write
 from explorer import ase_stepper, malonaldehyde_task, silicon_task, steps_per_second
@@ -26,7 +26,7 @@ from systems import silicon_potential
 from thalweg.explorers import CoreField, Limits, MdSettings, WalkerState, advance
 from thalweg.features import set_num_threads
 from thalweg.machine import peak_memory
-from thalweg.potential import Potential
+from thalweg.potential import Potential, Precision
 from thalweg.production import prepare_start
 from thalweg.structure import Structure
 
@@ -49,10 +49,15 @@ def crystal(n_atoms: int) -> Structure:
 
 
 def us_per_atom_step(
-    potential: Potential, state: WalkerState, settings: MdSettings, n_steps: int, repeats: int, precision: str
+    potential: Potential,
+    state: WalkerState,
+    settings: MdSettings,
+    n_steps: int,
+    repeats: int,
+    precision: Precision,
 ) -> dict[int, float]:
     """The least for one and for two threads, measured in turn."""
-    field = CoreField(potential.elements, potential.field("mixed" if precision == "mixed" else "double"))
+    field = CoreField(potential.elements, potential.field(precision))
     limits = LIMITS if settings.score_stride else Limits()
     least = {1: float("inf"), 2: float("inf")}
     for _ in range(repeats):
@@ -83,7 +88,11 @@ def settings_of(ensemble: str, arm: str) -> MdSettings:
 def scaling(potential: Potential, sizes: list[int], repeats: int) -> list[dict[str, Any]]:
     """Rows by size, ensemble, precision and how the uncertainty is looked at."""
     rows = []
-    tasks = [("nvt", "double", "nothing"), ("nvt", "mixed", "nothing"), ("npt", "double", "nothing")]
+    tasks: list[tuple[str, Precision, str]] = [
+        ("nvt", "double", "nothing"),
+        ("nvt", "mixed", "nothing"),
+        ("npt", "double", "nothing"),
+    ]
     tasks += [("nvt", "double", arm) for arm in ARMS if arm != "nothing"]
     for n_atoms in sizes:
         structure = crystal(n_atoms)
@@ -147,7 +156,7 @@ def beside_others(repeats: int) -> list[dict[str, Any]]:
         state = WalkerState.start(task.structure, temperature=task.temperature, seed=1, walker_id=0)
         settings = MdSettings(timestep_fs=task.timestep_fs, record_stride=0, history_stride=0, score_stride=0)
         ours = {}
-        for precision in ("double", "mixed"):
+        for precision in get_args(Precision):
             found = us_per_atom_step(task.potential, state, settings, 2000, repeats, precision)
             ours[precision] = 1e6 / (found[1] * len(task.structure))
         lammps = lammps_steps_per_second(lmp, task, repeats) if lmp else None
