@@ -201,6 +201,12 @@ def test_calls_kept_back_for_a_certificate_do_not_hold_a_walker_that_cannot_move
     assert stuck == (DrawAudits(2), Ask(1))
 
 
+def test_a_run_out_of_time_before_its_first_label_begins_again_with_the_seeds():
+    stopped, _ = decide(FRESH, OutOfTime(), RULES)
+    again = retarget(stopped, RULES, target_changed=False)
+    assert decide(again, Started(), RULES)[1] == (LabelSeeds(),)
+
+
 def answered_handed(calls, waiting):
     return Answered(calls, 0, calls, (), force_scale=1.2, waiting=waiting)
 

@@ -218,3 +218,15 @@ def test_an_oracle_that_fails_in_every_way_neither_stops_nor_poisons_a_run(tmp_p
     assert max(wrong) < 1e-12
     assert summary.audit is not None
     assert summary.audit.force_rmse < 0.1
+
+
+def test_a_run_cut_by_the_clock_at_any_time_goes_on_with_every_call_counted(tmp_path):
+    summary, cuts = None, 0
+    while summary is None or summary.verdict.message.startswith("wall time spent"):
+        config = make_config(cluster(tmp_path), budget={"wall_time": "0.01 s" if cuts < 8 else None})
+        summary = run(config, tmp_path / "run")
+        cuts += 1
+        with SqliteStore.read(tmp_path / "run") as store:
+            assert summary.oracle_calls == summary.n_labels == len(store.labels_in_order())
+    assert cuts > 8
+    assert summary.verdict.reason == "target"

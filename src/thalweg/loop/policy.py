@@ -109,9 +109,8 @@ def retarget(
         fresh = Certification(n_seen=len(state.audits), window_start=len(state.audits))
         walked = (0.0,) * rules.walkers if state.n_labels else ()
         state = dataclasses.replace(state, certification=fresh, walked_fs=walked, quiet=0)
-    if state.phase is not Phase.SEED:
-        state = dataclasses.replace(state, phase=_phase(state, rules))
-    return state
+    phase = _phase(state, rules) if state.n_labels else Phase.SEED
+    return dataclasses.replace(state, phase=phase)
 
 
 def _start(state: PolicyState, rules: Rules) -> Decision:

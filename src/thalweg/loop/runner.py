@@ -151,15 +151,21 @@ class _Run:
             return self._finish()  # killed between the verdict and the writing of the model
         events: deque[Event] = deque([Started(self.n_handed)])
         while events:
-            event = OutOfTime() if self._out_of_time() else events.popleft()
-            self.state.policy, actions = decide(self.state.policy, event, self.setup.rules)
-            for action in actions:
+            for action in self._decide(events.popleft()):
                 if isinstance(action, Stop):
                     return self._finish()
                 happened = self._perform(action)
                 if happened is not None:
                     events.append(happened)
         raise AssertionError("the policy left nothing to do and did not stop")
+
+    def _decide(self, event: Event) -> Sequence[Action]:
+        """What to do after this event, which has happened, whatever the clock says."""
+        state, rules = self.state, self.setup.rules
+        state.policy, actions = decide(state.policy, event, rules)
+        if self._out_of_time() and state.policy.verdict is None:
+            state.policy, actions = decide(state.policy, OutOfTime(), rules)
+        return actions
 
     def _is_complete(self) -> bool:
         """Whether everything that follows the verdict has been written."""
