@@ -55,10 +55,14 @@ void PairThalweg::evaluate(bool own_virial) {
     if (eflag_atom) out.atom_energies = sized(w.atom_energies, n);
     if (vflag_atom || cvflag_atom) out.atom_virials = sized(w.atom_virials, 18 * n);
     if (novelty_flag_) out.novelty = sized(w.novelties, n);
-    const bool screened = bound_flag_ && model_->screen_limit > 0.0;
-    const thalweg::Screen screen{w.look};
-    if (screened) out.screen = &screen, out.look = sized(w.looks, 3 * n), w.look = (w.look + 1) % (1 << 20);
-    else if (bound_flag_) out.member_forces = sized(w.deviations, 3 * n * model_->n_members);
+    const thalweg::Screen screen{w.n_looks};
+    if (bound_flag_ && model_->screen_limit > 0.0) {
+        out.screen = &screen;
+        out.look = sized(w.looks, 3 * n);
+        w.n_looks = (w.n_looks + 1) % (1 << 20);
+    } else if (bound_flag_) {
+        out.member_forces = sized(w.deviations, 3 * n * model_->n_members);
+    }
     call_core(w.all, out);
 }
 

@@ -42,7 +42,7 @@ struct PairThalweg::Work {
     std::vector<double> owed;            // (nlocal + nghost, row): what ghosts owe to other ranks
     std::vector<double> in_doubt;        // (nlocal + nghost): 1 where the whole committee is to be asked
     std::vector<double> bound, novelty;  // (nlocal), for `fix pair`; empty where not asked for
-    int look = 0;
+    int n_looks = 0;                     // so far, the same on all ranks
 };
 
 }  // namespace LAMMPS_NS
