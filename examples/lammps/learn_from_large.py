@@ -24,7 +24,7 @@ import numpy as np
 import thalweg
 
 HERE = Path(__file__).parent
-LIMIT, STEPS, RANKS, ROUNDS = 0.5, 1000, 2, 8  # eV/Å, fs
+LIMIT, STEPS, RANKS, ROUNDS = 0.5, 1000, 2, 12  # eV/Å, fs
 
 
 def run(*command: object, folder: Path) -> str:
