@@ -77,7 +77,7 @@ def walk_asking(*structures: Structure, cause: str = "uncertain", samples: tuple
     reason = Reason(cause, 1, "Cu", 0.3, LIMITS.label, "Cu1 uncertain")
     judgements = tuple(
         Judgement(k, Answer.LABEL, reason, moment_of(structure)) for k, structure in enumerate(structures)
-    )
+    ) or (Judgement(0, Answer.TRUST),)
     moments = tuple(moment_of(structure) for structure in samples or structures)
     result = SimpleNamespace(state=SimpleNamespace(temperature=300.0), samples=moments)
     return Walk((result,) * max(1, len(structures)), judgements)

@@ -219,3 +219,42 @@ def test_the_potential_carries_where_it_comes_from(tmp_path):
         assert provenance["n_labels"] == 4
         assert provenance["oracle"] == fingerprint
         assert provenance["system"] == [here.setup.structures[0].content_hash]
+
+
+LATE = {"executor": {"kind": "process", "workers": 2}}
+
+
+def test_with_a_second_worker_one_question_stays_under_way_and_its_walker_is_held(tmp_path):
+    with make_asker(tmp_path, **LATE) as here:
+        structures = [copper(7), copper(8), copper(9)]
+        here.asker.queue.take_queries(walk_asking(*structures), EAGER)
+        answered = here.asker.ask(here.learner, 3)
+        assert (answered.calls, answered.queries, answered.under_way) == (2, 2, 1)
+        (last,) = here.asker.desk.under_way
+        assert answered.held == (last.walker,)
+        assert here.learner.n_labels == 6
+        # It is not asked about a second time, neither by a walker nor by chance.
+        here.asker.queue.take_queries(walk_asking(last.structure), EAGER)
+        assert here.asker.queue.n_queries == 0
+        here.asker.queue.draw_audits(walk_asking(samples=(last.structure,)), 1)
+        answered = here.asker.ask(here.learner, 3)
+        assert (answered.calls, answered.under_way) == (0, 1)
+        answered = here.asker.receive(here.learner)
+        assert (answered.calls, answered.queries, answered.under_way, answered.held) == (1, 1, 0, ())
+        assert here.learner.n_labels == len(here.store.labels_in_order()) == 7
+
+
+@pytest.mark.parametrize("strategy", ["information", "uncertainty", "d-optimal", "farthest"])
+def test_questions_under_way_count_as_answered_where_the_next_is_chosen(tmp_path, strategy):
+    def chosen(folder, under_way):
+        with make_asker(folder, acquisition={"strategy": strategy}, **LATE) as here:
+            if under_way:
+                here.asker.queue.take_queries(walk_asking(copper(21, 0.35)), EAGER)
+                assert here.asker.ask(here.learner, 1).under_way == 1
+            twin = copper(21, 0.35).with_positions(copper(21, 0.35).positions + 1e-4)
+            here.asker.queue.take_queries(walk_asking(twin, copper(22, 0.2)), EAGER)
+            (one,) = here.asker.queue.pop_queries(here.learner, 1)
+            return one.walker
+
+    assert chosen(tmp_path / "alone", under_way=False) == 0
+    assert chosen(tmp_path / "beside", under_way=True) == 1

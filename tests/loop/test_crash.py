@@ -50,10 +50,10 @@ class CountedMorse(Counted, morse.MorsePotential):
     """Morse atoms."""
 
 
-def counted(path: Path, seed: int, name: str, options: dict[str, float]):
+def counted(path: Path, seed: int, name: str, options: dict[str, float], **changes):
     ledger = {"ledger": str(path.parent / "ledger.txt")}
     oracle = {"name": "ase", "calculator": f"{__name__}.{name}", "options": {**options, **ledger}}
-    return make_config(path, oracle=oracle, seed=seed)
+    return make_config(path, oracle=oracle, seed=seed, **changes)
 
 
 def usual(folder: Path, seed: int):
@@ -63,6 +63,12 @@ def usual(folder: Path, seed: int):
 def tight(folder: Path, seed: int):
     """Labels that come nearer and nearer, so that the core repulsion is drawn in again and again."""
     return counted(tight_cluster(folder), seed, "CountedMorse", MORSE)
+
+
+def parallel(folder: Path, seed: int):
+    """Three workers, so that questions are under way while walkers go on."""
+    three = {"executor": {"kind": "process", "workers": 3}, "explore": {"walkers": 4}}
+    return counted(cluster(folder), seed, "CountedEMT", {}, **three)
 
 
 def asked(folder: Path) -> Counter[str]:
@@ -100,12 +106,12 @@ def attempt(config, folder: Path, seconds: float | None) -> bool:
     return not os.WIFSIGNALED(status)
 
 
-def killed_run(config, folder: Path, rng: np.random.Generator, kills: int) -> int:
+def killed_run(config, folder: Path, rng: np.random.Generator, kills: int, longest: float) -> int:
     """Kill up to `kills` times, then let it end; returns how often it was killed. Checks the ledger on the way."""
     done = 0
     for _ in range(kills):
         durable, before = known(folder), asked(folder)
-        finished = attempt(config, folder, float(rng.uniform(0.02, 0.3)))
+        finished = attempt(config, folder, float(rng.uniform(0.02, longest)))
         done += not finished
         again = {structure for structure in durable if asked(folder)[structure] > before[structure]}
         # Each invocation makes one call on the start structure, to see what the calculator can do.
@@ -142,7 +148,8 @@ def shortest(structure: Structure) -> float:
     return float(shortest_distances([structure], ("Cu",), 3.0)[0, 0])
 
 
-def torture(tmp_path: Path, at_least: int, configure=usual) -> None:
+def torture(tmp_path: Path, at_least: int, configure=usual, longest: float = 0.3) -> None:
+    """Kill runs within `longest` seconds of their start, again and again."""
     rng = np.random.default_rng(11)
     total = 0
     for seed in range(1, 400):
@@ -150,7 +157,7 @@ def torture(tmp_path: Path, at_least: int, configure=usual) -> None:
         for folder in (calm, killed):
             folder.mkdir()
         attempt(configure(calm, seed), calm, None)
-        total += killed_run(configure(killed, seed), killed, rng, kills=30)
+        total += killed_run(configure(killed, seed), killed, rng, 30, longest)
         assert labels_in_order(killed) == labels_in_order(calm)
         assert same_model(calm / "run" / "model", killed / "run" / "model")
         with SqliteStore.read(calm / "run") as one, SqliteStore.read(killed / "run") as two:
@@ -173,6 +180,11 @@ def test_nor_do_kills_while_labels_draw_the_repulsion_in(tmp_path):
     with SqliteStore.read(tmp_path / "killed1" / "run") as store:
         nearest = [shortest(record.structure) for record in store.labels_in_order()]
     assert outer == min(nearest) < min(nearest[:4])  # a label nearer than all seeds
+
+
+@pytest.mark.endurance
+def test_sixty_kills_while_questions_are_under_way(tmp_path):
+    torture(tmp_path, 60, parallel, longest=4.0)
 
 
 @pytest.mark.endurance

@@ -1,8 +1,12 @@
 """The oracle's desk: everything recorded, nothing asked twice, nothing broken asked again."""
 
+import threading
+import time
+
 import numpy as np
 import pytest
 from ase.cluster import Octahedron
+from pools import HeldPool
 from runs import EMT
 
 from thalweg.errors import OracleError
@@ -76,7 +80,14 @@ def test_a_label_is_durable_with_its_question_and_what_was_predicted(store):
         1,
         {"text": "why"},
     )
-    assert set(asked.prediction) == {"energy", "forces", "forces_deviation", "forces_bound", "novelty"}
+    assert set(asked.prediction) == {
+        "energy",
+        "energy_uncertainty",
+        "forces",
+        "forces_deviation",
+        "forces_bound",
+        "novelty",
+    }
     assert np.array_equal(asked.prediction["forces"], prediction.forces)
     assert desk.has_label(copper())
     assert desk.is_settled(copper())
@@ -162,6 +173,69 @@ def test_as_many_questions_as_there_are_workers_are_under_way_at_once(store):
     assert pool.labels_then == [0, 0, 1, 2, 3]
     assert len(replies) == 5
     assert desk.ask([]) == []
+
+
+def say(k):
+    """What a model says of copper(k)."""
+    n = len(copper())
+    return Prediction(1.5 + k, np.full((n, 3), 0.1 / 3), None, 0.1, np.full(n, 0.01), np.full(n, 0.02), None)
+
+
+def asking(k):
+    reason = {"where": f"walker {k}", "walker": k, "text": "why"}
+    return Question(QuestionKind.QUERY, copper(k), 1, f"walker {k}", k, reason, say(k))
+
+
+def test_answers_are_received_in_the_order_of_asking_and_durable_as_they_come(store):
+    pool = HeldPool()
+    desk = Desk(store, Labeller(EMT, pool), set())
+    for k in range(3):
+        desk.put(asking(k))
+    assert [question.walker for question in desk.under_way] == [0, 1, 2]
+    assert desk.is_under_way(copper(1))
+    pool.give(1)
+    desk.keep()
+    (kept,) = store.all_labels()
+    assert kept.structure.content_hash == copper(1).content_hash
+    assert kept.sequence is None
+    assert not desk.has_label(copper(1))
+    giver = threading.Timer(0.05, lambda: (pool.give(1), time.sleep(0.2), pool.give(0)))
+    giver.start()
+    assert desk.receive().question.walker == 0
+    giver.join()
+    # The last came while the first was awaited: durable before its turn, too.
+    assert {record.sequence for record in store.all_labels()} == {1, None}
+    assert len(store.all_labels()) == 3
+    assert [desk.receive().question.walker for _ in range(2)] == [1, 2]
+    assert [record.structure.content_hash for record in store.labels_in_order()] == [
+        copper(k).content_hash for k in range(3)
+    ]
+    assert desk.under_way == ()
+    assert not desk.is_under_way(copper(1))
+
+
+def test_what_was_under_way_is_put_again_as_it_was_and_what_had_come_is_not_computed_again(store):
+    pool = HeldPool()
+    desk = Desk(store, Labeller(EMT, pool), set())
+    for k in range(2):
+        desk.put(asking(k))
+    pool.give(1)
+    desk.keep()
+    again = HeldPool()
+    resumed = Desk(store, Labeller(EMT, again), set())
+    resumed.put_again(desk.under_way_ids)
+    assert len(again.waiting) == 1
+    again.give()
+    replies = [resumed.receive() for _ in range(2)]
+    for k, reply in enumerate(replies):
+        put = reply.question
+        assert (put.kind, put.iteration, put.where, put.walker) == (QuestionKind.QUERY, 1, f"walker {k}", k)
+        assert put.structure.content_hash == copper(k).content_hash
+        assert put.prediction.energy == say(k).energy
+        assert np.array_equal(put.prediction.forces, say(k).forces)
+        assert np.array_equal(put.prediction.forces_bound, say(k).forces_bound)
+        assert (put.prediction.energy_uncertainty, put.prediction.stress) == (0.1, None)
+    assert [reply.calls for reply in replies] == [1, 1]
 
 
 class Atoms:

@@ -29,18 +29,18 @@ from thalweg.loop.gate import Answer
 ACTION = Explore(block_fs=100.0, limit=0.2, break_limit=0.6)
 
 
-def walk_over(monkeypatch, results, taught, action=ACTION):
+def walk_over(monkeypatch, results, taught, action=ACTION, walkers=None):
     """`walk` with the core's part replaced by finished blocks; also what the core was given."""
     given = SimpleNamespace()
 
     def advance(field, walkers, n_steps, settings, limits, n_threads):
-        given.n_steps, given.settings, given.limits = n_steps, settings, limits
+        given.walkers, given.n_steps, given.settings, given.limits = walkers, n_steps, settings, limits
         return results
 
     monkeypatch.setattr(exploration, "advance", advance)
     walk = exploration.walk(
         SimpleNamespace(elements=("Cu",)),
-        [walker_at(moment(0), k) for k in range(len(results))],
+        walkers or [walker_at(moment(0), k) for k in range(len(results))],
         action,
         SimpleNamespace(bounds=SimpleNamespace(lines=lambda numbers: (np.array([2.0]), np.array([0.01])))),
         MdSettings(timestep_fs=2.0, record_stride=100),
@@ -113,7 +113,7 @@ def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
         block([moment(2, 0.55)], event=Event.TOO_HOT),
     ]
     homes = [walker_at(moment(0), k) for k in range(4)]
-    walkers, trusted = next_walkers(walk_of(*results), homes, np.random.default_rng(0))
+    walkers, trusted = next_walkers(walk_of(*results), homes, homes, np.random.default_rng(0))
     assert walkers[0] is trusted[0] is results[0].state
     assert walkers[1] is results[1].state
     assert walkers[2].structure.content_hash == moment(1).structure.content_hash
@@ -122,10 +122,27 @@ def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
     assert walkers[3].reference_energy == homes[3].reference_energy
 
 
+def test_a_walker_that_is_held_stands_and_the_others_keep_their_names(monkeypatch):
+    results = [block([moment(1), moment(2)]), block([moment(1), moment(2, 0.4)])]
+    walkers = [walker_at(moment(0), k) for k in range(3)]
+    action = dataclasses.replace(ACTION, held=(1,))
+    walk, given = walk_over(monkeypatch, results, taught={2: 0.5}, action=action, walkers=walkers)
+    assert [walker.walker_id for walker in given.walkers] == [0, 2]
+    assert [one.bound_break for one in given.limits] == [0.6, pytest.approx(SLACK * 0.5)]
+    assert [judgement.walker for judgement in walk.judgements] == [0, 2]
+    assert (walk.result_of(0), walk.result_of(1), walk.result_of(2)) == (results[0], None, results[1])
+    after, homes = next_walkers(walk, walkers, walkers, np.random.default_rng(0))
+    assert after == [results[0].state, walkers[1], results[1].state]
+    assert homes == [results[0].state, walkers[1], walkers[2]]
+    drawn = draw_audits(walk, 2, np.random.default_rng(0))
+    assert sorted(walker for walker, _ in drawn) == [0, 2]
+
+
 def test_a_walker_that_could_not_leave_its_home_measures_its_energy_anew():
     walk = walk_of(standing())
     rejected = Walk(walk.results, (exploration.Judgement(0, Answer.REJECT, walk.judgements[0].reason),))
-    walkers, _ = next_walkers(rejected, [walker_at(moment(0))], np.random.default_rng(0))
+    start = [walker_at(moment(0))]
+    walkers, _ = next_walkers(rejected, start, start, np.random.default_rng(0))
     assert walkers[0].reference_energy is None
 
 
@@ -146,7 +163,7 @@ def test_audits_are_spread_over_walkers_and_even_over_time():
 def test_audits_beyond_the_number_of_walkers_go_round_and_walkers_without_samples_give_none():
     full = block([moment(1), moment(2)])
     empty = dataclasses.replace(full, samples=frames([]))
-    drawn = draw_audits(Walk((full, empty), ()), 4, np.random.default_rng(0))
+    drawn = draw_audits(walk_of(full, empty), 4, np.random.default_rng(0))
     assert [walker for walker, _ in drawn] == [0, 0]
     assert draw_audits(walk_of(full), 0, np.random.default_rng(0)) == []
 

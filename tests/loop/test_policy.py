@@ -16,6 +16,7 @@ from thalweg.loop.events import (
     Explore,
     LabelSeeds,
     OutOfTime,
+    Receive,
     SeedsAnswered,
     Started,
     Stop,
@@ -199,6 +200,82 @@ def test_calls_kept_back_for_a_certificate_do_not_hold_a_walker_that_cannot_move
     stuck = decide(state, BlockEnded((0.0, 100.0), 2), rules)[1]
     assert moving == (DrawAudits(2), Ask(0))
     assert stuck == (DrawAudits(2), Ask(1))
+
+
+WALKING = PolicyState(
+    phase=Phase.EXPLORE,
+    calls=20,
+    n_labels=20,
+    walked_fs=(1000.0,) * 4,
+    block_fs=100.0,
+    force_scale=1.2,
+)
+
+
+def put(under_way, held, calls=0):
+    return Answered(calls, 0, calls, (), force_scale=1.2, under_way=under_way, held=held)
+
+
+def test_walkers_that_have_not_asked_go_on_while_questions_are_under_way():
+    state, actions = decide(WALKING, put(3, held=(0, 2)), RULES)
+    assert actions == (Checkpoint(), Explore(100.0, 0.3, 1.2, held=(0, 2)))
+    assert state.calls_left(RULES) == RULES.oracle_calls - 23
+    # They meet nothing: the same again, without waiting.
+    state, actions = decide(state, BlockEnded((0.0, 100.0, 0.0, 100.0), 0), RULES)
+    assert actions[-1].held == (0, 2)
+    # One meets something: what is under way is not granted a second time.
+    tight = dataclasses.replace(RULES, oracle_calls=25, batch=5)
+    assert decide(state, BlockEnded((0.0, 100.0, 0.0, 100.0), 1), tight)[1][-1] == Ask(2)
+
+
+@pytest.mark.parametrize(
+    ("change", "held"),
+    [
+        ({}, (0, 1, 2, 3)),  # all have asked
+        ({"walked_fs": (1000.0, 5000.0, 6000.0, 5000.0)}, (0,)),  # the others have arrived
+        ({"calls": RULES.oracle_calls - 2}, (0,)),  # nobody could ask
+        ({"stalled": 1}, (0,)),  # nobody has moved
+        ({"handed": 1}, (0,)),  # something comes first
+    ],
+)
+def test_where_no_walker_can_go_on_an_answer_is_awaited(change, held):
+    state = dataclasses.replace(WALKING, **change)
+    assert decide(state, put(2, held), RULES)[1] == (Receive(),)
+    assert Receive() not in decide(state, put(0, ()), RULES)[1]
+
+
+def test_a_run_ends_when_what_is_under_way_is_answered():
+    rules = dataclasses.replace(RULES, time_fs=500.0)
+    certified = play(rules, lambda n: 0.999, questions=lambda n: 0)[0][-1]
+    reopened = dataclasses.replace(certified, verdict=None, phase=Phase.PATROL, walked_fs=(400.0,) * 4)
+    state, actions = decide(reopened, put(2, (1,)), rules)
+    assert isinstance(actions[-1], Explore)
+    state, actions = decide(state, BlockEnded((100.0, 0.0, 100.0, 100.0), 0), rules)
+    assert actions == (Receive(),)
+    state, actions = decide(state, put(1, (), calls=1), rules)
+    assert actions == (Checkpoint(), Explore(state.block_fs, actions[-1].limit, actions[-1].break_limit))
+    state, actions = decide(state, BlockEnded((100.0,) * 4, 0), rules)
+    assert actions == (Receive(),)
+    state, actions = decide(state, put(0, (), calls=1), rules)
+    assert isinstance(actions[-1], Stop)
+    assert state.calls == reopened.calls + 2
+
+
+def test_a_walker_that_is_held_is_not_one_that_cannot_move():
+    rules = dataclasses.replace(RULES, oracle_calls=60, walkers=2, batch=3)
+    audits = tuple(AuditRecord(30, (0.05,) * 9, (0.2,) * 9) for _ in range(3))
+    state = PolicyState(
+        phase=Phase.CERTIFY,
+        calls=50,
+        n_labels=50,
+        walked_fs=(1000.0,) * 2,
+        block_fs=100.0,
+        audits=audits,
+        under_way=1,
+        held=(0,),
+    )
+    assert decide(state, BlockEnded((0.0, 100.0), 1), rules)[1] == (DrawAudits(1), Ask(0))
+    assert decide(state, BlockEnded((0.0, 0.0), 1), rules)[1] == (DrawAudits(1), Ask(1))
 
 
 def test_a_run_out_of_time_before_its_first_label_begins_again_with_the_seeds():

@@ -107,6 +107,16 @@ def test_before_the_first_audit_there_is_nothing_to_say_of_audits(standing, tmp_
     json.dumps(data, allow_nan=False)
 
 
+def test_a_walker_whose_question_is_under_way_waits_and_has_no_block(standing):
+    setup, state, watch = standing
+    state.policy = dataclasses.replace(state.policy, held=(1,))
+    walk = walk_of(block([moment(1, 0.15)]))
+    assert [(w.state, w.bound) for w in make_progress(setup, state, walk, watch).walkers] == [
+        ("done", 0.15),
+        ("waiting", None),
+    ]
+
+
 def test_the_standing_of_walkers_and_audits(standing):
     walk = walk_of(block([moment(1, 0.15)]), block([moment(1, 0.1), moment(2, 0.31)]))
     progress = make_progress(standing[0], standing[1], walk, standing[2])

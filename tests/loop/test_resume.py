@@ -1,46 +1,12 @@
 """Interrupted just before each checkpoint, a run goes the way of one that never was."""
 
-from pathlib import Path
-
 import pytest
+from resuming import Interrupted, interrupt, learned, told
 from runs import EMT, cluster, make_config, same_model
 
-from thalweg.loop import runner
 from thalweg.loop.runner import run
-from thalweg.store import SqliteStore
 
 FAILING = {"name": "faulty", "inner": EMT, "rates": {"unconverged": 0.15, "crash": 0.15, "nan": 0.15}}
-
-
-class Interrupted(Exception):  # noqa: N818 - an event, not a fault of this program
-    """In place of a kill."""
-
-
-def interrupt(patch: pytest.MonkeyPatch, at: int) -> None:
-    """Let the `at`-th checkpoint of the next invocation fail."""
-    keep, seen = runner._Run._checkpoint, [0]
-
-    def checkpoint(one):
-        seen[0] += 1
-        if seen[0] == at:
-            raise Interrupted
-        keep(one)
-
-    patch.setattr(runner._Run, "_checkpoint", checkpoint)
-
-
-def told(folder: Path) -> list[str]:
-    with SqliteStore.read(folder) as store:
-        return [
-            event.text.split("; learned")[0]
-            for event in store.events()
-            if event.kind in ("query", "audit", "failure", "backtrack", "reject", "stop")
-        ]
-
-
-def learned(folder: Path) -> list[tuple[str, float]]:
-    with SqliteStore.read(folder) as store:
-        return [(record.structure.content_hash, record.label.energy) for record in store.labels_in_order()]
 
 
 def test_what_is_set_aside_after_a_checkpoint_is_set_aside_again_and_its_calls_count_again(tmp_path):

@@ -32,6 +32,8 @@ def full_state():
             phase=Phase.PATROL,
             calls=12,
             walked_fs=(THIRD, 2.0),
+            under_way=2,
+            held=(1, 3),
             audits=(AuditRecord(8, (THIRD,), (0.2,), energy_error=-THIRD),),
             certification=Certification(certificate=certificate),
             verdict=Verdict(True, StopReason.TARGET, "target reached", {"lower_bound": THIRD}),
@@ -43,6 +45,7 @@ def full_state():
         tunings=[Tuning(8, (THIRD, -1e-300))],
         n_first=8,
         set_aside={"b", "a"},
+        under_way=[7, 5],
         md_steps=123456,
         timing=Timing(THIRD, 2.0, 3.0, 40.0),
     )
@@ -57,6 +60,7 @@ def test_a_state_survives_json_exactly():
     assert again.tunings == state.tunings
     assert again.timing == state.timing
     assert again.set_aside == {"a", "b"}
+    assert again.under_way == [7, 5]
     assert again.walkers[0].velocities.tobytes() == state.walkers[0].velocities.tobytes()
     assert again.calibration.bounds.lines((29,))[0] == state.calibration.bounds.lines((29,))[0]
 

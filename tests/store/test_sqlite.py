@@ -42,6 +42,19 @@ def test_a_label_is_stored_once_per_structure_and_oracle(store):
     assert store.commit_label(structure(0), other, kind="query", iteration=0) == 2
 
 
+def test_a_label_kept_before_its_turn_is_durable_and_gets_its_place_when_committed(tmp_path):
+    with SqliteStore.open(tmp_path) as store:
+        store.keep_label(structure(0), label(0), kind="query", iteration=3)
+    with SqliteStore.open(tmp_path) as store:
+        assert store.find_label(structure(0).content_hash, ORACLE).energy == label(0).energy
+        assert not store.is_learned(structure(0).content_hash, ORACLE)
+        assert store.labels_in_order() == []
+        assert store.commit_label(structure(1), label(1), kind="query", iteration=3) == 1
+        assert store.commit_label(structure(0), label(0), kind="query", iteration=3) == 2
+        store.keep_label(structure(0), label(0), kind="query", iteration=3)
+        assert [record.sequence for record in store.labels_in_order()] == [1, 2]
+
+
 def test_what_is_not_finite_never_becomes_a_label(store):
     bad = Label(1.0, np.full((3, 3), np.nan), oracle=ORACLE)
     with pytest.raises(InputError, match="finite"):

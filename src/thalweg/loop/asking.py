@@ -124,16 +124,26 @@ class Asker:
     def ask(self, learner: Learner, n: int) -> Answered:
         """Ask all audits, then queries for up to `n` calls, scored anew after every answer; the rest is withdrawn.
 
-        Attempts that fail count as calls; a question that was begun is brought to its end.
+        Attempts that fail count as calls; a question that was begun is brought to its end. Fewer questions than
+        there are workers stay under way.
         """
         tally = _Tally()
         audits = [self._question(learner, one, QuestionKind.AUDIT) for one in self.queue.pop_audits()]
-        self._put(learner, audits, tally)
+        for audit in audits:
+            self._put(audit)
+            self._make_room(learner, tally)
         while n > 0 and self.queue.n_queries:
-            chosen = self.queue.pop_queries(learner, min(n, self.width))
-            queries = [self._question(learner, one, QuestionKind.QUERY) for one in chosen]
-            n -= sum(reply.calls for reply in self._put(learner, queries, tally))
+            chosen = self.queue.pop_queries(learner, min(n, self.width - len(self.desk.under_way)))
+            for query in [self._question(learner, one, QuestionKind.QUERY) for one in chosen]:
+                self._put(query)
+            n -= len(chosen) + self._make_room(learner, tally)
         self.queue.withdraw()
+        return self._answered(learner, tally)
+
+    def receive(self, learner: Learner) -> Answered:
+        """Wait for the answer to the question that was put first, and learn it."""
+        tally = _Tally()
+        self._receive(learner, tally)
         return self._answered(learner, tally)
 
     def ask_handed(self, learner: Learner, n: int) -> Answered:
@@ -142,30 +152,55 @@ class Asker:
         while waiting and tally.calls < n:
             width = min(self.width, n - tally.calls)
             batch, waiting = [self._handed(learner, one) for one in waiting[:width]], waiting[width:]
-            self._put(learner, batch, tally)
+            for question in batch:
+                self._put(question)
+            for _ in batch:
+                self._receive(learner, tally)
         return dataclasses.replace(self._answered(learner, tally), waiting=len(waiting))
 
-    def _put(self, learner: Learner, batch: Sequence[Question], tally: _Tally) -> list[Reply]:
-        """Put questions side by side, learn what comes back in their order, and add it up."""
+    def _put(self, question: Question) -> None:
         with self.stopwatch("oracle"):
-            replies = self.desk.ask(batch, width=self.width)
-        for reply in replies:
-            call = self.state.policy.calls + tally.calls + 1
-            tally.calls += reply.calls
-            tally.failed += len(reply.failures)
-            self.tell.failures(reply, call)
-            if reply.label is None:
-                continue
-            record = self._learn(learner, reply.question, reply.label, call + reply.calls - 1)
-            if reply.question.kind is QuestionKind.AUDIT:
-                tally.records.append(record)
-            else:
-                tally.learned += 1
-        return replies
+            self.desk.put(question)
+
+    def _make_room(self, learner: Learner, tally: _Tally) -> int:
+        """Receive until a worker is free; returns the calls that queries cost beyond one each."""
+        extra = 0
+        while len(self.desk.under_way) >= self.width:
+            reply = self._receive(learner, tally)
+            if reply.question.kind is QuestionKind.QUERY:
+                extra += reply.calls - 1
+        return extra
+
+    def _receive(self, learner: Learner, tally: _Tally) -> Reply:
+        """Take the answer whose turn it is, learn it, and add it up."""
+        with self.stopwatch("oracle"):
+            reply = self.desk.receive()
+        call = self.state.policy.calls + tally.calls + 1
+        tally.calls += reply.calls
+        tally.failed += len(reply.failures)
+        self.tell.failures(reply, call)
+        if reply.label is None:
+            return reply
+        record = self._learn(learner, reply.question, reply.label, call + reply.calls - 1)
+        if reply.question.kind is QuestionKind.AUDIT:
+            tally.records.append(record)
+        else:
+            tally.learned += 1
+        return reply
 
     def _answered(self, learner: Learner, tally: _Tally) -> Answered:
         self.state.tunings = learner.tunings
-        return Answered(tally.calls, tally.failed, tally.learned, tuple(tally.records), learner.force_scale)
+        under_way = self.desk.under_way
+        asking = {q.walker for q in under_way if q.kind is QuestionKind.QUERY and q.walker is not None}
+        return Answered(
+            calls=tally.calls,
+            failed=tally.failed,
+            queries=tally.learned,
+            audits=tuple(tally.records),
+            force_scale=learner.force_scale,
+            under_way=len(under_way),
+            held=tuple(sorted(asking)),
+        )
 
     def _handed(self, learner: Learner, stored: StoredQuestion) -> Question:
         """The question as it was handed in, with what the present model says of it."""
@@ -184,6 +219,7 @@ class Asker:
             "walker": queued.walker,
             "time": queued.moment.time_fs / 1000.0,
             "temperature": queued.temperature,
+            "where": queued.where,
         }
         iteration = self.state.policy.iteration
         return Question(kind, structure, iteration, queued.where, queued.walker, reason, prediction)

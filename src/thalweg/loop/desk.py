@@ -7,8 +7,8 @@ what it had asked before it was killed therefore counts the same calls, and make
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,8 @@ class Desk:
         self._labeller = labeller
         self.fingerprint = labeller.oracle.fingerprint
         self._set_aside = set_aside
+        self._under_way: deque[_Asked] = deque()
+        self._kept: set[int] = set()
 
     @property
     def name(self) -> str:
@@ -107,18 +109,60 @@ class Desk:
         """The structure that a stored question is about."""
         return self._store.structure(question.structure_hash)
 
+    # --- questions under way ----------------------------------------------------------------------------
+
+    @property
+    def under_way(self) -> tuple[Question, ...]:
+        """Questions put and not yet received, in the order in which they will be."""
+        return tuple(one.question for one in self._under_way)
+
+    @property
+    def under_way_ids(self) -> list[int]:
+        """Their numbers in the store: what a checkpoint holds of them."""
+        return [one.id for one in self._under_way]
+
+    def is_under_way(self, structure: Structure) -> bool:
+        """Whether a question about this structure has been put and not yet received."""
+        return any(one.question.structure.content_hash == structure.content_hash for one in self._under_way)
+
+    def put(self, question: Question) -> None:
+        """Put a question to the oracle; `receive` gives what comes of it, in its turn."""
+        self._under_way.append(self._submit(question))
+
+    def put_again(self, ids: Iterable[int]) -> None:
+        """Put the questions that were under way at a checkpoint, in their order; no answer is computed twice."""
+        for number in ids:
+            stored = self._store.question(number)
+            self.put(_recalled(stored, self.structure_of(stored)))
+
+    def receive(self) -> Reply:
+        """What came of the question that was put first, whichever answer arrives first."""
+        first = self._under_way[0]
+        while first.future is not None and not first.future.done():
+            waiting = [one.future for one in self._under_way if one.future and not one.future.done()]
+            wait(waiting, return_when=FIRST_COMPLETED)
+            self.keep()
+        return self._receive(self._under_way.popleft())
+
+    def keep(self) -> None:
+        """Make labels durable that have arrived before their turn."""
+        for one in list(self._under_way)[1:]:
+            if one.id not in self._kept and one.future is not None and one.future.done():
+                self._kept.add(one.id)
+                if one.future.exception() is None and (label := one.future.result().label) is not None:
+                    self._store.keep_label(one.question.structure, label, **_origin(one))
+
     def ask(self, questions: Sequence[Question], *, width: int = 1) -> list[Reply]:
         """Put all questions to the oracle, `width` of them side by side; replies in the order of asking.
 
         No answer waits for a question that has not been put yet before it becomes durable.
         """
         replies: list[Reply] = []
-        asked: deque[_Asked] = deque()
         for question in questions:
-            if len(asked) == width:
-                replies.append(self._receive(asked.popleft()))
-            asked.append(self._submit(question))
-        return replies + [self._receive(one) for one in asked]
+            if len(self._under_way) == width:
+                replies.append(self.receive())
+            self.put(question)
+        return replies + [self.receive() for _ in range(len(self._under_way))]
 
     def _submit(self, question: Question) -> _Asked:
         question_id = self._store.add_question(
@@ -147,13 +191,7 @@ class Desk:
             self._store.set_state(question_id, TaskState.QUARANTINED)
             self._set_aside.add(question.structure.content_hash)
         else:
-            self._store.commit_label(
-                question.structure,
-                label,
-                kind=question.kind.value,
-                iteration=question.iteration,
-                question_id=question_id,
-            )
+            self._store.commit_label(question.structure, label, **_origin(asked))
         return Reply(question, question_id, label, failures, len(failures) + (label is not None))
 
 
@@ -176,11 +214,35 @@ def reference_energies(
     return {number: float(energy) for number, energy in energies.items() if energy is not None}
 
 
+def _origin(asked: _Asked) -> dict[str, Any]:
+    """What the store keeps of where a label comes from."""
+    question = asked.question
+    return {"kind": question.kind.value, "iteration": question.iteration, "question_id": asked.id}
+
+
+def _recalled(stored: StoredQuestion, structure: Structure) -> Question:
+    """A question as it was put by an earlier invocation."""
+    arrays = stored.prediction
+    prediction = Prediction(
+        energy=float(arrays["energy"]),
+        forces=arrays["forces"],
+        stress=arrays.get("stress"),
+        energy_uncertainty=float(arrays["energy_uncertainty"]),
+        forces_deviation=arrays["forces_deviation"],
+        forces_bound=arrays["forces_bound"],
+        novelty=arrays.get("novelty"),
+    )
+    reason = stored.reason
+    kind = QuestionKind(stored.kind)
+    return Question(kind, structure, stored.iteration, reason["where"], reason["walker"], reason, prediction)
+
+
 def _arrays(prediction: Prediction | None) -> dict[str, np.ndarray[Any, Any]]:
     if prediction is None:
         return {}
     arrays: dict[str, np.ndarray[Any, Any]] = {
         "energy": np.array(prediction.energy),
+        "energy_uncertainty": np.array(prediction.energy_uncertainty),
         "forces": prediction.forces,
         "forces_deviation": prediction.forces_deviation,
         "forces_bound": prediction.forces_bound,

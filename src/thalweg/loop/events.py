@@ -39,7 +39,10 @@ class SeedsAnswered:
 
 @dataclass(frozen=True)
 class BlockEnded:
-    """The free walkers advanced by one block: `advanced_fs` each, and `questions` now stand in the queue."""
+    """The free walkers advanced by one block, and `questions` now stand in the queue.
+
+    `advanced_fs` has all walkers; those that are held have not moved.
+    """
 
     advanced_fs: tuple[float, ...]
     questions: int
@@ -51,7 +54,8 @@ class Answered:
 
     `calls` counts every call, audits and failures included; `audits` are the audits among them, scored;
     `force_scale` is the rms atomic force of all labels by now, eV/Å; `waiting` the structures handed in that still
-    wait, None where this was about others.
+    wait, None where this was about others. `under_way` questions have been put and not answered; the walkers `held`
+    stand where some of these were raised.
     """
 
     calls: int
@@ -60,6 +64,8 @@ class Answered:
     audits: tuple[AuditRecord, ...]
     force_scale: float
     waiting: int | None = None
+    under_way: int = 0
+    held: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -80,11 +86,12 @@ class LabelSeeds:
 
 @dataclass(frozen=True)
 class Explore:
-    """Advance every free walker by `block_fs` and judge it at every step; limits are error bounds in eV/Å."""
+    """Advance every walker but those `held` by `block_fs`, judged at every step; limits are error bounds in eV/Å."""
 
     block_fs: float
     limit: float
     break_limit: float
+    held: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,10 +105,16 @@ class DrawAudits:
 class Ask:
     """Put all queued audits and the `n` best-scored queries to the oracle; withdraw the queries left over.
 
-    A withdrawn question is not lost: the walker goes on, and asks again where it is uncertain again.
+    A withdrawn question is not lost: the walker goes on, and asks again where it is uncertain again. With several
+    workers some of the last questions stay under way.
     """
 
     n: int
+
+
+@dataclass(frozen=True)
+class Receive:
+    """Wait for the question under way that was put first, and learn its answer."""
 
 
 @dataclass(frozen=True)
@@ -123,4 +136,4 @@ class Stop:
     verdict: Verdict
 
 
-Action = LabelSeeds | Explore | DrawAudits | Ask | AskHanded | Checkpoint | Stop
+Action = LabelSeeds | Explore | DrawAudits | Ask | Receive | AskHanded | Checkpoint | Stop

@@ -31,10 +31,17 @@ SPIKE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """What a block brought: results and judgements, one per walker."""
+    """What a block brought: results and judgements, one for each walker that was free to go."""
 
     results: tuple[BlockResult, ...]
     judgements: tuple[Judgement, ...]
+
+    def result_of(self, walker: int) -> BlockResult | None:
+        """The block of this walker; None where it was held."""
+        for judgement, result in zip(self.judgements, self.results, strict=True):
+            if judgement.walker == walker:
+                return result
+        return None
 
     @property
     def steps(self) -> int:
@@ -57,7 +64,7 @@ def walk(
     taught: Mapping[int, float],
     n_threads: int,
 ) -> Walk:
-    """Advance every walker by one block, each until its own break, and judge what was met.
+    """Advance every walker that is not held by one block, each until its own break, and judge what was met.
 
     `taught` names walkers that stand where asking again would teach nothing, since the structure is learned or the
     oracle cannot answer it, with their bound there (eV/Å). Where that is still above the break limit, such a walker
@@ -66,6 +73,7 @@ def walk(
     numbers = numbers_of(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
     limits = gate_limits(action)
+    free = {k: walker for k, walker in enumerate(walkers) if k not in action.held}
     core = [
         CoreLimits(
             bound_label=limits.label,
@@ -76,16 +84,16 @@ def walk(
             species_factor=tuple(factors),
             species_floor=tuple(floors),
         )
-        for k, walker in enumerate(walkers)
+        for k, walker in free.items()
     ]
     n_steps = max(1, round(action.block_fs / settings.timestep_fs))
     # Samples for audits come from every block, short ones too.
     stride = max(1, min(settings.record_stride, n_steps // 4))
     settings = dataclasses.replace(settings, record_stride=stride)
-    results = advance(field, walkers, n_steps, settings, core, n_threads=n_threads)
+    results = advance(field, list(free.values()), n_steps, settings, core, n_threads=n_threads)
     judgements = tuple(
         _judge(k, result, limits, stands_still=k in taught and not result.n_steps)
-        for k, result in enumerate(results)
+        for k, result in zip(free, results, strict=True)
     )
     return Walk(tuple(results), judgements)
 
@@ -117,15 +125,15 @@ def at_random(walk: Walk, rng: np.random.Generator) -> Walk:
 
 
 def next_walkers(
-    walk: Walk, homes: Sequence[WalkerState], rng: np.random.Generator
+    walk: Walk, walkers: Sequence[WalkerState], homes: Sequence[WalkerState], rng: np.random.Generator
 ) -> tuple[list[WalkerState], list[WalkerState]]:
-    """Where each walker goes on from, and where each was last trusted.
+    """Where each walker goes on from, and where each was last trusted; one that was held stands where it stood.
 
     After backtrack it goes on from the sane moment; after reject from its home, with fresh velocities.
     """
-    walkers, trusted = [], []
-    for judgement, result, last_home in zip(walk.judgements, walk.results, homes, strict=True):
-        state, home = result.state, last_home
+    standing, trusted = list(walkers), list(homes)
+    for judgement, result in zip(walk.judgements, walk.results, strict=True):
+        state, home = result.state, homes[judgement.walker]
         match judgement.answer:
             case Answer.TRUST:
                 home = state
@@ -135,9 +143,8 @@ def next_walkers(
                 if not result.n_steps:  # its first energy may stem from a model that knew little
                     state = dataclasses.replace(state, reference_energy=None)
                 state = restart(state, home.structure, rng)
-        walkers.append(state)
-        trusted.append(home)
-    return walkers, trusted
+        standing[judgement.walker], trusted[judgement.walker] = state, home
+    return standing, trusted
 
 
 def step_back(state: WalkerState, moment: Snapshot) -> WalkerState:
@@ -161,14 +168,14 @@ def restart(state: WalkerState, structure: Structure, rng: np.random.Generator) 
 
 
 def draw_audits(walk: Walk, n: int, rng: np.random.Generator) -> list[tuple[int, Snapshot]]:
-    """`n` moments of the block at random, spread over as many walkers as there are: (walker, moment)."""
+    """`n` moments of the block at random, spread over the walkers that went: (walker, moment)."""
     order = [int(k) for k in rng.permutation(len(walk.results))]
     drawn = []
     for turn in range(n):
-        walker = order[turn % len(order)]
-        samples = walk.results[walker].samples
+        place = order[turn % len(order)]
+        samples = walk.results[place].samples
         if len(samples):
-            drawn.append((walker, samples[int(rng.integers(len(samples)))]))
+            drawn.append((walk.judgements[place].walker, samples[int(rng.integers(len(samples)))]))
     return drawn
 
 

@@ -1,16 +1,19 @@
 """What to do next: a pure function of the state and of what just happened. No clock, no I/O, no model.
 
-event            state                                     actions
-Started          no label yet                              LabelSeeds
-                 labels there                              Explore
-SeedsAnswered                                              Checkpoint, Explore
-BlockEnded       audits due by walked time                 DrawAudits, Ask
-                 questions in the queue                    Ask
-                 neither                                   as after Answered
-any of these     structures handed in, calls left          Checkpoint, AskHanded
-Answered         target certified and the time walked      Checkpoint, Stop
-                 budget spent, or no gain in sight         Checkpoint, Stop
-                 otherwise                                 Checkpoint, Explore
+    event            state                                     actions
+    Started          no label yet                              LabelSeeds
+                     labels there                              Explore
+    SeedsAnswered                                              Checkpoint, Explore
+    BlockEnded       audits due by walked time                 DrawAudits, Ask
+                     questions in the queue                    Ask
+                     neither                                   as after Answered
+    any of these     questions under way, no walker can go     Receive
+                     structures handed in, calls left          Checkpoint, AskHanded
+    Answered         target certified and the time walked      Checkpoint, Stop
+                     budget spent, or no gain in sight         Checkpoint, Stop
+                     otherwise                                 Checkpoint, Explore
+
+Phases, and the limits of the bound: policy_state.py.
 """
 
 from __future__ import annotations
@@ -31,6 +34,7 @@ from thalweg.loop.events import (
     Explore,
     LabelSeeds,
     OutOfTime,
+    Receive,
     SeedsAnswered,
     Started,
     Stop,
@@ -108,7 +112,7 @@ def retarget(
     if explore_changed:
         fresh = Certification(n_seen=len(state.audits), window_start=len(state.audits))
         walked = (0.0,) * rules.walkers if state.n_labels else ()
-        state = dataclasses.replace(state, certification=fresh, walked_fs=walked, quiet=0)
+        state = dataclasses.replace(state, certification=fresh, walked_fs=walked, quiet=0, held=())
     phase = _phase(state, rules) if state.n_labels else Phase.SEED
     return dataclasses.replace(state, phase=phase)
 
@@ -131,14 +135,14 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
         quiet=0 if event.questions else state.quiet + 1,
         stalled=state.stalled + 1 if sum(event.advanced_fs) == 0 else 0,
     )
-    left = rules.oracle_calls - state.calls
-    due = min(due, left)
+    left = state.calls_left(rules)
+    due = max(0, min(due, left))
     if due or event.questions:
         draw: tuple[Action, ...] = (DrawAudits(due),) if due else ()
         spare = left - due
         if state.phase is Phase.CERTIFY:
             # A walker that cannot move must be answered, or neither it nor the run would ever come to an end.
-            stuck = sum(advanced <= 0.0 for advanced in event.advanced_fs)
+            stuck = sum(advanced <= 0.0 for advanced in event.advanced_fs) - len(state.held)
             spare = min(spare, max(stuck, spare - _reserve(state, rules)))
         return state, (*draw, Ask(min(rules.batch, spare)))
     return _go_on(state, rules)
@@ -147,7 +151,7 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
 def _audits_due(state: PolicyState, advanced_fs: float, rules: Rules) -> tuple[int, float]:
     """Audits to draw from the block just walked, by walked time alone, and the time not yet audited."""
     if state.phase is Phase.CERTIFY:
-        return rules.walkers, 0.0
+        return rules.walkers - len(state.held), 0.0
     if state.phase is Phase.PATROL:
         return 0, 0.0
     planned = max(1.0, rules.audit_fraction * rules.oracle_calls)
@@ -183,6 +187,8 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
         stalled=0 if event.calls else state.stalled,
         quiet=0 if learn_until > state.learn_until else state.quiet,
         handed=state.handed if event.waiting is None else event.waiting,
+        under_way=event.under_way,
+        held=event.held,
         iteration=state.iteration + (event.waiting is not None),
         force_scale=event.force_scale,
         audits=audits,
@@ -198,8 +204,8 @@ def _phase(state: PolicyState, rules: Rules) -> Phase:
         return Phase.PATROL
     if walked and (state.n_labels >= state.learn_until or state.quiet >= QUIET):
         return Phase.CERTIFY
-    left = rules.oracle_calls - state.calls
-    return Phase.CERTIFY if state.audits and left <= _reserve(state, rules) else Phase.EXPLORE
+    short = state.calls_left(rules) <= _reserve(state, rules)
+    return Phase.CERTIFY if state.audits and short else Phase.EXPLORE
 
 
 def _reserve(state: PolicyState, rules: Rules) -> int:
@@ -227,6 +233,8 @@ def _enter(state: PolicyState, phase: Phase, rules: Rules) -> PolicyState:
 def _go_on(state: PolicyState, rules: Rules) -> Decision:
     """Stop, or walk another block."""
     state = _enter(state, _phase(state, rules), rules)
+    if state.under_way and not _can_go_on(state, rules):
+        return state, (Receive(),)
     if state.handed and state.calls < rules.oracle_calls:
         return state, (Checkpoint(), AskHanded(rules.oracle_calls - state.calls))
     walked = state.slowest_fs >= rules.time_fs
@@ -237,16 +245,32 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
     budget = Budget(rules.oracle_calls, state.calls)
     verdict = stopping.decide_stop(state.certification, state.audits, rules.target, budget, forecast)
     if verdict.stop and (walked or verdict.reason is not stopping.StopReason.TARGET):
-        return _stop(state, verdict)
+        return _end(state, verdict)
     if state.stalled > STALLED:
         message = "walkers cannot move: all stand where the model breaks down and the oracle gives no answer"
-        return _stop(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
+        return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
     if state.slowest_fs > PATIENCE * rules.time_fs:
         message = f"time spent: walkers went {PATIENCE:g} times as far as asked without a certificate"
-        return _stop(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
+        return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
     limit = label_limit(state, rules)
-    explore = Explore(state.block_fs, limit, break_limit(state, rules))
+    explore = Explore(state.block_fs, limit, break_limit(state, rules), state.held)
     return state, (Checkpoint(), explore)
+
+
+def _can_go_on(state: PolicyState, rules: Rules) -> bool:
+    """Whether walkers can go on while questions are under way: one is free, has moved, and has some way left to go.
+
+    A matter of counts and never of the clock, so that a run goes the same way however long its answers take.
+    """
+    if state.handed or state.stalled or state.calls_left(rules) <= 0:
+        return False
+    walking = (k for k, walked in enumerate(state.walked_fs) if walked < rules.time_fs)
+    return any(k not in state.held for k in walking)
+
+
+def _end(state: PolicyState, verdict: Verdict) -> Decision:
+    """Stop, once every question under way is answered: what has cost a call is learned."""
+    return (state, (Receive(),)) if state.under_way else _stop(state, verdict)
 
 
 def _stop(state: PolicyState, verdict: Verdict) -> Decision:

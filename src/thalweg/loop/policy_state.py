@@ -56,6 +56,7 @@ class PolicyState:
     force. No window of audits begins before `learn_until` labels, unless `quiet` blocks in a row have raised no
     question. `stalled` counts blocks in a row in which no walker moved and no call was made. `handed` structures
     from outside wait for their label; they come before any other question, whatever they leave of the budget.
+    `under_way` questions have been put and not answered, some of them raised by the walkers `held`.
     """
 
     phase: Phase = Phase.SEED
@@ -72,6 +73,8 @@ class PolicyState:
     quiet: int = 0
     stalled: int = 0
     handed: int = 0
+    under_way: int = 0
+    held: tuple[int, ...] = ()
     audits: tuple[AuditRecord, ...] = ()
     certification: Certification = field(default_factory=Certification)
     verdict: Verdict | None = None
@@ -93,11 +96,16 @@ class PolicyState:
                 **data,
                 "phase": Phase(data["phase"]),
                 "walked_fs": tuple(data["walked_fs"]),
+                "held": tuple(data.get("held", ())),
                 "audits": tuple(AuditRecord.from_json(a) for a in data["audits"]),
                 "certification": Certification.from_json(data["certification"]),
                 "verdict": None if verdict is None else Verdict.from_json(verdict),
             }
         )
+
+    def calls_left(self, rules: Rules) -> int:
+        """Calls of the budget that no question has taken yet."""
+        return rules.oracle_calls - self.calls - self.under_way
 
     @property
     def slowest_fs(self) -> float:

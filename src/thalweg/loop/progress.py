@@ -45,15 +45,16 @@ def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: 
 
 def _walker(setup: Setup, state: LoopState, walk: Walk | None, k: int) -> WalkerProgress:
     walked = state.policy.walked_fs[k] if k < len(state.policy.walked_fs) else 0.0
-    worst = None if walk is None else walk.results[k].worst
-    bound = None if worst is None else worst.bound_max
+    result = None if walk is None else walk.result_of(k)
+    bound = None if result is None or result.worst is None else result.worst.bound_max
+    doing = "done" if walked >= setup.rules.time_fs else "walking"
     return WalkerProgress(
         index=k,
         temperature=state.walkers[k].temperature,
         time=walked / 1000.0,
         time_total=setup.config.explore.time,
         bound=bound,
-        state="done" if walked >= setup.rules.time_fs else "walking",
+        state="waiting" if k in state.policy.held else doing,
     )
 
 
@@ -82,11 +83,11 @@ def _forecast(setup: Setup, state: LoopState) -> str:
 def walker_metrics(walk: Walk) -> list[dict[str, Any]]:
     """Each walker's block for the curves: time (ps), set and kinetic temperature (K), largest bound (eV/Å)."""
     rows = []
-    for k, result in enumerate(walk.results):
+    for judgement, result in zip(walk.judgements, walk.results, strict=True):
         worst = result.worst
         rows.append(
             {
-                "index": k,
+                "index": judgement.walker,
                 "temperature": result.state.temperature,
                 "time": result.state.time_fs / 1000.0,
                 "bound": None if worst is None else worst.bound_max,

@@ -17,6 +17,7 @@ from thalweg.loop.exploration import Walk, draw_audits
 from thalweg.loop.gate import Limits, Reason
 from thalweg.loop.learner import Learner
 from thalweg.loop.state import LoopState
+from thalweg.structure import Structure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -52,8 +53,8 @@ class Queue:
         """Queue what the gate wants labelled."""
         self._limits = limits
         self._queries = self._worth_asking(
-            Queued(j.walker, j.moment, j.reason, walk.results[j.walker].state.temperature)
-            for j in walk.judgements
+            Queued(j.walker, j.moment, j.reason, result.state.temperature)
+            for j, result in zip(walk.judgements, walk.results, strict=True)
             if j.moment is not None and j.reason is not None
         )
 
@@ -62,15 +63,16 @@ class Queue:
         drawn = draw_audits(walk, n, self.state.rng)
         reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn by the clock")
         self._audits = self._worth_asking(
-            Queued(walker, moment, reason, walk.results[walker].state.temperature) for walker, moment in drawn
+            Queued(walker, moment, reason, self.state.walkers[walker].temperature) for walker, moment in drawn
         )
 
     def _worth_asking(self, moments: Iterable[Queued]) -> list[Queued]:
-        """Each structure once, and none that asking again would teach nothing of."""
+        """Each structure once, and none that is being asked about or that asking again would teach nothing of."""
         by_hash: dict[str, Queued] = {}
         for queued in moments:
-            if not self.desk.is_settled(queued.moment.structure):
-                by_hash.setdefault(queued.moment.structure.content_hash, queued)
+            structure = queued.moment.structure
+            if not (self.desk.is_settled(structure) or self.desk.is_under_way(structure)):
+                by_hash.setdefault(structure.content_hash, queued)
         return list(by_hash.values())
 
     def pop_audits(self) -> list[Queued]:
@@ -86,8 +88,8 @@ class Queue:
         if not queries:
             self._queries = []
             return []
-        candidates = [self._candidate(learner, queued) for queued in queries]
-        context = Context(noise=max(learner.noise_forces, 1e-3))
+        candidates = [self._candidate(learner, queued.moment) for queued in queries]
+        context = Context(pending=self._pending(learner), noise=max(learner.noise_forces, 1e-3))
         choices = select_batch(candidates, n, strategy=self.strategy, rng=self.state.rng, context=context)
         indices = [choice.index for choice in choices]
         self._queries = [queued for k, queued in enumerate(queries) if k not in indices]
@@ -110,17 +112,29 @@ class Queue:
             reason = gate.reason_at(moment, self._limits)
         return dataclasses.replace(queued, moment=moment, reason=reason)
 
-    def _candidate(self, learner: Learner, queued: Queued) -> Candidate:
-        moment = queued.moment
-        structure = moment.structure
-        if self.strategy is Strategy.RANDOM:
-            return Candidate(bound=moment.bound_max or 0.0)
-        fingerprint = None
-        if self.strategy is Strategy.FARTHEST:
-            fingerprint = distance_fingerprint(structure, sorted({int(z) for z in structure.numbers}))
-        return Candidate(
+    def _candidate(self, learner: Learner, moment: Snapshot) -> Candidate:
+        return self._asking(
+            learner,
+            moment.structure,
             bound=moment.bound_max or 0.0,
-            rows=None if self.strategy is Strategy.FARTHEST else learner.force_rows(structure),
             novelty=(moment.novelty_max or 0.0) / self._limits.novelty_label,
-            fingerprint=fingerprint,
         )
+
+    def _pending(self, learner: Learner) -> tuple[Candidate, ...]:
+        """Questions under way count as answered: none is chosen that would teach the same."""
+        return tuple(
+            self._asking(learner, question.structure, bound=0.0, novelty=0.0)
+            for question in self.desk.under_way
+        )
+
+    def _asking(self, learner: Learner, structure: Structure, *, bound: float, novelty: float) -> Candidate:
+        """A structure with what the strategy needs to know of it."""
+        match self.strategy:
+            case Strategy.RANDOM:
+                return Candidate(bound=bound)
+            case Strategy.FARTHEST:
+                elements = sorted({int(z) for z in structure.numbers})
+                return Candidate(
+                    bound=bound, novelty=novelty, fingerprint=distance_fingerprint(structure, elements)
+                )
+        return Candidate(bound=bound, novelty=novelty, rows=learner.force_rows(structure))

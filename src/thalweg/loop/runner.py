@@ -8,6 +8,7 @@
     Explore      advance every walker by a block, judge it at every step                exploration.py, gate.py
     DrawAudits   pick random moments of that block
     Ask          score questions, put them to the oracle, learn the answers             asking.py
+    Receive      learn an answer that walkers did not wait for, until now               asking.py, desk.py
     AskHanded    the same for structures that were handed in from outside               asking.py, handing.py
     Checkpoint   state, conversation and numbers become durable in one transaction
     Stop         write the final model and summary
@@ -43,6 +44,7 @@ from thalweg.loop.events import (
     Explore,
     LabelSeeds,
     OutOfTime,
+    Receive,
     Started,
     Stop,
 )
@@ -149,6 +151,7 @@ class _Run:
                 self.learner = relearn(self.setup, self.state, self.store, self.asker.energies)
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
+        self.asker.desk.put_again(self.state.under_way)
         events: deque[Event] = deque([Started(self.n_handed)])
         while events:
             for action in self._decide(events.popleft()):
@@ -184,6 +187,8 @@ class _Run:
                 return self._explore(action)
             case Ask(n=n):
                 return self.asker.ask(self._learned(), n)
+            case Receive():
+                return self.asker.receive(self._learned())
             case AskHanded(n=n):
                 return self.asker.ask_handed(self._learned(), n)
             case DrawAudits(n=n):
@@ -214,7 +219,7 @@ class _Run:
         if self.setup.config.acquisition.strategy == "random":
             walk = exploration.at_random(walk, state.rng)
         before = [walker.time_fs for walker in state.walkers]
-        state.walkers, state.homes = exploration.next_walkers(walk, state.homes, state.rng)
+        state.walkers, state.homes = exploration.next_walkers(walk, state.walkers, state.homes, state.rng)
         state.md_steps += walk.steps
         self.walk = walk
         self.asker.tell.broken(state.policy.iteration, walk)
@@ -228,6 +233,8 @@ class _Run:
     def _checkpoint(self) -> None:
         state = self.state
         state.timing = self.stopwatch.timing
+        state.under_way = self.asker.desk.under_way_ids
+        self.asker.desk.keep()
         with self.store.transaction():
             self.journal.write()
             self.store.save_checkpoint(state.policy.iteration, state.to_json(), {})

@@ -26,7 +26,8 @@ class LoopState:
     """State of a run.
 
     `homes` are the walkers where each was last trusted: where a rejected one restarts. `set_aside` are the hashes of
-    structures on which every attempt of the oracle has failed.
+    structures on which every attempt of the oracle has failed; `under_way` the numbers of the questions that were put
+    and not yet answered.
     """
 
     policy: PolicyState
@@ -37,6 +38,7 @@ class LoopState:
     tunings: list[Tuning] = field(default_factory=list)
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
+    under_way: list[int] = field(default_factory=list)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
 
@@ -52,6 +54,7 @@ class LoopState:
             "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
             "n_first": self.n_first,
             "set_aside": sorted(self.set_aside),
+            "under_way": self.under_way,
             "md_steps": self.md_steps,
             "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
         }
@@ -69,7 +72,9 @@ class LoopState:
             homes=[WalkerState.from_dict(home) for home in data["homes"]],
             tunings=[Tuning(n, tuple(x)) for n, x in data["tunings"]],
             n_first=data["n_first"],
-            set_aside=set(data.get("set_aside", ())),  # not in the first checkpoints of this format,
+            # the first checkpoints of this format have neither
+            set_aside=set(data.get("set_aside", ())),
+            under_way=data.get("under_way", []),
             md_steps=data["md_steps"],
             timing=Timing(*data["timing"]),
         )

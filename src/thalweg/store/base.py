@@ -181,6 +181,12 @@ class Store(Protocol):
         """Make a label durable, give it the next place in the order of learning, and return that place."""
         ...
 
+    def keep_label(
+        self, structure: Structure, label: Label, *, kind: str, iteration: int, question_id: int | None = None
+    ) -> None:
+        """Make a label durable that has come before its turn: it gets no place in the order of learning yet."""
+        ...
+
     def find_label(self, structure_hash: str, oracle: str) -> Label | None:
         """The label of this structure by this oracle (its fingerprint), if there is one."""
         ...

@@ -141,6 +141,26 @@ class QuestionTables(Database):
         Idempotent by structure and oracle: a label that is there keeps its numbers, and its place if any.
         The question, if named, becomes DONE. Raises InputError for numbers that are not finite.
         """
+        with self.transaction():
+            self.keep_label(structure, label, kind=kind, iteration=iteration, question_id=question_id)
+            name = structure.content_hash
+            self._execute(
+                "UPDATE labels SET sequence = (SELECT coalesce(max(sequence), 0) + 1 FROM labels) "
+                "WHERE structure_hash = ? AND oracle = ? AND sequence IS NULL",
+                (name, label.oracle),
+            )
+            if question_id is not None:
+                self.set_state(question_id, TaskState.DONE)
+            sql = "SELECT sequence FROM labels WHERE structure_hash = ? AND oracle = ?"
+            return int(self._value(sql, (name, label.oracle)))
+
+    def keep_label(
+        self, structure: Structure, label: Label, *, kind: str, iteration: int, question_id: int | None = None
+    ) -> None:
+        """Make a label durable that has come before its turn: it gets no place in the order of learning yet.
+
+        Idempotent, and raises, as `commit_label`, which gives the place.
+        """
         stress_sum = 0.0 if label.stress is None else label.stress.sum()
         total = label.energy + label.forces.sum() + stress_sum
         check(np.isfinite(total), "a label that is not finite cannot be stored")
@@ -165,15 +185,6 @@ class QuestionTables(Database):
                     time.time(),
                 ),
             )
-            self._execute(
-                "UPDATE labels SET sequence = (SELECT coalesce(max(sequence), 0) + 1 FROM labels) "
-                "WHERE structure_hash = ? AND oracle = ? AND sequence IS NULL",
-                (name, label.oracle),
-            )
-            if question_id is not None:
-                self.set_state(question_id, TaskState.DONE)
-            sql = "SELECT sequence FROM labels WHERE structure_hash = ? AND oracle = ?"
-            return int(self._value(sql, (name, label.oracle)))
 
     def find_label(self, structure_hash: str, oracle: str) -> Label | None:
         """The label of this structure by this oracle (its fingerprint), if there is one."""
