@@ -63,6 +63,16 @@ def test_a_crystal_is_cut_along_its_lattice(max_atoms):
     assert shortest(cell.structure) > 0.9 * shortest(large)
 
 
+def test_of_an_ideal_crystal_hardly_more_is_cut_than_the_target_must_have():
+    """Whose images are two cutoffs apart: a close-packed lattice has that at a volume of (2 r_cut)³ / √2."""
+    large = Structure.from_atoms(bulk("Cu", cubic=True).repeat(9))
+    cell = carve(large, copper_potential(), 1000, max_atoms=240)
+    check_cell(cell, large, 240)
+    assert cell.target_change == 0
+    least = (2 * R_CUT) ** 3 / np.sqrt(2) / (3.61**3 / 4)
+    assert least < len(cell.structure) < 1.25 * least
+
+
 def test_more_atoms_keep_the_environments_beside_the_target_too():
     large = Structure.from_atoms(hot(bulk("Cu", cubic=True), 9))
     few, many = (carve(large, copper_potential(), 1000, max_atoms=n) for n in (30, 140))
