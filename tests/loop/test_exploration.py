@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 from blocks import LIMITS, block, dimer, frames, moment, walk_of, walker_at
 
-from thalweg.explorers.limits import Event
+from thalweg.explorers.limits import NOVELTY_BREAK, Event
 from thalweg.explorers.md import MdSettings
 from thalweg.explorers.walker import WalkerState
 from thalweg.loop import exploration
 from thalweg.loop.events import Explore
 from thalweg.loop.exploration import (
-    NOVELTY_BREAK,
     SLACK,
     Walk,
     at_random,

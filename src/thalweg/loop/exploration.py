@@ -12,6 +12,7 @@ import numpy as np
 from thalweg.calibration import Calibration
 from thalweg.explorers.base import CoreField, Snapshot
 from thalweg.explorers.block import BlockResult
+from thalweg.explorers.limits import NOVELTY_BREAK
 from thalweg.explorers.limits import Limits as CoreLimits
 from thalweg.explorers.md import MdSettings, advance, initial_velocities
 from thalweg.explorers.walker import WalkerState
@@ -23,7 +24,6 @@ from thalweg.units import kB
 
 NOVELTY_LABEL = 3.0
 """Times the training set's reach beyond which an environment is asked about, however sure the committee is."""
-NOVELTY_BREAK = 10.0
 SLACK = 1.5
 SPIKE = 0.5
 """eV/atom above a walker's first energy, besides thermal fluctuations, that no sane trajectory gains."""
