@@ -41,6 +41,11 @@ CU = (
     Published("ALIGNN-FF", JARVIS, 14.56, 21.89, 0.0194, 0.0525),
 )
 MO = (Published("SNAP", JARVIS, 17.35, 20.01, 0.1843, 0.3129),)
+GE = (
+    Published("FastPOD", POD, 2.854, 3.191, 0.0710, 0.1039),
+    Published("SNAP", JARVIS, 40.63, 48.10, 0.0975, 0.1419),
+)
+LI = (Published("SNAP", JARVIS, 4.21, 8.55, 0.0273, 0.0366),)
 TA = (
     Published("linear SNAP", FITSNAP, 112.8, 379.8, 0.0758, 0.1610, training=True),
     Published("quadratic SNAP", FITSNAP, 0.238, 0.540, 0.01585, 0.02699, training=True),
@@ -58,4 +63,13 @@ INP = (
     Published("EME-SNAP, 2J = 10", POD, 9.46, None, 0.03039, None),
     Published("FastPOD", POD, 0.147, 0.231, 0.00757, 0.01232, training=True),
 )
-PUBLISHED: dict[str, tuple[Published, ...]] = {"si": SI, "cu": CU, "mo": MO, "ta": TA, "inp": INP, "acac": ()}
+PUBLISHED: dict[str, tuple[Published, ...]] = {
+    "si": SI,
+    "cu": CU,
+    "mo": MO,
+    "ta": TA,
+    "inp": INP,
+    "acac": (),
+    "ge": GE,
+    "li": LI,
+}

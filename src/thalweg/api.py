@@ -105,7 +105,7 @@ def fit(
     ----------
     train : labelled structures, for example from `read_labelled`
     test : labelled structures held out; only compared with
-    options : what is null is chosen from the labels, by cross-validation (`thalweg.fitting.choice`)
+    options : what is null is chosen from the labels, by cross-validation (`thalweg.fitting.choosing`)
     seed : of the committee's draws and of the cross-validation's folds
     effort : work that the largest basis may take, over the default's, which is some minutes of one core
 

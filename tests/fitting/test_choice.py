@@ -8,7 +8,8 @@ from thalweg import api
 from thalweg.config import ModelConfig
 from thalweg.features import AceBasis
 from thalweg.fitting import FitSettings, make_baseline
-from thalweg.fitting.choice import WORK, choose_cutoff, choose_exponent, too_much
+from thalweg.fitting.choosing import choose_cutoff, choose_exponent
+from thalweg.fitting.climb import WORK, too_much
 from thalweg.fitting.screening import Screen
 
 
@@ -59,7 +60,7 @@ def test_work_is_limited_by_effort():
 
 
 def test_a_larger_basis_is_taken_only_while_it_pays(monkeypatch):
-    from thalweg.fitting import choice as module
+    from thalweg.fitting import climb as module
 
     ladder = ((3, 1), (8, 2), (9, 3), (10, 10))
     monkeypatch.setitem(module.SIZES, 1, ladder)

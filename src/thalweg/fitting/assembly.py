@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg.features import AceBasis, Features
+from thalweg.fitting.balance import Balance, balance_noise
 from thalweg.fitting.data import Labelled, Spread, equations
-from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
-from thalweg.models.folds import FoldSums, HeldOut, balance_noise, fold_means, held_out_error
+from thalweg.fitting.held_out import Examiner, HeldOutErrors
+from thalweg.models import BayesianLinear, SmoothnessPrior
+from thalweg.models.folds import FoldSums, fold_means
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
-from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import FloatArray
 
 N_FOLDS = 5
@@ -23,7 +24,6 @@ ENOUGH = 20
 """Labels from which held-out errors decide about noise; below, it is held near the forces'."""
 WARM = 6
 """Evaluations of the evidence from hyperparameters of another basis, which are nearly right."""
-_NOTHING = 1e-12
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 
@@ -56,7 +56,8 @@ class Fitted:
     ----------
     labelled : the labels in shuffled order, none of an isolated atom; label i is in fold i mod n_folds
     sums : per fold
-    held_out : root mean square errors; None for a single label
+    evidence_x : hyperparameters of most evidence, before noise was balanced
+    balance : noise levels found by held-out errors; None where labels are too few for that
     """
 
     basis: AceBasis
@@ -65,56 +66,22 @@ class Fitted:
     spread: Spread
     model: BayesianLinear
     sums: FoldSums
-    held_out: HeldOut | None
+    evidence_x: FloatArray
+    balance: Balance | None
 
     @property
     def n_folds(self) -> int:
         """Folds."""
         return len(self.sums.folds)
 
+    def held_out(self) -> HeldOutErrors:
+        """What the models that have not seen a fold make of it."""
+        examiner = Examiner(self.basis, self.baseline, self.labelled, self.n_folds)
+        return examiner.errors(unscaled_fold_means(self.model, self.sums, self.model.fitted.x))
 
-def typical_error(fitted: Fitted) -> dict[Kind, float]:
-    """Mean absolute held-out errors of energies (eV per sqrt(atom)) and force components (eV/Å).
-
-    Each over the label's spread. Among thousands of labels a few are like no other, and a root mean square is about
-    these; bases are compared by what they make of the rest.
-    """
-    means = fold_means(fitted.model.prior, fitted.sums, fitted.model.fitted.x)
-    energy, forces = [], []
-    for k, mean in enumerate(means):
-        potential = _bare_potential(fitted, mean / fitted.sums.scale)
-        for i in range(k, len(fitted.labelled), fitted.n_folds):
-            structure, label = fitted.labelled[i]
-            prediction = potential.predict(structure)
-            error = abs(prediction.energy - label.energy) / np.sqrt(len(structure))
-            energy.append(error / fitted.spread.of(Kind.ENERGY, i))
-            if label.has_forces:
-                error = np.abs(prediction.forces - label.forces).mean()
-                forces.append((len(structure), float(error) / fitted.spread.of(Kind.FORCES, i)))
-    n_atoms, errors = np.array(forces).T
-    return {Kind.ENERGY: float(np.mean(energy)), Kind.FORCES: float(np.average(errors, weights=n_atoms))}
-
-
-def typical_score(fitted: Fitted) -> float:
-    """Mean log of the typical errors: what bases are compared by; the less the better."""
-    values = np.array(list(typical_error(fitted).values()))
-    return float(np.mean(np.log(np.maximum(values, _NOTHING))))
-
-
-def _bare_potential(fitted: Fitted, weights: FloatArray) -> Potential:
-    """Weights (n_columns,) as a potential that says nothing of its uncertainty."""
-    n, p = len(fitted.basis.elements), fitted.basis.n_features
-    zbl = None if fitted.baseline.zbl is None else fitted.baseline.zbl.cutoffs
-    bounds = ErrorBounds(0.95, np.ones(n), np.zeros(n))
-    return Potential(
-        fitted.basis,
-        weights.reshape(n, p),
-        np.zeros((1, n, p)),
-        fitted.baseline.reference_energies,
-        zbl,
-        None,
-        bounds,
-    )
+    def score(self) -> float:
+        """Of the held-out errors, in units of the spread under which it was fitted."""
+        return self.held_out().score(self.spread)
 
 
 def fit_basis(
@@ -123,14 +90,14 @@ def fit_basis(
     baseline: Baseline,
     spread: Spread,
     settings: FitSettings,
-    start: FloatArray | None = None,
+    start: Fitted | None = None,
 ) -> Fitted:
     """Fit one basis to labels in their (shuffled) order.
 
     Parameters
     ----------
     spread : of these labels, in the same order
-    start : hyperparameters of a fit to the same labels with another basis
+    start : a fit to the same labels with another basis, near which this one's hyperparameters are looked for
     """
     features = Features(basis)
     prior = SmoothnessPrior.for_basis(basis)
@@ -142,25 +109,29 @@ def fit_basis(
         for block in equations(features, pair, baseline, spread, i):
             sums.add(i % len(sums.folds), block)
     sums.close()
-    model, held_out = settle(model.refitted(sums.total(), len(labelled)), sums, settings, start)
-    return Fitted(basis, baseline, labelled, spread, model, sums, held_out)
-
-
-def settle(
-    model: BayesianLinear, sums: FoldSums, settings: FitSettings, start: FloatArray | None = None
-) -> tuple[BayesianLinear, HeldOut | None]:
-    """Hyperparameters of a model by evidence and held-out errors, in place."""
-    evaluations = settings.tune_evaluations
-    if start is not None and start.shape != model.fitted.x.shape:
-        start = None  # another number of orders
-    if start is not None:
-        model.set_hyperparameters(_moved(start, model))
-        evaluations = WARM
-    model.tune(evaluations)
+    model = model.refitted(sums.total(), len(labelled))
+    if start is None or start.model.fitted.x.shape != model.fitted.x.shape:  # another number of orders
+        model.tune(settings.tune_evaluations)
+    else:
+        model.set_hyperparameters(_moved(start.evidence_x, model))
+        model.tune(WARM)
+    evidence_x = model.fitted.x.copy()
+    balance = None
     if model.n_labels >= ENOUGH:
-        return model, balance_noise(model, sums, start)
-    hold_noise(model)
-    return model, held_out_error(model.prior, sums, model.fitted.x) if len(sums.folds) > 1 else None
+        examiner = Examiner(basis, baseline, labelled, len(sums.folds))
+
+        def score(x: FloatArray) -> float:
+            return examiner.errors(unscaled_fold_means(model, sums, x)).score(spread)
+
+        balance = balance_noise(model, sums.kinds, score, None if start is None else start.balance)
+    else:
+        hold_noise(model)
+    return Fitted(basis, baseline, labelled, spread, model, sums, evidence_x, balance)
+
+
+def unscaled_fold_means(model: BayesianLinear, sums: FoldSums, x: FloatArray) -> list[FloatArray]:
+    """Coefficients of each fold's model under the hyperparameters x, (n_columns,) each."""
+    return [mean / sums.scale for mean in fold_means(model.prior, sums, x)]
 
 
 def _moved(start: FloatArray, model: BayesianLinear) -> FloatArray:

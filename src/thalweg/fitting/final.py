@@ -30,7 +30,8 @@ from thalweg.features import AceBasis, Features
 from thalweg.features.batch import numbers_of, species_of
 from thalweg.features.defaults import ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
-from thalweg.fitting.choice import Choice, Chosen, Wanted, choose
+from thalweg.fitting.choice import Choice, Chosen, Wanted
+from thalweg.fitting.choosing import choose
 from thalweg.fitting.data import Labelled, Spread, data_hash, is_isolated_atom, make_baseline
 from thalweg.fitting.screening import Screen
 from thalweg.fitting.spread import StressFindings
@@ -98,7 +99,7 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
 
 
 def fit_chosen(labelled: Labelled, wanted: Wanted = ANYTHING, settings: FitSettings = DEFAULTS) -> Fit:
-    """Fit a potential whose basis the labels choose, but for what is wanted (`thalweg.fitting.choice`).
+    """Fit a potential whose basis the labels choose, but for what is wanted (`thalweg.fitting.choosing`).
 
     Raises
     ------

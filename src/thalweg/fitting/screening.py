@@ -9,10 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from thalweg.features import AceBasis, Features
+from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
-from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis, typical_score
-from thalweg.fitting.data import Labelled, Spread, equations
+from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis
+from thalweg.fitting.data import Labelled, Spread
+from thalweg.fitting.held_out import HeldOutErrors, bare_potential
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
     FORCES_LAWS,
@@ -23,11 +24,7 @@ from thalweg.fitting.spread import (
     judge_stress,
     most_likely_law,
 )
-from thalweg.models import Kind
-from thalweg.models.folds import fold_means
 from thalweg.models.training import Baseline
-from thalweg.potential import ErrorBounds, Potential
-from thalweg.structure import FloatArray
 
 SMALL: dict[int, tuple[int, ...]] = {1: (12, 10, 8, 7), 2: (8, 7, 5), 3: (6, 5, 3)}
 """Degrees by number of elements; more elements have (6, 3)."""
@@ -35,6 +32,8 @@ _MANY = (6, 3)
 _SAMPLE_ATOMS = 9000
 _SAMPLE_LABELS = 80
 _ROUNDS = 2
+CUTOFF_STEP = 1.12
+EXPONENTS = (1, 2, 3)
 FIRST_EXPONENT = 2
 """Radial exponent by which spread and cutoff are first learned."""
 
@@ -82,7 +81,7 @@ class Screen:
         """The small basis at a cutoff and the exponent in force, fitted to the sample."""
         key = r_cut, self.exponent
         if key not in self._fits:
-            start = next((fit.model.fitted.x for fit in self._fits.values()), None)
+            start = next(iter(self._fits.values()), None)
             spread = self.spread().taken(range(self.n_labels))
             self._fits[key] = fit_basis(
                 self.sample, self.basis(r_cut), self.baseline, spread, self.settings, start
@@ -91,43 +90,37 @@ class Screen:
 
     def score(self, r_cut: float) -> float:
         """Mean log of the typical held-out errors of the small basis at a cutoff."""
-        return typical_score(self.fit(r_cut))
+        return self.fit(r_cut).score()
 
     def learn_spread(self, r_cut: float) -> None:
         """The laws of noise from held-out errors at this cutoff, in two rounds."""
         for _ in range(_ROUNDS):
-            energy, forces = self._residuals(self.fit(r_cut))
-            n, before = self.n_labels, self.laws
-            self.laws = (
-                most_likely_law(self.energy_sizes[:n], energy, ENERGY_LAWS),
-                most_likely_law(self.force_sizes[:n], forces, FORCES_LAWS),
-            )
+            before = self.laws
+            self._learn_laws(self.fit(r_cut).held_out())
             if self.laws == before:
                 return
             self._fits.clear()
 
-    def _residuals(self, fit: Fitted) -> tuple[FloatArray, FloatArray]:
-        """|e_i| and q_i of the sample, each label predicted without its fold; in units of ordinary labels."""
-        means = fold_means(fit.model.prior, fit.sums, fit.model.fitted.x)
-        features, alike = Features(fit.basis), Spread.alike(self.n_labels)
-        energy, forces = np.zeros(self.n_labels), np.zeros(self.n_labels)
-        for i, pair in enumerate(self.sample):
-            w = means[i % fit.n_folds] / fit.sums.scale
-            for block in equations(features, pair, self.baseline, alike, i):
-                size = float(np.sqrt(np.mean((block.targets - block.rows @ w) ** 2)))
-                (energy if block.kind is Kind.ENERGY else forces)[i] = size
-        return energy, forces
+    def relearned(self, errors: HeldOutErrors, spread: Spread) -> Spread:
+        """The spread of all labels under the laws that held-out errors say; virials as they were."""
+        self._learn_laws(errors)
+        return replace(spread, energy=self.spread().energy, forces=self.spread().forces)
+
+    def _learn_laws(self, errors: HeldOutErrors) -> None:
+        """The laws under which errors of the first labels, or of all, are most likely."""
+        n = len(errors.energy)
+        self.laws = (
+            most_likely_law(self.energy_sizes[:n], errors.energy, ENERGY_LAWS),
+            most_likely_law(self.force_sizes[:n], np.nan_to_num(errors.forces_rms), FORCES_LAWS),
+        )
 
     def judge(self, r_cut: float) -> tuple[Spread, StressFindings | None]:
         """The spread of all labels, virials too, and what was found about stress."""
         fit = self.fit(r_cut)
-        ones = np.ones(len(self.baseline.elements))
-        potential = Potential.from_model(
-            fit.model,
-            fit.basis,
-            self.baseline,
-            novelty=None,
-            bounds=ErrorBounds(0.95, ones, 0 * ones),
-            provenance={},
-        )
+        potential = bare_potential(fit.basis, self.baseline, fit.model.mean)
         return judge_stress(self.all, potential, self.spread())
+
+
+def rounded(r_cut: float) -> float:
+    """A cutoff as people write it, Å."""
+    return round(r_cut, 2)
