@@ -14,6 +14,7 @@ from thalweg.config import RunConfig, validate
 from thalweg.potential import Potential
 
 EMT = {"name": "ase", "calculator": "ase.calculators.emt.EMT"}
+FAILING = {"name": "faulty", "inner": EMT, "rates": {"unconverged": 0.15, "crash": 0.15, "nan": 0.15}}
 MORSE = {"epsilon": 0.4, "r0": 1.9, "rho0": 4.0, "rcut1": 3.0, "rcut2": 4.0}
 """Copper with bonds of 1.87 Å at rest: shorter than 0.8 times the sum of its covalent radii, 2.11 Å."""
 

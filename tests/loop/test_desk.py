@@ -238,6 +238,48 @@ def test_what_was_under_way_is_put_again_as_it_was_and_what_had_come_is_not_comp
     assert [reply.calls for reply in replies] == [1, 1]
 
 
+def test_a_label_is_durable_at_a_checkpoint_although_nobody_has_received_it(store):
+    pool = HeldPool()
+    desk = Desk(store, Labeller(EMT, pool), set())
+    for k in range(2):
+        desk.put(asking(k))
+    pool.give(0)  # its turn has come, but walkers go on
+    desk.keep()
+    (kept,) = store.all_labels()
+    assert kept.structure.content_hash == copper(0).content_hash
+    assert kept.sequence is None
+    assert desk.receive().question.walker == 0
+    assert [record.sequence for record in store.all_labels()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("faults", "calls"), [({"crash": 1.0, "heals": True}, 2), ({"crash": 1.0}, ATTEMPTS)]
+)
+def test_failures_that_came_before_their_turn_are_counted_again_and_not_made_again(store, faults, calls):
+    rates = {name: rate for name, rate in faults.items() if name != "heals"}
+    spec = faulty(**rates) | {"heals": faults.get("heals", False)}
+    pool, again = HeldPool(), HeldPool()
+    desk = Desk(store, Labeller(spec, pool), set())
+    for k in range(2):
+        desk.put(asking(k))
+    for _ in range(calls):
+        pool.give(1)  # the retry of the second question takes its place
+    desk.keep()
+    assert len(store.attempts()) == (calls - 1 if "heals" in faults else calls)
+    resumed = Desk(store, Labeller(spec, again), set())
+    resumed.put_again(desk.under_way_ids)
+    assert len(again.waiting) == 1  # the first alone
+    for _ in range(calls):
+        again.give(0)
+    for one in (desk, resumed):
+        while pool.waiting:
+            pool.give(0)
+        first, second = one.receive(), one.receive()
+        assert (first.calls, second.calls) == (calls, calls)
+        assert len(second.failures) == len(store.attempts(second.question_id))
+        assert (second.label is None) == (calls == ATTEMPTS)
+
+
 class Atoms:
     """An oracle that knows the isolated atoms of some elements, and counts how often it is asked."""
 

@@ -2,11 +2,9 @@
 
 import pytest
 from resuming import Interrupted, interrupt, learned, told
-from runs import EMT, cluster, make_config, same_model
+from runs import FAILING, cluster, make_config, same_model
 
 from thalweg.loop.runner import run
-
-FAILING = {"name": "faulty", "inner": EMT, "rates": {"unconverged": 0.15, "crash": 0.15, "nan": 0.15}}
 
 
 def test_what_is_set_aside_after_a_checkpoint_is_set_aside_again_and_its_calls_count_again(tmp_path):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pools import HeldPool, LatePool, calls_on
 from resuming import Interrupted, interrupt, learned, told
-from runs import cluster, make_config, same_model
+from runs import EMT, FAILING, cluster, make_config, same_model
 
 from thalweg.loop import exploration, runner
 from thalweg.loop.runner import run
@@ -32,24 +32,27 @@ def test_a_run_goes_the_same_way_in_whatever_order_answers_come(tmp_path):
     assert same_model(tmp_path / "one" / "model", tmp_path / "two" / "model")
 
 
+@pytest.mark.parametrize("oracle", [EMT, FAILING])
 def test_interrupted_before_every_checkpoint_it_goes_the_same_way_and_computes_nothing_durable_twice(
-    tmp_path,
+    tmp_path, oracle
 ):
-    calm, _ = run_late(tmp_path, "calm", seed=1)
+    changes = {"oracle": oracle, "budget": {"oracle_calls": 60}}
+    calm, _ = run_late(tmp_path, "calm", seed=1, **changes)
     under_way = []
     for seed in range(200):
         durable = durable_in(tmp_path / "torn")
         with pytest.MonkeyPatch.context() as patch, calls_on(LatePool(seed)) as pool:
             interrupt(patch, at=3)
             try:
-                torn = run(make_config(cluster(tmp_path), **THREE), tmp_path / "torn")
+                torn = run(make_config(cluster(tmp_path), **THREE, **changes), tmp_path / "torn")
                 break
             except Interrupted:
                 under_way.append(len(under_way_in(tmp_path / "torn")))
             finally:
                 assert not durable & set(pool.asked)
     assert max(under_way) == 2
-    assert torn.oracle_calls == calm.oracle_calls
+    assert (torn.oracle_calls, torn.failed_calls) == (calm.oracle_calls, calm.failed_calls)
+    assert (calm.failed_calls > 5) == (oracle is FAILING)
     assert told(tmp_path / "torn") == told(tmp_path / "calm")
     assert learned(tmp_path / "torn") == learned(tmp_path / "calm")
     assert same_model(tmp_path / "calm" / "model", tmp_path / "torn" / "model")

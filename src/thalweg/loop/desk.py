@@ -145,12 +145,16 @@ class Desk:
         return self._receive(self._under_way.popleft())
 
     def keep(self) -> None:
-        """Make labels durable that have arrived before their turn."""
-        for one in list(self._under_way)[1:]:
-            if one.id not in self._kept and one.future is not None and one.future.done():
-                self._kept.add(one.id)
-                if one.future.exception() is None and (label := one.future.result().label) is not None:
-                    self._store.keep_label(one.question.structure, label, **_origin(one))
+        """Make durable what has arrived and was not received yet: labels, and failures, whose calls count."""
+        for one in self._under_way:
+            if one.id in self._kept or one.future is None or not one.future.done() or one.future.exception():
+                continue
+            self._kept.add(one.id)
+            attempts = one.future.result()
+            with self._store.transaction():
+                self._record_failures(one, attempts)
+                if attempts.label is not None:
+                    self._store.keep_label(one.question.structure, attempts.label, **_origin(one))
 
     def ask(self, questions: Sequence[Question], *, width: int = 1) -> list[Reply]:
         """Put all questions to the oracle, `width` of them side by side; replies in the order of asking.
@@ -184,8 +188,7 @@ class Desk:
         question, question_id, label, failures = asked.question, asked.id, asked.known, asked.before
         if asked.future is not None:
             attempts = asked.future.result()
-            for number, failure in enumerate(attempts.failures, start=len(asked.before)):
-                self._store.record_failure(question_id, number, failure)
+            self._record_failures(asked, attempts)
             failures, label = asked.before + attempts.failures, attempts.label
         if label is None:
             self._store.set_state(question_id, TaskState.QUARANTINED)
@@ -193,6 +196,10 @@ class Desk:
         else:
             self._store.commit_label(question.structure, label, **_origin(asked))
         return Reply(question, question_id, label, failures, len(failures) + (label is not None))
+
+    def _record_failures(self, asked: _Asked, attempts: Attempts) -> None:
+        for number, failure in enumerate(attempts.failures, start=len(asked.before)):
+            self._store.record_failure(asked.id, number, failure)
 
 
 def reference_energies(
