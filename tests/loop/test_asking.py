@@ -221,7 +221,7 @@ def test_the_potential_carries_where_it_comes_from(tmp_path):
         assert provenance["system"] == [here.setup.structures[0].content_hash]
 
 
-LATE = {"executor": {"kind": "process", "workers": 2}}
+LATE = {"executor": {"kind": "process", "workers": 2}, "explore": {"walkers": 3}}
 
 
 def test_with_a_second_worker_one_question_stays_under_way_and_its_walker_is_held(tmp_path):
@@ -258,3 +258,25 @@ def test_questions_under_way_count_as_answered_where_the_next_is_chosen(tmp_path
 
     assert chosen(tmp_path / "alone", under_way=False) == 0
     assert chosen(tmp_path / "beside", under_way=True) == 1
+
+
+def test_fewer_workers_than_questions_under_way_first_take_in_what_is(tmp_path):
+    with make_asker(tmp_path, executor={"kind": "process", "workers": 4}) as here:
+        here.asker.queue.take_queries(walk_asking(copper(7), copper(8), copper(9)), EAGER)
+        assert here.asker.ask(here.learner, 3).under_way == 3
+        ids = here.asker.desk.under_way_ids
+    with make_asker(tmp_path) as here:
+        here.asker.desk.put_again(ids)
+        here.asker.queue.take_queries(walk_asking(copper(10)), EAGER)
+        answered = here.asker.ask(here.learner, 1)
+        assert (answered.calls, answered.queries, answered.under_way) == (4, 4, 0)
+        assert here.learner.n_labels == 8
+
+
+def test_only_walkers_that_there_are_are_held(tmp_path):
+    with make_asker(tmp_path, explore={"walkers": 4}, executor={"kind": "process", "workers": 4}) as here:
+        here.asker.queue.take_queries(walk_asking(copper(7), copper(8), copper(9)), EAGER)
+        assert here.asker.ask(here.learner, 3).held == (0, 1, 2)
+        here.state.walkers = here.state.walkers[:2]  # resumed with fewer
+        answered = here.asker.ask(here.learner, 0)
+        assert (answered.under_way, answered.held) == (3, (0, 1))

@@ -129,6 +129,7 @@ class Asker:
         """
         tally = _Tally()
         audits = [self._question(learner, one, QuestionKind.AUDIT) for one in self.queue.pop_audits()]
+        n -= self._make_room(learner, tally)  # there is none after a resume with fewer workers
         for audit in audits:
             self._put(audit)
             self._make_room(learner, tally)
@@ -192,6 +193,7 @@ class Asker:
         self.state.tunings = learner.tunings
         under_way = self.desk.under_way
         asking = {q.walker for q in under_way if q.kind is QuestionKind.QUERY and q.walker is not None}
+        n_walkers = len(self.state.walkers)  # fewer, perhaps, than when a question was put
         return Answered(
             calls=tally.calls,
             failed=tally.failed,
@@ -199,7 +201,7 @@ class Asker:
             audits=tuple(tally.records),
             force_scale=learner.force_scale,
             under_way=len(under_way),
-            held=tuple(sorted(asking)),
+            held=tuple(sorted(k for k in asking if k < n_walkers)),
         )
 
     def _handed(self, learner: Learner, stored: StoredQuestion) -> Question:
