@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from labelled_shells import shells
+from thalweg import api
+from thalweg.config import ModelConfig
 from thalweg.features import AceBasis
-from thalweg.fitting import FitSettings, make_baseline
+from thalweg.fitting import FitSettings, make_baseline, screening
 from thalweg.fitting.assembly import fit_basis, unscaled_fold_means
 from thalweg.fitting.data import Spread
 from thalweg.fitting.held_out import TRIM, Examiner, HeldOutErrors, bare_potential, trimmed_mean
+from thalweg.label import Label
 from thalweg.models import Kind
 
 BASIS = AceBasis(("Cu",), 4.5, correlation_order=2, max_degree=(6, 4))
@@ -59,4 +62,20 @@ def test_the_score_weighs_energies_and_forces_alike_and_heeds_the_spread():
 def test_forces_count_by_atoms_and_only_where_they_are_labelled():
     errors = errors_of([0.1, 0.1, 0.1], [0.1, 0.4, np.nan], [1, 3, 50])
     assert errors.typical(Spread.alike(3))[Kind.FORCES] == pytest.approx((0.1 + 3 * 0.4) / 4)
+    energies = errors_of([0.1, 0.3], [np.nan, np.nan])
+    assert energies.typical(Spread.alike(2)) == {Kind.ENERGY: pytest.approx(0.2)}
+    assert energies.score(Spread.alike(2)) == pytest.approx(np.log(0.2))
     assert trimmed_mean(np.arange(100.0), np.ones(100)) == pytest.approx(np.arange(95.0).mean())
+
+
+def test_a_sample_that_happens_to_hold_no_forces_chooses_by_energies(monkeypatch):
+    monkeypatch.setattr(screening, "_SAMPLE_ATOMS", 0)
+    labelled = shells(90, peak=2.6)
+    last = np.random.default_rng(FitSettings().seed).permutation(90)[80:]  # what comes after the sample
+    bare = [
+        (s, label if k in last else Label(label.energy, np.full((len(s), 3), np.nan)))
+        for k, (s, label) in enumerate(labelled)
+    ]
+    result = api.fit(bare, options=ModelConfig(max_degree=(4, 2)))
+    assert len({trial["error"] for choice in result.fitted.choices[:2] for trial in choice.tried}) > 3
+    assert len(result.fitted.answers) == 10

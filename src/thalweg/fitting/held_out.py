@@ -24,7 +24,7 @@ from thalweg.fitting.data import Labelled, Spread
 from thalweg.models import Kind
 from thalweg.models.training import Baseline
 from thalweg.potential import ErrorBounds, Potential
-from thalweg.structure import FloatArray
+from thalweg.structure import FloatArray, IntArray
 
 TRIM = 0.05
 _NOTHING = 1e-12
@@ -33,7 +33,7 @@ _ATOMS_AT_ONCE = 8192
 
 @dataclass(frozen=True, eq=False)
 class HeldOutErrors:
-    """Errors of labels, each predicted without its fold, and their spread when they were fitted.
+    """Errors of labels, each predicted without its fold.
 
     energy, forces_mae, forces_rms : float64 ndarray, shape (n_labels,)
         e_i, f_i and q_i, not divided by the spread; NaN where a label has no forces.
@@ -43,16 +43,17 @@ class HeldOutErrors:
     energy: FloatArray
     forces_mae: FloatArray
     forces_rms: FloatArray
-    n_atoms: FloatArray
+    n_atoms: IntArray
 
     def typical(self, spread: Spread) -> dict[Kind, float]:
-        """Typical error of energies (eV per sqrt(atom)) and of force components (eV/Å)."""
+        """Typical error of energies (eV per sqrt(atom)) and, where any are labelled, of force components (eV/Å)."""
+        errors = {Kind.ENERGY: trimmed_mean(self.energy / spread.energy, np.ones(len(self.energy)))}
         known = np.flatnonzero(np.isfinite(self.forces_mae))
-        forces = self.forces_mae[known] / spread.forces[known]
-        return {
-            Kind.ENERGY: trimmed_mean(self.energy / spread.energy, np.ones(len(self.energy))),
-            Kind.FORCES: trimmed_mean(forces, self.n_atoms[known]),
-        }
+        if len(known):
+            errors[Kind.FORCES] = trimmed_mean(
+                self.forces_mae[known] / spread.forces[known], self.n_atoms[known]
+            )
+        return errors
 
     def score(self, spread: Spread) -> float:
         """Mean log of the typical errors, the less the better."""
@@ -60,7 +61,7 @@ class HeldOutErrors:
         return float(np.mean(np.log(np.maximum(values, _NOTHING))))
 
 
-def trimmed_mean(errors: FloatArray, weights: FloatArray) -> float:
+def trimmed_mean(errors: FloatArray, weights: FloatArray | IntArray) -> float:
     """Weighted mean of errors but the largest TRIM of them."""
     kept = np.argsort(errors, kind="stable")[: len(errors) - int(TRIM * len(errors))]
     return float(np.average(errors[kept], weights=weights[kept]))
