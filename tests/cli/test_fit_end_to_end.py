@@ -37,7 +37,8 @@ def test_fit_then_evaluate(runner, files):
     words = ["fit", "train.xyz", "--test", "test.xyz", "-o", "model", *SETTINGS, "--json"]
     fitted = runner.invoke(app, words)
     assert fitted.exit_code == 0, fitted.output
-    document = json.loads(fitted.output)
+    document = json.loads(fitted.stdout)
+    assert "features" in fitted.stderr
     assert set(document) == {"train", "test", "model", "timing"}
     assert document["test"]["n_structures"] == 8
     assert document["test"]["forces_rmse"] < 0.1

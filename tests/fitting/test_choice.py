@@ -87,3 +87,13 @@ def test_the_exponent_of_least_error_is_taken_on():
     assert min(errors.values()) == errors[choice.chosen] == 1.0
     assert max(errors.values()) > 1.01
     assert screen.exponent == choice.chosen == screen.basis(4.5).radial_exponent
+
+
+def test_each_basis_tried_is_told_of():
+    told = []
+    result = api.fit(shells(22, peak=2.6), options=ModelConfig(), effort=1e-3, tell=told.append)
+    size = next(c for c in result.fitted.choices if c.setting == "max_degree")
+    assert "cutoff" in told[0]
+    assert len(told) >= 1 + len(size.tried)
+    for trial in size.tried:
+        assert any(line.startswith(f"{trial['n_features']} features") for line in told[1:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +31,11 @@ def fit(
     ] = None,
     effort: Annotated[
         float,
-        typer.Option("--effort", min=1e-6, help="Work that choosing the basis may take; 1: some minutes."),
+        typer.Option(
+            "--effort",
+            min=1e-6,
+            help="Work that the largest basis may take; 1: minutes, more for 100,000 atoms.",
+        ),
     ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the committee's draws.")] = 1,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
@@ -41,9 +46,9 @@ def fit(
     per atom for energies, per component for forces, in GPa for stress.
 
     Cutoff and size of the basis are chosen by cross-validation over the training set, and what was compared is
-    printed. Model settings fix them: r_cut (Å), correlation_order, max_degree, committee, as in a
-    configuration. Structures of one file are told apart by split=NAME in their comment lines; several names
-    have commas between.
+    printed; each basis tried is told of on standard error as it comes. Model settings fix them: r_cut (Å),
+    correlation_order, max_degree, committee, as in a configuration. Structures of one file are told apart by
+    split=NAME in their comment lines; several names have commas between.
 
     Example: thalweg fit train.xyz --test test.xyz --output model --model r_cut=5 --model max_degree=[10,8]
     """
@@ -58,7 +63,12 @@ def fit(
     held_out = None
     if test is not None or test_split is not None:
         held_out = read_labelled(test or train, test_split)
-    result = fit_labels(labelled, held_out, options=options, seed=seed, effort=effort)
+    start = time.monotonic()
+
+    def tell(line: str) -> None:
+        typer.echo(f"[{time.monotonic() - start:5.0f} s] {line}", err=True)
+
+    result = fit_labels(labelled, held_out, options=options, seed=seed, effort=effort, tell=tell)
     if output is not None:
         result.potential.save(output)
     if json_:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from thalweg.fitting.assembly import FitSettings
-from thalweg.fitting.choice import Choice, Wanted
+from thalweg.fitting.choice import Choice, Tell, Wanted, silent
 from thalweg.fitting.data import Labelled, data_hash, is_isolated_atom, make_baseline
 from thalweg.fitting.final import Fit, fit_chosen, fit_labels
 
@@ -12,10 +12,12 @@ __all__ = [
     "Fit",
     "FitSettings",
     "Labelled",
+    "Tell",
     "Wanted",
     "data_hash",
     "fit_chosen",
     "fit_labels",
     "is_isolated_atom",
     "make_baseline",
+    "silent",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,14 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.fitting.assembly import Fitted
 from thalweg.fitting.spread import StressFindings
+
+Tell = Callable[[str], None]
+"""Takes a line for people on what has just been done."""
+
+
+def silent(_: str) -> None:
+    """Tell nobody."""
+
 
 RADIAL = "r_cut, radial_exponent"
 """The setting's name where both are decided at once."""

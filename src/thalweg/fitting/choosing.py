@@ -20,7 +20,7 @@ import numpy as np
 from thalweg.features import AceBasis
 from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, fit_basis
-from thalweg.fitting.choice import Choice, Chosen, Wanted
+from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.climb import SIZES, choose_size
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.screening import CUTOFF_STEP, EXPONENTS, FIRST_EXPONENT, Screen, rounded
@@ -31,7 +31,9 @@ CUTOFFS = (0.55, 2.0)
 """Shortest and longest cutoff over the automatic one."""
 
 
-def choose(labelled: Labelled, baseline: Baseline, wanted: Wanted, settings: FitSettings) -> Chosen:
+def choose(
+    labelled: Labelled, baseline: Baseline, wanted: Wanted, settings: FitSettings, tell: Tell = silent
+) -> Chosen:
     """Choose a basis for labels in shuffled order, none of an isolated atom, and fit it."""
     elements = ordered_elements(baseline.elements)
     periodic = any(bool(structure.pbc.any()) for structure, _ in labelled)
@@ -52,11 +54,14 @@ def choose(labelled: Labelled, baseline: Baseline, wanted: Wanted, settings: Fit
         choices.append(cutoff)
         r_cut = cutoff.chosen
     choices += [exponent, _noise_law(screen)]
+    tell(
+        f"{screen.n_features} features, {screen.n_labels} labels: cutoff {r_cut:g} Å, exponent {exponent.chosen}"
+    )
     spread, stress = screen.judge(r_cut)
     if wanted.sized or len(elements) not in SIZES:
         basis = wanted.basis(elements, periodic, r_cut, screen.exponent)
         return Chosen(fit_basis(labelled, basis, baseline, spread, settings), choices, stress)
-    fitted, climbed = choose_size(screen, spread, r_cut, wanted.r_cut is not None)
+    fitted, climbed = choose_size(screen, spread, r_cut, wanted.r_cut is not None, tell)
     return Chosen(fitted, [*choices, *climbed], stress)
 
 

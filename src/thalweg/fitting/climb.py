@@ -20,7 +20,7 @@ import numpy as np
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis
-from thalweg.fitting.choice import RADIAL, Choice
+from thalweg.fitting.choice import RADIAL, Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.held_out import HeldOutErrors
 from thalweg.fitting.screening import CUTOFF_STEP, EXPONENTS, Screen, rounded
@@ -42,21 +42,18 @@ _DESIGN, _EVIDENCE = 2000.0, 40.0
 
 @dataclass(eq=False)
 class _Rung:
-    """A basis fitted to all labels, and its errors."""
+    """A basis and its errors; what was fitted is held as long as it is of use, since its sums are large."""
 
-    fitted: Fitted
+    basis: AceBasis
     errors: HeldOutErrors
-
-    @property
-    def basis(self) -> AceBasis:
-        return self.fitted.basis
+    fitted: Fitted | None
 
 
 class _Climb:
     """The way up the ladder of sizes; noise is learned anew on each rung, since a larger basis can follow more."""
 
-    def __init__(self, screen: Screen, spread: Spread, r_cut: float) -> None:
-        self.screen, self.spread = screen, spread
+    def __init__(self, screen: Screen, spread: Spread, r_cut: float, tell: Tell) -> None:
+        self.screen, self.spread, self.tell = screen, spread, tell
         self.r_cut, self.exponent = r_cut, screen.exponent
         self.rungs: list[_Rung] = []
 
@@ -70,16 +67,32 @@ class _Climb:
         fitted = fit_basis(
             self.screen.all, basis, self.screen.baseline, self.spread, self.screen.settings, start
         )
-        return _Rung(fitted, fitted.held_out())
+        rung = _Rung(basis, fitted.held_out(), fitted)
+        first = self.rungs[0] if self.rungs else rung
+        relative = np.exp(self.score(rung) - self.score(first))
+        self.tell(
+            f"{basis.n_features} features, cutoff {basis.r_cut:g} Å, exponent {basis.radial_exponent}: "
+            f"held-out error {relative:.2f}"
+        )
+        return rung
 
     def stand_on(self, rung: _Rung) -> None:
         """Go on from a rung."""
         self.rungs.append(rung)
         self.spread = self.screen.relearned(rung.errors, self.spread)
+        best = self.best
+        for passed in self.rungs[:-1]:
+            if passed is not best:
+                passed.fitted = None
 
     def score(self, rung: _Rung) -> float:
         """Of its errors under the noise learned last."""
         return rung.errors.score(self.spread)
+
+    @property
+    def best(self) -> _Rung:
+        """The rung of least score so far."""
+        return min(self.rungs, key=self.score)
 
     def look_around(self) -> Choice:
         """Exponents and cutoffs next to those in force, with the size of the last rung."""
@@ -105,9 +118,11 @@ class _Climb:
         return _radial_choice({key: self.score(rung) for key, rung in found.items()}, best.basis)
 
 
-def choose_size(screen: Screen, spread: Spread, r_cut: float, fixed: bool) -> tuple[Fitted, list[Choice]]:
+def choose_size(
+    screen: Screen, spread: Spread, r_cut: float, fixed: bool, tell: Tell
+) -> tuple[Fitted, list[Choice]]:
     """Climb while it pays; `fixed`: the user has said the cutoff."""
-    climb, choices = _Climb(screen, spread, r_cut), list[Choice]()
+    climb, choices = _Climb(screen, spread, r_cut, tell), list[Choice]()
     reason, misses = "the largest of the ladder", 0
     for degrees in SIZES[len(screen.baseline.elements)]:
         basis = climb.basis(degrees, climb.r_cut, climb.exponent)
@@ -126,7 +141,8 @@ def choose_size(screen: Screen, spread: Spread, r_cut: float, fixed: bool) -> tu
                 f"the last {PATIENCE} steps lowered the held-out error by less than {GAIN:.1%} or not at all"
             )
             break
-    best = climb.rungs[int(np.argmin(scores))]
+    best = climb.best
+    assert best.fitted is not None
     choices.append(_size_choice([rung.basis for rung in climb.rungs], scores, best.basis, reason))
     return _with_newest_noise(
         best.fitted, screen.relearned(best.errors, climb.spread), screen.settings

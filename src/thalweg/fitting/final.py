@@ -30,7 +30,7 @@ from thalweg.features import AceBasis, Features
 from thalweg.features.batch import numbers_of, species_of
 from thalweg.features.defaults import ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
-from thalweg.fitting.choice import Choice, Chosen, Wanted
+from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.choosing import choose
 from thalweg.fitting.data import Labelled, Spread, data_hash, is_isolated_atom, make_baseline
 from thalweg.fitting.screening import Screen
@@ -98,8 +98,15 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
     return _finished(Chosen(fitted, [], stress), labelled, settings, clock)
 
 
-def fit_chosen(labelled: Labelled, wanted: Wanted = ANYTHING, settings: FitSettings = DEFAULTS) -> Fit:
+def fit_chosen(
+    labelled: Labelled,
+    wanted: Wanted = ANYTHING,
+    settings: FitSettings = DEFAULTS,
+    tell: Tell = silent,
+) -> Fit:
     """Fit a potential whose basis the labels choose, but for what is wanted (`thalweg.fitting.choosing`).
+
+    `tell` takes a line on each basis that was tried, as it comes.
 
     Raises
     ------
@@ -110,7 +117,7 @@ def fit_chosen(labelled: Labelled, wanted: Wanted = ANYTHING, settings: FitSetti
     useful = _shuffled(labelled, settings)
     numbers = {int(z) for structure, _ in labelled for z in structure.numbers}
     baseline = make_baseline(labelled, ordered_elements(chemical_symbols[z] for z in numbers))
-    chosen = choose(useful, baseline, wanted, settings)
+    chosen = choose(useful, baseline, wanted, settings, tell)
     clock.lap("fit")
     return _finished(chosen, labelled, settings, clock)
 
