@@ -8,6 +8,7 @@ from resuming import Interrupted, interrupt, learned, told
 from runs import EMT, FAILING, cluster, make_config, same_model
 
 from thalweg.loop import exploration, runner
+from thalweg.loop.executor import SerialPool
 from thalweg.loop.runner import run
 from thalweg.store import SqliteStore
 
@@ -96,3 +97,21 @@ def test_walkers_go_on_while_a_label_is_awaited_and_the_one_that_asked_stands(tm
         stood = [w for w in held if w in still]
         assert all(before[w] == after[w] for w in stood)
         assert any(before[w] != after[w] for w in range(4) if w not in held)
+
+
+def test_cut_by_the_clock_when_retries_have_spent_the_calls_it_still_takes_in_what_is_under_way(tmp_path):
+    def out(one):
+        policy = one.state.policy
+        return policy.calls >= one.setup.rules.oracle_calls and policy.under_way > 0
+
+    config = make_config(cluster(tmp_path), oracle=FAILING, budget={"oracle_calls": 20}, **THREE)
+    with calls_on(SerialPool()):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(runner._Run, "_out_of_time", out)
+            first = run(config, tmp_path / "run")
+        assert "same command" in first.verdict.message
+        again = run(config, tmp_path / "run")
+    assert again.oracle_calls > first.oracle_calls
+    assert "same command" not in again.verdict.message
+    with SqliteStore.read(tmp_path / "run") as store:
+        assert store.last_checkpoint().state["policy"]["under_way"] == 0

@@ -95,6 +95,10 @@ def _send_elsewhere(state: LoopState, setup: Setup) -> None:
 
 
 def _stopped_by_the_clock(policy: PolicyState, rules: Rules) -> bool:
-    """Whether the wall-time budget ended the run with calls left: then the same command goes on."""
+    """Whether the wall-time budget ended the run with more to do: then the same command goes on.
+
+    Any other end waits for what is under way.
+    """
     verdict = policy.verdict
-    return verdict is not None and verdict.reason is StopReason.BUDGET and policy.calls < rules.oracle_calls
+    to_do = policy.calls < rules.oracle_calls or policy.under_way > 0
+    return verdict is not None and verdict.reason is StopReason.BUDGET and to_do
