@@ -53,16 +53,18 @@ def choose(
             cutoff = choose_cutoff(screen, cutoff.chosen, start=r_cut)
         choices.append(cutoff)
         r_cut = cutoff.chosen
-    choices += [exponent, _noise_law(screen)]
+    choices.append(exponent)
     tell(
         f"{screen.n_features} features, {screen.n_labels} labels: cutoff {r_cut:g} Å, exponent {exponent.chosen}"
     )
     spread, stress = screen.judge(r_cut)
+    climbed: list[Choice] = []
     if wanted.sized or len(elements) not in SIZES:
         basis = wanted.basis(elements, periodic, r_cut, screen.exponent)
-        return Chosen(fit_basis(labelled, basis, baseline, spread, settings), choices, stress)
-    fitted, climbed = choose_size(screen, spread, r_cut, wanted.r_cut is not None, tell)
-    return Chosen(fitted, [*choices, *climbed], stress)
+        fitted = fit_basis(labelled, basis, baseline, spread, settings)
+    else:
+        fitted, climbed = choose_size(screen, spread, r_cut, wanted.r_cut is not None, tell)
+    return Chosen(fitted, [*choices, _noise_law(screen), *climbed], stress)
 
 
 def _noise_law(screen: Screen) -> Choice:

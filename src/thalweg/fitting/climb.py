@@ -24,6 +24,7 @@ from thalweg.fitting.choice import RADIAL, Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.held_out import HeldOutErrors
 from thalweg.fitting.screening import CUTOFF_STEP, EXPONENTS, Screen, rounded
+from thalweg.fitting.spread import Law
 
 SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: ((12, 10, 8, 8), (14, 11, 11, 8), (14, 11, 11, 10), (16, 14, 12, 11)),
@@ -42,10 +43,14 @@ _DESIGN, _EVIDENCE = 2000.0, 40.0
 
 @dataclass(eq=False)
 class _Rung:
-    """A basis and its errors; what was fitted is held as long as it is of use, since its sums are large."""
+    """A basis, its errors, and the laws of noise under which it was fitted.
+
+    What was fitted is held as long as it is of use, since its sums are large.
+    """
 
     basis: AceBasis
     errors: HeldOutErrors
+    laws: tuple[Law, Law]
     fitted: Fitted | None
 
 
@@ -67,7 +72,7 @@ class _Climb:
         fitted = fit_basis(
             self.screen.all, basis, self.screen.baseline, self.spread, self.screen.settings, start
         )
-        rung = _Rung(basis, fitted.held_out(), fitted)
+        rung = _Rung(basis, fitted.held_out(), self.screen.laws, fitted)
         first = self.rungs[0] if self.rungs else rung
         relative = np.exp(self.score(rung) - self.score(first))
         self.tell(
@@ -80,6 +85,9 @@ class _Climb:
         """Go on from a rung."""
         self.rungs.append(rung)
         self.spread = self.screen.relearned(rung.errors, self.spread)
+
+    def let_go(self) -> None:
+        """Of what was fitted on rungs that are neither the last nor, so far, the best."""
         best = self.best
         for passed in self.rungs[:-1]:
             if passed is not best:
@@ -93,6 +101,18 @@ class _Climb:
     def best(self) -> _Rung:
         """The rung of least score so far."""
         return min(self.rungs, key=self.score)
+
+    def settled(self) -> Fitted:
+        """The best rung under the noise that its errors say, if it then predicts better."""
+        best = self.best
+        if best.fitted is None:  # let go, and the best again by the noise learned since
+            best = self.fit(best.basis)
+        assert best.fitted is not None
+        newest = self.screen.relearned(best.errors, self.spread)
+        fitted = _with_newest_noise(best.fitted, newest, self.screen.settings)
+        if fitted is best.fitted:
+            self.screen.laws = best.laws
+        return fitted
 
     def look_around(self) -> Choice:
         """Exponents and cutoffs next to those in force, with the size of the last rung."""
@@ -121,7 +141,10 @@ class _Climb:
 def choose_size(
     screen: Screen, spread: Spread, r_cut: float, fixed: bool, tell: Tell
 ) -> tuple[Fitted, list[Choice]]:
-    """Climb while it pays; `fixed`: the user has said the cutoff."""
+    """Climb while it pays; the screen keeps the laws of noise of what comes of it.
+
+    `fixed`: the user has said the cutoff.
+    """
     climb, choices = _Climb(screen, spread, r_cut, tell), list[Choice]()
     reason, misses = "the largest of the ladder", 0
     for degrees in SIZES[len(screen.baseline.elements)]:
@@ -133,6 +156,7 @@ def choose_size(
         climb.stand_on(climb.fit(basis))
         if len(climb.rungs) == 2 and not fixed:
             choices.append(climb.look_around())
+        climb.let_go()
         scores = [climb.score(rung) for rung in climb.rungs]
         gain = 1.0 - np.exp(scores[-1] - min(scores[:-1], default=np.inf))
         misses = misses + 1 if gain < GAIN else 0
@@ -141,12 +165,8 @@ def choose_size(
                 f"the last {PATIENCE} steps lowered the held-out error by less than {GAIN:.1%} or not at all"
             )
             break
-    best = climb.best
-    assert best.fitted is not None
-    choices.append(_size_choice([rung.basis for rung in climb.rungs], scores, best.basis, reason))
-    return _with_newest_noise(
-        best.fitted, screen.relearned(best.errors, climb.spread), screen.settings
-    ), choices
+    choices.append(_size_choice([rung.basis for rung in climb.rungs], scores, climb.best.basis, reason))
+    return climb.settled(), choices
 
 
 def _radial_choice(scores: dict[tuple[float, int], float], best: AceBasis) -> Choice:
