@@ -1,7 +1,7 @@
 """From queued moments to learned labels: ask, compare, learn, tell.
 
 Every prediction that is compared with an answer was made by a model that had not learned it: predictions are made when
-a question goes out, by the model of that moment.
+a question goes out, by the model of that moment; those of a block's audits before the first of them goes out.
 """
 
 from __future__ import annotations
