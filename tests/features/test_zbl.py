@@ -64,6 +64,23 @@ def test_cutoffs_are_drawn_in_to_the_shortest_distance_of_each_pair() -> None:
         assert ZblBaseline(ELEMENTS, drawn).compute([structure])[0][0] == 0.0
 
 
+def test_in_what_has_drawn_it_in_the_repulsion_is_zero_to_the_last_bit() -> None:
+    """Distances to images and across a box come out a little different each time they are computed."""
+    rng, wide = np.random.default_rng(0), ZblCutoffs.from_covalent_radii(ELEMENTS)
+    repelled = 0
+    for _ in range(200):
+        n, cell = rng.integers(1, 9), np.diag(rng.uniform(1.2, 4.0, 3)) + rng.normal(0, 0.3, (3, 3))
+        positions = rng.uniform(0, 1, (n, 3)) @ cell + rng.integers(-20, 20, (n, 3)) @ cell
+        atoms = ase.Atoms(rng.choice(ELEMENTS, n), positions=positions, cell=cell, pbc=True)
+        structure = Structure.from_atoms(atoms)
+        repelled += ZblBaseline(ELEMENTS, wide).compute([structure])[0][0] > 0.0
+        energies, forces, strain = ZblBaseline(ELEMENTS, wide.inside([structure])).compute([structure])
+        assert energies[0] == 0.0
+        assert not forces.any()
+        assert not strain.any()
+    assert repelled > 100
+
+
 def test_inside_the_inner_cutoff_only_a_constant_is_added() -> None:
     inner, _ = cutoffs_of_co()
     radii = np.linspace(0.1, inner - 1e-6, 7)

@@ -98,7 +98,8 @@ def test_the_repulsion_is_drawn_in_by_every_label_that_comes_nearer(learned):
     learner.learn_first(near)
     for known in (near, near + nearer):
         structures = [structure for structure, _ in known]
-        assert learner.baseline.zbl.cutoffs.outer[0, 0] == shortest_distances(structures, ("Cu",), 3.0)[0, 0]
+        shortest = shortest_distances(structures, ("Cu",), 3.0)[0, 0]
+        assert learner.baseline.zbl.cutoffs.outer[0, 0] == pytest.approx(shortest, rel=1e-10)
         for structure in structures:
             energy, forces, _ = learner.baseline.compute(structure)
             assert energy == 3.5 * len(structure)

@@ -30,6 +30,9 @@ OUTER_FRACTION = 0.8
 INNER_FRACTION = 0.5
 """Inner cutoff over outer cutoff."""
 
+ROUNDING = 1.0 - 1e-11
+"""Drawn-in cutoff over the shortest distance, which the core computes in another order."""
+
 
 @dataclass(frozen=True, eq=False)
 class ZblCutoffs:
@@ -68,7 +71,8 @@ class ZblCutoffs:
         What labels describe is left to them: a repulsion that ends steeply in their midst would have to be
         unlearned. Drawn in by one structure after another or by all at once, the same cutoffs come out.
         """
-        outer = np.minimum(self.outer, shortest_distances(structures, self.elements, float(self.outer.max())))
+        shortest = shortest_distances(structures, self.elements, float(self.outer.max()))
+        outer = np.minimum(self.outer, ROUNDING * shortest)
         if np.array_equal(outer, self.outer):
             return self
         return ZblCutoffs(self.elements, INNER_FRACTION * outer, outer)
