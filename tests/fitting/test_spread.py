@@ -1,6 +1,7 @@
 """Noise of labels: its laws are found, and stress labels that disagree with energies and forces are."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,12 +10,14 @@ from copper import copper
 from thalweg.features import AceBasis
 from thalweg.features.zbl import shortest_distances
 from thalweg.fitting import FitSettings, fit_labels, make_baseline
+from thalweg.fitting.data import Spread
 from thalweg.fitting.screening import Screen
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
     Law,
     excess_energies,
     force_sizes,
+    judge_stress,
     most_likely_law,
 )
 from thalweg.label import Label
@@ -128,3 +131,33 @@ def test_the_repulsion_stays_inside_the_shortest_labelled_distance(labelled):
 
 def replace_positions(structure, factor):
     return replace(structure, positions=structure.positions * factor, cell=structure.cell * factor)
+
+
+class Says:
+    """Stands for a potential; what it says of stress is off by a share of the label's own, and by some GPa."""
+
+    def __init__(self, labelled, share, off):
+        self.known = {id(structure): label.stress for structure, label in labelled}
+        self.share, self.off = share, off
+
+    def predict(self, structure):
+        return SimpleNamespace(stress=self.known[id(structure)] * (1 - self.share) - self.off * GPa)
+
+
+@pytest.mark.parametrize(("share", "is_odd"), [(0.05, False), (0.5, True)])
+def test_a_squeezed_crystal_may_deviate_by_a_share_of_its_stress(labelled, share, is_odd):
+    rng = np.random.default_rng(3)
+    small = with_stress(labelled, lambda k, _: rng.normal(0, 0.1, 6) * GPa)
+    squeezed = with_stress(small[:1], lambda k, _: -100 * GPa * UNIT)
+    everyone = [*squeezed, *small[1:]]
+    spread, found = judge_stress(everyone, Says(everyone, share, rng.normal(0, 0.05, 6)), Spread.alike(40))
+    assert (spread.virial[0] > 10) == is_odd
+    assert found.n_outliers == int(is_odd)
+
+
+def test_virials_grow_noisy_as_energies_do(labelled):
+    energy = np.linspace(1.0, 3.0, 40)
+    spread, _ = judge_stress(
+        labelled, Says(labelled, 0.01, np.zeros(6)), Spread(energy, np.ones(40), np.ones(40))
+    )
+    assert np.allclose(spread.virial, energy)

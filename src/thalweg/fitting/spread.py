@@ -15,8 +15,10 @@ large one often can.
 
 Stress labels are held against a model of energies and forces alone. In plane-wave calculations of one basis set they
 may have a constant offset (Pulay stress); files may order components differently from group to group. An offset that
-stands out, of its own error and of the other deviations, is taken away. Labels beyond OUTLIER times the median t count
-less and less, s_i = (t_i / (OUTLIER median t))². Nothing is thrown away, and `StressFindings` says what was found.
+stands out, of its own error and of the other deviations, is taken away. Labels that deviate by more than OUTLIER times
+the median t and than ITS_OWN of their own size o_i (a small basis follows a squeezed crystal's 100 GPa less closely)
+count less and less: s_i = (t_i / max(OUTLIER median t, ITS_OWN o_i))², times that of their energies. Nothing is thrown
+away, and `StressFindings` says what was found.
 """
 
 from __future__ import annotations
@@ -50,6 +52,8 @@ ENERGY_LAWS = tuple(Law(limit) for limit in (float("inf"), 10.0, 5.0, 2.5, 1.2))
 FORCES_LAWS = tuple(Law(limit) for limit in (float("inf"), 20.0, 10.0, 5.0, 2.5))
 """Likewise."""
 OUTLIER = 3.0
+ITS_OWN = 0.1
+"""Share of its own size that a stress label may deviate by from a small basis' word."""
 _LEAST_OFFSET = 0.1 * GPa
 _SURE, _STANDS_OUT = 5.0, 3.0
 _FEW = 10
@@ -142,9 +146,10 @@ def judge_stress(
     if abs(offset) < max(_SURE * error, _STANDS_OUT * float(np.median(rms)), _LEAST_OFFSET):
         offset, rms = 0.0, np.sqrt((deviation**2).mean(axis=1))
     t = rms * factor
-    relative = t / (OUTLIER * max(float(np.median(t)), 1e-12))
-    virial = spread.virial.copy()
-    virial[index] = np.maximum(relative, 1.0) ** 2
+    own = np.array([np.sqrt(np.mean(_stress_of(labelled[i]) ** 2)) for i in index]) * factor
+    relative = t / np.maximum(OUTLIER * max(float(np.median(t)), 1e-12), ITS_OWN * own)
+    virial = spread.energy.copy()
+    virial[index] *= np.maximum(relative, 1.0) ** 2
     findings = StressFindings(
         len(index), int((relative > 1).sum()), float(np.median(rms)) / GPa, offset / GPa
     )
@@ -153,8 +158,12 @@ def judge_stress(
 
 def _stress_deviation(pair: tuple[Structure, Label], potential: Potential) -> FloatArray:
     """Label less prediction, shape (6,), eV/Å³."""
-    structure, label = pair
-    predicted = potential.predict(structure).stress
-    assert label.stress is not None
+    predicted = potential.predict(pair[0]).stress
     assert predicted is not None  # a stress label belongs to a structure periodic in three directions
-    return label.stress - predicted
+    return _stress_of(pair) - predicted
+
+
+def _stress_of(pair: tuple[Structure, Label]) -> FloatArray:
+    stress = pair[1].stress
+    assert stress is not None
+    return stress
