@@ -154,6 +154,26 @@ def test_audits_of_other_trajectories_certify_nothing():
     assert more[-1].slowest_fs >= RULES.time_fs
 
 
+def test_audits_of_other_trajectories_that_are_under_way_certify_nothing_either():
+    states, _ = play(RULES, lambda n: 0.999, questions=lambda n: 0)
+    before = dataclasses.replace(states[-1], under_way=2, verdict=None)
+    state = retarget(before, RULES, target_changed=False, explore_changed=True)
+    audit = before.audits[-1]
+    for under_way in (1, 0):
+        state, actions = decide(state, Started(), RULES)
+        assert actions == (Receive(),)  # walkers go elsewhere when all is known of where they were
+        assert state.certification.window_start == len(state.audits)
+        event = Answered(1, 0, 0, (audit,), force_scale=1.2, under_way=under_way)
+        state, actions = decide(state, event, RULES)
+    assert isinstance(actions[-1], Explore)
+    assert len(state.audits) == len(before.audits) + 2
+    assert state.certification.window_start == state.certification.n_seen == len(state.audits)
+    assert PolicyState.from_json(json.loads(json.dumps(state.to_json()))) == state
+    # The next one is of where walkers are now.
+    state, _ = decide(state, Answered(1, 0, 0, (audit,), force_scale=1.2), RULES)
+    assert state.certification.window_start == len(state.audits) - 1
+
+
 def test_a_larger_budget_lets_a_stopped_run_go_on():
     small = dataclasses.replace(RULES, oracle_calls=30)
     states, done = play(small, lambda n: 0.5, questions=lambda n: 1)

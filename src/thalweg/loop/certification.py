@@ -62,6 +62,11 @@ class Certification:
     certificate: Certificate | None = None
     failed_looks: tuple[int, ...] = ()
 
+    @classmethod
+    def begun_after(cls, audits: Sequence[AuditRecord]) -> Certification:
+        """One to which none of these audits counts."""
+        return cls(n_seen=len(audits), window_start=len(audits))
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return asdict(self)

@@ -110,9 +110,15 @@ def retarget(
         certification = stopping.advance(Certification(), state.audits, rules.target)
         state = dataclasses.replace(state, certification=certification, limit_ratio=LIMIT_RATIO)
     if explore_changed:
-        fresh = Certification(n_seen=len(state.audits), window_start=len(state.audits))
         walked = (0.0,) * rules.walkers if state.n_labels else ()
-        state = dataclasses.replace(state, certification=fresh, walked_fs=walked, quiet=0, held=())
+        state = dataclasses.replace(
+            state,
+            certification=Certification.begun_after(state.audits),
+            walked_fs=walked,
+            quiet=0,
+            held=(),
+            elsewhere=state.under_way > 0,
+        )
     phase = _phase(state, rules) if state.n_labels else Phase.SEED
     return dataclasses.replace(state, phase=phase)
 
@@ -170,7 +176,11 @@ def _next_block(state: PolicyState, asked: bool, rules: Rules) -> float:
 
 def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decision:
     audits = state.audits + event.audits
-    certification = stopping.advance(state.certification, audits, rules.target)
+    certification = (
+        Certification.begun_after(audits)
+        if state.elsewhere
+        else stopping.advance(state.certification, audits, rules.target)
+    )
     window_dropped = certification.window_start > state.certification.window_start
     looked = len(certification.failed_looks) > len(state.certification.failed_looks)
     n_labels = state.n_labels + event.queries + len(event.audits)
@@ -189,6 +199,7 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
         handed=state.handed if event.waiting is None else event.waiting,
         under_way=event.under_way,
         held=event.held,
+        elsewhere=state.elsewhere and event.under_way > 0,
         iteration=state.iteration + (event.waiting is not None),
         force_scale=event.force_scale,
         audits=audits,
@@ -262,7 +273,7 @@ def _can_go_on(state: PolicyState, rules: Rules) -> bool:
 
     A matter of counts and never of the clock, so that a run goes the same way however long its answers take.
     """
-    if state.handed or state.stalled or state.calls_left(rules) <= 0:
+    if state.handed or state.stalled or state.elsewhere or state.calls_left(rules) <= 0:
         return False
     walking = (k for k, walked in enumerate(state.walked_fs) if walked < rules.time_fs)
     return any(k not in state.held for k in walking)

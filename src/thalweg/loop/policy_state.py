@@ -56,7 +56,8 @@ class PolicyState:
     force. No window of audits begins before `learn_until` labels, unless `quiet` blocks in a row have raised no
     question. `stalled` counts blocks in a row in which no walker moved and no call was made. `handed` structures
     from outside wait for their label; they come before any other question, whatever they leave of the budget.
-    `under_way` questions have been put and not answered, some of them raised by the walkers `held`.
+    `under_way` questions have been put and not answered, some of them raised by the walkers `held`; `elsewhere`: they
+    were put before exploration was changed.
     """
 
     phase: Phase = Phase.SEED
@@ -75,6 +76,7 @@ class PolicyState:
     handed: int = 0
     under_way: int = 0
     held: tuple[int, ...] = ()
+    elsewhere: bool = False
     audits: tuple[AuditRecord, ...] = ()
     certification: Certification = field(default_factory=Certification)
     verdict: Verdict | None = None
