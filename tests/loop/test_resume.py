@@ -4,7 +4,9 @@ import pytest
 from resuming import Interrupted, interrupt, learned, told
 from runs import FAILING, cluster, make_config, same_model
 
+from thalweg.loop import runner
 from thalweg.loop.runner import run
+from thalweg.store import SqliteStore
 
 
 def test_what_is_set_aside_after_a_checkpoint_is_set_aside_again_and_its_calls_count_again(tmp_path):
@@ -26,3 +28,23 @@ def test_what_is_set_aside_after_a_checkpoint_is_set_aside_again_and_its_calls_c
     assert told(tmp_path / "resumed") == told(tmp_path / "calm")
     assert learned(tmp_path / "resumed") == learned(tmp_path / "calm")
     assert same_model(tmp_path / "calm" / "model", tmp_path / "resumed" / "model")
+
+
+def test_killed_while_it_learns_again_a_run_still_goes_on_under_the_settings_that_were_changed(tmp_path):
+    config = make_config(cluster(tmp_path))
+    first = run(config, tmp_path / "run")
+    assert first.verdict.reason == "target"
+    tighter = make_config(cluster(tmp_path), target={"force_error": 0.02})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runner, "relearn", interrupted)
+        with pytest.raises(Interrupted):
+            run(tighter, tmp_path / "run")
+    again = run(tighter, tmp_path / "run")
+    assert again.oracle_calls > first.oracle_calls
+    with SqliteStore.read(tmp_path / "run") as store:
+        (line,) = [event.text for event in store.events() if event.kind == "change"]
+    assert "force_error" in line
+
+
+def interrupted(*_):
+    raise Interrupted

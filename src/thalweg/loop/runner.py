@@ -97,8 +97,7 @@ class _Run:
     def __init__(
         self, setup: Setup, store: SqliteStore, labeller: Labeller, folder: Path, reporter: Reporter
     ) -> None:
-        self.setup, self.store, self.folder = setup, store, folder
-        self.labeller = labeller
+        self.setup, self.store, self.folder, self.labeller = setup, store, folder, labeller
         self.oracle: Oracle = labeller.oracle
         self.properties = results.recall(store)
         self.journal = Journal(store, folder, reporter)
@@ -115,7 +114,8 @@ class _Run:
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
         self.n_handed = len(desk.handed())
-        self._greet(register(store, setup.config, folder), resumed=recalled is not None)
+        with store.transaction():  # changed settings are noticed once: they are durable with what they touch
+            self._greet(register(store, setup.config, folder), resumed=recalled is not None)
 
     # --- beginning --------------------------------------------------------------------------------------
 
@@ -125,9 +125,10 @@ class _Run:
         if resumed:
             text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
             self.journal.say(policy.iteration, EventKind.RESUME, text)
+            adopt(self.state, self.setup, changes, handed=self.n_handed)
             if changes:
                 self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
-            adopt(self.state, self.setup, changes, handed=self.n_handed)
+                self._save_state()
         else:
             text = f"{self._system()} with {self.oracle.display_name}: {self.setup.basis.n_columns} features"
             self.journal.say(0, EventKind.START, text, {"n_features": self.setup.basis.n_columns})
@@ -157,8 +158,7 @@ class _Run:
             for action in self._decide(events.popleft()):
                 if isinstance(action, Stop):
                     return self._finish()
-                happened = self._perform(action)
-                if happened is not None:
+                if (happened := self._perform(action)) is not None:
                     events.append(happened)
         raise AssertionError("the policy left nothing to do and did not stop")
 
@@ -235,13 +235,16 @@ class _Run:
         state.timing = self.stopwatch.timing
         state.under_way = self.asker.desk.under_way_ids
         self.asker.desk.keep()
-        with self.store.transaction():
-            self.journal.write()
-            self.store.save_checkpoint(state.policy.iteration, state.to_json(), {})
+        self._save_state()
         if self.learner is not None and time.monotonic() - self.saved_at > SAVE_EVERY:
             self._save_model()
         write_summary(self.folder, self._summary())
         self.journal.show(make_progress(self.setup, state, self.walk, self.stopwatch))
+
+    def _save_state(self) -> None:
+        with self.store.transaction():
+            self.journal.write()
+            self.store.save_checkpoint(self.state.policy.iteration, self.state.to_json(), {})
 
     def _save_model(self) -> None:
         self._potential(self._learned()).save(self.folder / MODEL_FOLDER)
@@ -254,8 +257,7 @@ class _Run:
         if self.learner is not None:
             self._save_model()
             self._compute_properties(self.learner)
-        verdict = self.state.policy.verdict
-        if verdict is not None:
+        if (verdict := self.state.policy.verdict) is not None:
             self.journal.say(self.state.policy.iteration, EventKind.STOP, verdict.message, verdict.to_json())
         self._checkpoint()
         self.store.set_meta(COMPLETE, self.state.policy.iteration)
