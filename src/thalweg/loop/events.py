@@ -55,7 +55,7 @@ class Answered:
     `calls` counts every call, audits and failures included; `audits` are the audits among them, scored;
     `force_scale` is the rms atomic force of all labels by now, eV/Å; `waiting` the structures handed in that still
     wait, None where this was about others. `under_way` questions have been put and not answered; the walkers `held`
-    stand where some of these were raised.
+    raised some of these, and stand until they are.
     """
 
     calls: int
