@@ -102,7 +102,7 @@ def most_likely_law(size: FloatArray, error: FloatArray, laws: Sequence[Law]) ->
 class StressFindings:
     """What was found about the stress labels.
 
-    n_labels, n_outliers : stress labels, and those beyond OUTLIER times the median deviation
+    n_labels, n_outliers : stress labels, and those that deviate too far
     typical : GPa, median over labels of the rms deviation from a model of energies and forces
     pressure : GPa, the constant offset taken away; 0 where none stood out
     """
@@ -124,7 +124,8 @@ class StressFindings:
         if self.n_outliers > 0.05 * self.n_labels:
             words.append(
                 f"{self.n_outliers} of {self.n_labels} stress labels deviate by more than {OUTLIER:.0f} times the "
-                f"usual {self.typical:.2g} GPa (another order of components in some?); they count less"
+                f"usual {self.typical:.2g} GPa and by more than {ITS_OWN:.0%} of their own size (another order of "
+                "components in some?); they count less"
             )
         return "; ".join(words) or None
 
