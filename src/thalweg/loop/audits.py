@@ -23,7 +23,7 @@ class AuditRecord:
 
     Attributes
     ----------
-    n_labels : labels the audited model had learned
+    n_labels : labels learned when the answer came; the audited model had learned these but for the last few
     force_errors : |F_model - F_oracle| per atom, eV/Å
     force_bounds : the bound predicted for each of them beforehand, eV/Å
     energy_error : (E_model - E_oracle) / n_atoms, eV per atom, or None
