@@ -1,4 +1,5 @@
-"""What each ingredient of `thalweg fit` brings: the same basis with one of them taken away at a time.
+"""What each ingredient of `thalweg fit` brings, and at what cost: order and size of the basis, and one small basis with
+one ingredient taken away at a time.
 
     python benchmarks/ingredients.py DATA_DIR --sets si cu acac
 
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from accuracy import cost
 from common import parser, show, write
 from reference_sets import FILES, Labelled, load
 
@@ -83,6 +85,12 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     held[1].model.tune(SETTINGS.tune_evaluations)
     hold_noise(held[1].model)
     yield held
+    for order in range(1, len(small)):
+        lower = default_basis(elements, True, r_cut, None, small[:order], screen.exponent)
+        yield timed(f"order {order}, degrees {list(small[:order])}", labelled, lower, baseline, spread)
+    for degrees in SIZES[len(elements)][1:-1]:
+        larger = default_basis(elements, True, r_cut, None, degrees, screen.exponent)
+        yield timed(f"degrees {list(degrees)}", labelled, larger, baseline, spread)
 
 
 def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str, Any]:
@@ -90,6 +98,8 @@ def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str
     errors = compare(potential, test).to_json()
     return {
         "fit": words,
+        "features": fitted.basis.n_features,
+        "µs/atom": cost(potential, test),
         "energy_mae": 1000 * errors["energy_mae"],
         "energy_rmse": 1000 * errors["energy_rmse"],
         "forces_mae": errors["forces_mae"],
