@@ -47,7 +47,8 @@ def api(monkeypatch):
     module = types.ModuleType("thalweg.api")
     module.calls = []
 
-    def fit(train, test, *, options, seed, effort):
+    def fit(train, test, *, options, seed, effort, tell):
+        tell("554 features, cutoff 5 Å, exponent 1: held-out error 1.00")
         module.calls.append((len(train), None if test is None else len(test), options, seed, effort))
         potential = types.SimpleNamespace(save=lambda folder: folder.mkdir())
         return types.SimpleNamespace(

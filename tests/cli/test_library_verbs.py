@@ -31,7 +31,9 @@ def test_fit_prints_errors_and_saves(runner, labelled, api):
     for part in ("train", "test", "forces RMSE", "0.0123", "0.0456", "eV/Å"):
         assert part in result.output
     assert "energy RMSE" not in result.output
-    assert "r_cut: 5 Å - by what was held out" in result.output
+    assert "r_cut: 5 Å - by what was held out" in result.stdout
+    assert "554 features" in result.stderr
+    assert "554 features" not in result.stdout
     n_train, n_test, options, seed, effort = api.calls[0]
     assert (n_train, n_test, options.r_cut, seed, effort) == (1, 2, 5.0, 7, 1.0)
     assert (labelled / "model").is_dir()
@@ -39,7 +41,7 @@ def test_fit_prints_errors_and_saves(runner, labelled, api):
 
 def test_fit_as_json_has_null_for_what_is_no_number(runner, labelled):
     result = runner.invoke(app, ["fit", "train.xyz", "--json"])
-    assert json.loads(result.output)["test"] == {"n_structures": 2, "forces_rmse": 0.0456, "coverage": None}
+    assert json.loads(result.stdout)["test"] == {"n_structures": 2, "forces_rmse": 0.0456, "coverage": None}
 
 
 def test_one_file_is_split_by_its_comment_lines(runner, folder, api):

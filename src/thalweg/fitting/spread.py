@@ -17,8 +17,8 @@ Stress labels are held against a model of energies and forces alone. In plane-wa
 may have a constant offset (Pulay stress); files may order components differently from group to group. An offset that
 stands out, of its own error and of the other deviations, is taken away. Labels that deviate by more than OUTLIER times
 the median t and than ITS_OWN of their own size o_i (a small basis follows a squeezed crystal's 100 GPa less closely)
-count less and less: s_i = (t_i / max(OUTLIER median t, ITS_OWN o_i))², times the s_i that energies have by then. Nothing
-is thrown away, and `StressFindings` says what was found.
+count less and less: s_i = (t_i / max(OUTLIER median t, ITS_OWN o_i))², times the s_i that energies have by then.
+Nothing is thrown away, and `StressFindings` says what was found.
 """
 
 from __future__ import annotations
