@@ -27,10 +27,10 @@ from thalweg.fitting.assembly import Fitted, fit_basis
 from thalweg.fitting.choosing import choose_cutoff, choose_exponent
 from thalweg.fitting.climb import SIZES
 from thalweg.fitting.data import Spread
-from thalweg.fitting.held_out import bare_potential
 from thalweg.fitting.screening import Screen
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
+from thalweg.potential import ErrorBounds, Potential
 
 SETTINGS = FitSettings(n_members=2)
 
@@ -94,7 +94,10 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
 
 
 def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str, Any]:
-    potential = bare_potential(fitted.basis, fitted.baseline, fitted.model.mean)
+    bounds = ErrorBounds.bare(len(fitted.basis.elements))
+    potential = Potential.from_model(
+        fitted.model, fitted.basis, fitted.baseline, novelty=None, bounds=bounds, provenance={}
+    )
     errors = compare(potential, test).to_json()
     return {
         "fit": words,
