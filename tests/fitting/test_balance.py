@@ -70,7 +70,7 @@ def test_the_search_begins_where_another_basis_ended(model):
         asked.append(x)
         return score(x)
 
-    near = Balance(energy=0.25, virial=1.0, level=2.0, score=0.0)
+    near = Balance(energy=0.25, virial=1.0, level=2.0)
     assert balance_noise(model, {Kind.ENERGY, Kind.FORCES}, counted, near).energy == 0.25
     assert any(np.isclose(dials(x, model)[0], -2.0) for x in asked[:2])
     assert len(asked) == 5

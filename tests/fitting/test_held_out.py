@@ -21,7 +21,7 @@ def test_each_label_is_predicted_without_its_fold():
     labelled = shells(22, peak=2.6)
     baseline = make_baseline(labelled, ("Cu",))
     fitted = fit_basis(labelled, BASIS, baseline, Spread.alike(22), FitSettings())
-    errors = fitted.held_out()
+    errors = fitted.held_out
     others = unscaled_fold_means(fitted.model, fitted.sums, fitted.model.fitted.x)
     for k in (0, 7):
         prediction = bare_potential(BASIS, baseline, others[k % fitted.n_folds]).predict(labelled[k][0])

@@ -6,6 +6,7 @@ Rows are made once, label by label, and only their sums are kept; a fold costs o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -74,6 +75,7 @@ class Fitted:
         """Folds."""
         return len(self.sums.folds)
 
+    @cached_property
     def held_out(self) -> HeldOutErrors:
         """What the models that have not seen a fold make of it."""
         examiner = Examiner(self.basis, self.baseline, self.labelled, self.n_folds)
@@ -81,7 +83,7 @@ class Fitted:
 
     def score(self) -> float:
         """Of the held-out errors, in units of the spread under which it was fitted."""
-        return self.held_out().score(self.spread)
+        return self.held_out.score(self.spread)
 
 
 def fit_basis(

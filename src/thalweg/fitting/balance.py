@@ -47,12 +47,11 @@ class Dials:
 
 @dataclass(frozen=True)
 class Balance:
-    """Outcome: the dials in numbers, and the score there."""
+    """Outcome: the dials in numbers."""
 
     energy: float
     virial: float
     level: float
-    score: float
 
 
 def balance_noise(
@@ -87,8 +86,7 @@ def balance_noise(
             for name in energy:
                 best = _downhill(at, best, name)
     model.set_hyperparameters(_turned(x, model, kinds, best))
-    chosen = {name: LADDERS[name][getattr(best, name)] for name in LADDERS}
-    return Balance(chosen["energy"], chosen["virial"], chosen["level"], at(best))
+    return Balance(**{name: ladder[getattr(best, name)] for name, ladder in LADDERS.items()})
 
 
 def _turned(x: FloatArray, model: BayesianLinear, kinds: set[Kind], dials: Dials) -> FloatArray:

@@ -72,7 +72,7 @@ class _Climb:
         fitted = fit_basis(
             self.screen.all, basis, self.screen.baseline, self.spread, self.screen.settings, start
         )
-        rung = _Rung(basis, fitted.held_out(), self.screen.laws, fitted)
+        rung = _Rung(basis, fitted.held_out, self.screen.laws, fitted)
         first = self.rungs[0] if self.rungs else rung
         relative = np.exp(self.score(rung) - self.score(first))
         self.tell(
@@ -191,7 +191,7 @@ def _with_newest_noise(fitted: Fitted, spread: Spread, settings: FitSettings) ->
     ):
         return fitted
     again = fit_basis(fitted.labelled, fitted.basis, fitted.baseline, spread, settings, fitted)
-    return min(again, fitted, key=lambda trial: trial.held_out().score(spread))
+    return min(again, fitted, key=lambda trial: trial.held_out.score(spread))
 
 
 def _size_choice(bases: list[AceBasis], scores: list[float], best: AceBasis, reason: str) -> Choice:

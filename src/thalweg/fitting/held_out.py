@@ -77,7 +77,7 @@ class Examiner:
 
     def __init__(self, basis: AceBasis, baseline: Baseline, labelled: Labelled, n_folds: int) -> None:
         self.basis, self.baseline, self.labelled = basis, baseline, labelled
-        self._batches = [list(self._packed(range(k, len(labelled), n_folds))) for k in range(n_folds)]
+        self._batches = [self._packed(range(k, len(labelled), n_folds)) for k in range(n_folds)]
 
     def _packed(self, labels: Sequence[int]) -> list[tuple[list[int], PackedStructures]]:
         """Batches of labels that are not too large."""

@@ -96,7 +96,7 @@ class Screen:
         """The laws of noise from held-out errors at this cutoff, in two rounds."""
         for _ in range(_ROUNDS):
             before = self.laws
-            self._learn_laws(self.fit(r_cut).held_out())
+            self._learn_laws(self.fit(r_cut).held_out)
             if self.laws == before:
                 return
             self._fits.clear()
