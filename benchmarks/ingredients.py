@@ -24,10 +24,10 @@ from thalweg.features.defaults import automatic_cutoff, default_basis
 from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting import FitSettings, is_isolated_atom, make_baseline
 from thalweg.fitting.assembly import Fitted, fit_basis
-from thalweg.fitting.choosing import choose_cutoff, choose_exponent
+from thalweg.fitting.choosing import settle
 from thalweg.fitting.climb import SIZES
 from thalweg.fitting.data import Spread
-from thalweg.fitting.screening import Screen
+from thalweg.fitting.screening import Screen, Setup
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
 from thalweg.potential import ErrorBounds, Potential
@@ -57,12 +57,11 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     baseline = make_baseline(train, elements)
     screen = Screen(labelled, baseline, SETTINGS)
     start = automatic_cutoff(elements, bool(labelled[0][0].pbc.any()))
-    screen.learn_spread(start)
-    r_cut = choose_cutoff(screen, start).chosen
-    choose_exponent(screen, r_cut)
-    spread, _ = screen.judge(r_cut)
+    setup, _ = settle(screen, Setup(start), start)
+    r_cut, exponent = setup.r_cut, setup.exponent
+    spread, _ = screen.judge(setup)
     small = SIZES[len(elements)][0]
-    basis = default_basis(elements, True, r_cut, None, small, screen.exponent)
+    basis = default_basis(elements, True, r_cut, None, small, exponent)
     alike = Spread.alike(len(labelled))
     bare = [(structure, replace(label, stress=None)) for structure, label in labelled]
     far = Baseline(elements, baseline.reference_energies, ZblBaseline(elements))
@@ -75,7 +74,7 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     yield whole
     steep = default_basis(elements, True, r_cut, None, small, 3)
     yield timed("radial exponent 3", labelled, steep, baseline, spread)
-    usual = default_basis(elements, True, start, None, small, screen.exponent)
+    usual = default_basis(elements, True, start, None, small, exponent)
     yield timed(f"cutoff {start:.2f} instead of {r_cut:.2f} Å", labelled, usual, baseline, spread)
     yield timed("repulsion up to 0.8 bonds", labelled, basis, far, spread)
     yield timed("all labels alike", labelled, basis, baseline, alike)
@@ -86,10 +85,10 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     hold_noise(held[1].model)
     yield held
     for order in range(1, len(small)):
-        lower = default_basis(elements, True, r_cut, None, small[:order], screen.exponent)
+        lower = default_basis(elements, True, r_cut, None, small[:order], exponent)
         yield timed(f"order {order}, degrees {list(small[:order])}", labelled, lower, baseline, spread)
     for degrees in SIZES[len(elements)][1:-1]:
-        larger = default_basis(elements, True, r_cut, None, degrees, screen.exponent)
+        larger = default_basis(elements, True, r_cut, None, degrees, exponent)
         yield timed(f"degrees {list(degrees)}", labelled, larger, baseline, spread)
 
 

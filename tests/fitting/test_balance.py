@@ -1,87 +1,131 @@
-"""Noise levels by held-out errors: each dial goes where the score is least, and stress pays its price."""
+"""Smoothness and noise go downhill in the held-out error, along its slope, from several places."""
 
 import numpy as np
 import pytest
 
-from thalweg.fitting.balance import FIRST, LADDERS, STRESS_PRICE, Balance, balance_noise
-from thalweg.models import BayesianLinear, Block, Kind, SmoothnessPrior
+from labelled_shells import shells
+from thalweg.features import AceBasis
+from thalweg.fitting import FitSettings, make_baseline
+from thalweg.fitting.assembly import fit_basis
+from thalweg.fitting.balance import (
+    ENERGY_OVER_FORCES,
+    LEAST_NOISE,
+    RMS_OVER_MAE,
+    _Objective,
+    balance,
+    unknown_starts,
+    with_virials,
+)
+from thalweg.fitting.data import Spread
+from thalweg.fitting.held_out import Examiner, bare_potential
+from thalweg.label import Label
+from thalweg.models import Kind
 from thalweg.models.observation import KINDS
 
-N = 6
-PRIOR = SmoothnessPrior(np.ones(N), np.arange(N) % 3, np.zeros(N))
-ALL = {Kind.ENERGY, Kind.FORCES, Kind.VIRIAL}
+BASIS = AceBasis(("Cu",), 4.5, correlation_order=2, max_degree=(6, 4))
 
 
-@pytest.fixture
-def model():
-    rng = np.random.default_rng(5)
-    rows = rng.normal(size=(40, N))
-    fitted = BayesianLinear(PRIOR, seed=1)
-    fitted.fit_batch([(Block(Kind.FORCES, rows, rows @ rng.normal(size=N) + rng.normal(0, 0.1, 40)),)])
-    return fitted
+def fitted_to(labelled):
+    baseline = make_baseline(labelled, ("Cu",))
+    return fit_basis(labelled, BASIS, baseline, Spread.alike(len(labelled)), FitSettings())
 
 
-def dials(x, model):
-    """Energy and virial over forces, and forces over what they were: logs to base 2."""
-    energy, forces, virial = (x[PRIOR.n_prior + KINDS.index(kind)] for kind in KINDS)
-    first = model.fitted.x[PRIOR.n_prior + KINDS.index(Kind.FORCES)]
-    return np.array([energy - forces, virial - forces, forces - first]) / np.log(2.0)
+@pytest.fixture(scope="module")
+def fitted():
+    return fitted_to(noisy(shells(30, peak=2.6)))
 
 
-def bowl(model, energy, level, slope=0.0):
-    """A score with its least value at these dials, that grows by slope with each factor of two of stress weight."""
-    x = model.fitted.x.copy()
-
-    def score(trial):
-        at = dials(trial, model)
-        forces = trial[PRIOR.n_prior + 1] - x[PRIOR.n_prior + 1]
-        stress = np.log2(LADDERS["virial"][0]) - at[1]
-        return (at[0] - np.log2(energy)) ** 2 + (forces / np.log(2) - np.log2(level)) ** 2 + slope * stress
-
-    return score
+def noisy(labelled):
+    rng = np.random.default_rng(4)
+    return [
+        (s, Label(label.energy + rng.normal(0, 0.02), label.forces + rng.normal(0, 0.05, label.forces.shape)))
+        for s, label in labelled
+    ]
 
 
-@pytest.mark.parametrize(("energy", "level"), [(0.25, 1.0), (0.015625, 4.0), (0.0078125, 0.25)])
-def test_energy_and_level_go_downhill(model, energy, level):
-    before = model.noise[Kind.FORCES]
-    found = balance_noise(model, ALL, bowl(model, energy, level))
-    assert (found.energy, found.level) == (energy, level)
-    assert model.noise[Kind.FORCES] == pytest.approx(level * before)
-    assert model.noise[Kind.ENERGY] == pytest.approx(energy * level * before)
+def examiner_of(fitted):
+    return Examiner(BASIS, fitted.baseline, fitted.labelled, fitted.n_folds)
 
 
-@pytest.mark.parametrize("slope", [0.0, 0.3 * STRESS_PRICE, 5 * STRESS_PRICE])
-def test_stress_gets_the_weight_that_its_price_allows(model, slope):
-    found = balance_noise(model, ALL, bowl(model, 0.0625, 1.0, slope))
-    weakest, strongest = LADDERS["virial"][0], LADDERS["virial"][-1]
-    if slope == 0.0:
-        assert found.virial == strongest
-    else:
-        paid = slope * np.log2(weakest / found.virial)
-        assert paid <= STRESS_PRICE < paid + 2 * slope
-        assert (found.virial == weakest) == (slope > STRESS_PRICE)
+def noise_of(x, prior):
+    return dict(zip(KINDS, x[prior.n_prior :], strict=True))
 
 
-def test_the_search_begins_where_another_basis_ended(model):
-    asked = []
-    score = bowl(model, 0.25, 2.0)
-
-    def counted(x):
-        asked.append(x)
-        return score(x)
-
-    near = Balance(energy=0.25, virial=1.0, level=2.0)
-    assert balance_noise(model, {Kind.ENERGY, Kind.FORCES}, counted, near).energy == 0.25
-    assert any(np.isclose(dials(x, model)[0], -2.0) for x in asked[:2])
-    assert len(asked) == 5
-    assert FIRST["energy"] != 0.25
+def test_the_slope_is_that_of_finite_differences(fitted):
+    J = _Objective(fitted.model, fitted.sums, examiner_of(fitted))
+    x, n = fitted.model.fitted.x.copy(), fitted.model.prior.n_prior
+    x[: n - 2] -= 3.0  # away from where sums lose digits
+    x[n:] += 1.5
+    _, slope = J(x)
+    steps = 1e-3 * np.eye(len(x))
+    expected = np.array([(J(x + step)[0] - J(x - step)[0]) / 2e-3 for step in steps])
+    assert np.allclose(slope, expected, atol=0.03 * np.abs(slope).max(), rtol=0)
+    assert np.abs(slope).max() > 0.01
 
 
-def test_kinds_that_are_not_there_keep_their_noise(model):
-    before = model.fitted.x.copy()
-    balance_noise(model, {Kind.FORCES}, bowl(model, 1.0, 2.0))
-    for kind in (Kind.ENERGY, Kind.VIRIAL):
-        place = PRIOR.n_prior + KINDS.index(kind)
-        assert model.fitted.x[place] == before[place]
-    balance_noise(model, {Kind.ENERGY}, lambda _: 0.0)
-    assert model.fitted.x[PRIOR.n_prior] == before[PRIOR.n_prior]
+def test_held_out_errors_fall_below_those_of_the_evidence(fitted):
+    model, sums, examiner = fitted.model.refitted(fitted.sums.total(), 30), fitted.sums, examiner_of(fitted)
+    model.set_hyperparameters(model.fitted.centre)
+    model.tune(40)
+    J = _Objective(model, sums, examiner)
+    evidence = J(model.fitted.x)[0]
+    starts = unknown_starts(model, sums.kinds)
+    balance(model, sums, examiner, starts, 12)
+    assert J(model.fitted.x)[0] < evidence
+    assert J(model.fitted.x)[0] <= min(J(start)[0] for start in starts) + 1e-6
+
+
+def test_predictions_do_not_depend_on_the_scale_that_noise_is_given(fitted):
+    typical = fitted.held_out.typical[Kind.FORCES]
+    noise = noise_of(fitted.model.fitted.x, fitted.model.prior)
+    assert np.exp(noise[Kind.FORCES]) == pytest.approx(RMS_OVER_MAE * typical, rel=0.02)
+    low, high = np.log(ENERGY_OVER_FORCES)
+    assert low - 1e-9 <= noise[Kind.ENERGY] - noise[Kind.FORCES] <= high + 1e-9
+    structures = [structure for structure, _ in fitted.labelled[:5]]
+
+    def forces(model):
+        potential = bare_potential(BASIS, fitted.baseline, model.mean)
+        return np.concatenate([potential.predict(structure).forces for structure in structures])
+
+    other, x = fitted.model.refitted(fitted.sums.total(), 30), fitted.model.fitted.x.copy()
+    n = other.prior.n_prior
+    x[: n - 2] += 2.0
+    x[n:] += 1.0
+    other.set_hyperparameters(x)
+    assert np.abs(forces(other) - forces(fitted.model)).max() < 5e-3 * typical
+    x[n] += 2.0  # the energies' noise alone does matter
+    other.set_hyperparameters(x)
+    assert np.abs(forces(other) - forces(fitted.model)).max() > 0.03 * typical
+
+
+def test_labels_without_error_leave_some_noise():
+    fitted = fitted_to(shells(24, peak=2.6))
+    assert (
+        np.exp(noise_of(fitted.model.fitted.x, fitted.model.prior)[Kind.FORCES]) >= RMS_OVER_MAE * LEAST_NOISE
+    )
+
+
+def test_without_forces_hyperparameters_stay(fitted):
+    bare = [(s, Label(label.energy, np.full((len(s), 3), np.nan))) for s, label in shells(24, peak=2.6)]
+    model = fitted_to(bare).model
+    again = fitted_to(bare).model
+    assert np.array_equal(model.fitted.x, again.fitted.x)
+    before = fitted.model.fitted.x.copy()
+    sums = fitted_to(bare).sums
+    assert sums.kinds == {Kind.ENERGY}
+    balance(fitted.model, sums, examiner_of(fitted), [before + 1.0], 3)
+    assert np.array_equal(fitted.model.fitted.x, before)
+
+
+def test_the_search_begins_at_several_places(fitted):
+    model = fitted.model
+    few, many = unknown_starts(model, {Kind.FORCES}), unknown_starts(model, set(KINDS))
+    assert len(few) == 3
+    assert len(many) == 4
+    assert len({tuple(start) for start in many}) == 4
+    strong, weak = with_virials(model, model.fitted.x)
+    ratios = [
+        noise_of(x, model.prior)[Kind.VIRIAL] - noise_of(x, model.prior)[Kind.FORCES] for x in (strong, weak)
+    ]
+    assert ratios[0] == pytest.approx(0.0)
+    assert ratios[1] > 1.0

@@ -8,23 +8,44 @@ from thalweg import api
 from thalweg.config import ModelConfig
 from thalweg.features import AceBasis
 from thalweg.fitting import FitSettings, make_baseline
-from thalweg.fitting.choosing import choose_cutoff, choose_exponent
+from thalweg.fitting.choosing import settle, settle_noise
 from thalweg.fitting.climb import WORK, too_much
-from thalweg.fitting.screening import Screen
+from thalweg.fitting.screening import CUTOFFS, EXPONENTS, Screen, Setup
+from thalweg.fitting.spread import ENERGY_LAWS, UNIFORM, Law
+from thalweg.label import Label
 
 
 def screen_of(labelled):
     return Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings())
 
 
+def cutoff_of(screen, start):
+    """The cutoff that its dial leads to, and what was tried."""
+    setup = Setup(start)
+    return screen.downhill(screen.cutoffs(setup, start), setup)
+
+
 @pytest.mark.parametrize(("peak", "longer"), [(5.2, True), (2.6, False)])
 def test_the_cutoff_goes_to_where_the_interaction_is(peak, longer):
-    choice = choose_cutoff(screen_of(shells(24, peak=peak, width=0.3)), 4.2)
-    assert (choice.chosen > 5.0) == longer
-    errors = {trial["r_cut"]: trial["error"] for trial in choice.tried}
-    assert errors[choice.chosen] == 1.0
-    assert all(error > 1.0 for r_cut, error in errors.items() if r_cut != choice.chosen)
-    assert f"{min(errors)} Å" in choice.why
+    chosen, trials = cutoff_of(screen_of(shells(24, peak=peak, width=0.3)), 4.2)
+    assert (chosen.r_cut > 5.0) == longer
+    errors = {trial.value.r_cut: trial.error for trial in trials}
+    assert errors[chosen.r_cut] == 1.0
+    assert len(errors) >= 2
+    assert all(error > 1.0 for r_cut, error in errors.items() if r_cut != chosen.r_cut)
+    assert list(errors) == sorted(errors)
+
+
+def test_cutoffs_stay_near_the_automatic_one():
+    screen = screen_of(shells(24, peak=2.6))
+    dial = [setup.r_cut for setup in screen.cutoffs(Setup(5.0), 4.2)]
+    assert 5.0 in dial
+    assert dial == sorted(dial)
+    assert min(dial) >= CUTOFFS[0] * 4.2 - 0.01
+    assert max(dial) <= CUTOFFS[1] * 4.2 + 0.01
+    assert [setup.r_cut for setup in screen.cutoffs(Setup(20.0), 4.2)][
+        -1
+    ] == 20.0  # what was said is never left out
 
 
 def test_a_fit_says_what_it_compared_and_why():
@@ -55,7 +76,7 @@ def test_work_is_limited_by_effort():
     small, large = (AceBasis(("Cu",), 5.0, correlation_order=2, max_degree=d) for d in ((4, 2), (12, 10)))
     assert too_much(small, labelled * 20, FitSettings()) is None
     assert "more work" in too_much(large, labelled * 20, FitSettings(effort=1e-6))
-    assert "more coefficients" in too_much(large, labelled[:1], FitSettings())
+    assert "for each coefficient" in too_much(large, labelled[:1], FitSettings())
     assert WORK > 0
 
 
@@ -74,26 +95,57 @@ def test_a_larger_basis_is_taken_only_while_it_pays(monkeypatch):
 
 def test_the_same_labels_give_the_same_choice():
     labelled = shells(22, peak=2.6)
-    first, second = (choose_cutoff(screen_of(labelled), 4.2) for _ in range(2))
+    (first, why), (second, again) = (settle(screen_of(labelled), Setup(4.2), 4.2) for _ in range(2))
     assert first == second
-    assert np.isfinite(first.chosen)
+    assert why == again
+    assert [choice.setting for choice in why] == ["radial_exponent", "r_cut", "noise"]
 
 
-def test_the_exponent_of_least_error_is_taken_on():
+def test_a_dial_ends_where_no_neighbour_is_better():
     screen = screen_of(shells(24, peak=2.6))
-    choice = choose_exponent(screen, 4.5)
-    errors = {trial["radial_exponent"]: trial["error"] for trial in choice.tried}
-    assert set(errors) == {1, 2, 3}
-    assert min(errors.values()) == errors[choice.chosen] == 1.0
-    assert max(errors.values()) > 1.01
-    assert screen.exponent == choice.chosen == screen.basis(4.5).radial_exponent
+    setup, (exponent, _) = settle(screen, Setup(4.5), None)
+    errors = {trial["radial_exponent"]: trial["error"] for trial in exponent.tried}
+    assert set(errors) <= set(EXPONENTS)
+    assert len(errors) >= 2
+    assert min(errors.values()) == errors[exponent.chosen] == 1.0
+    assert max(errors.values()) > 1.005
+    assert setup.exponent == exponent.chosen == screen.basis(setup).radial_exponent
+    assert setup.r_cut == 4.5
+
+
+def test_laws_of_noise_are_tried_only_where_they_say_something():
+    calm = screen_of(shells(24, peak=2.6))
+    calm.energy_sizes = np.full(24, 0.1)
+    calm.force_sizes = np.full(24, 0.1)
+    assert calm.energy_laws(Setup(4.5)) == calm.forces_laws(Setup(4.5)) == [Setup(4.5)]
+    calm.energy_sizes = np.append(np.full(21, 0.1), [3.0, 3.0, 30.0])
+    assert [setup.energy for setup in calm.energy_laws(Setup(4.5))] == list(ENERGY_LAWS)
+
+
+def test_labels_that_are_noisy_where_energies_are_high_are_given_a_law():
+    rng = np.random.default_rng(8)
+    labelled, high = [], rng.random(60) < 0.4
+    for (structure, label), hot in zip(shells(60, peak=2.6), high, strict=True):
+        off = rng.normal(0, 2.0) if hot else 0.0
+        labelled.append((structure, Label(label.energy + off, label.forces)))
+    screen = screen_of(labelled)
+    screen.energy_sizes = np.where(high, 30.0, 0.0)
+    setup, choice = settle_noise(screen, Setup(4.5))
+    assert setup.energy != UNIFORM
+    assert choice.chosen["energy"] == setup.energy.limit
+    assert "grows from" in choice.why
+    assert min(trial["error"] for trial in choice.tried) == 1.0
+    alike = screen.fit(Setup(4.5, setup.exponent, UNIFORM, setup.forces))
+    assert screen.fit(setup).score < alike.score
+    assert screen.spread(setup).energy.max() > 2.0 > screen.spread(setup).forces.max()
+    assert Law(1.2)(np.array([0.0]))[0] == 1.0
 
 
 def test_each_basis_tried_is_told_of():
     told = []
     result = api.fit(shells(22, peak=2.6), options=ModelConfig(), effort=1e-3, tell=told.append)
     size = next(c for c in result.fitted.choices if c.setting == "max_degree")
-    assert "cutoff" in told[0]
-    assert len(told) >= 1 + len(size.tried)
-    for trial in size.tried:
-        assert any(line.startswith(f"{trial['n_features']} features") for line in told[1:])
+    assert ["cutoff" in line for line in told[:3]] == [True, True, False]
+    assert len(told) == 2 + len(size.tried)
+    for trial, line in zip(size.tried, told[2:], strict=True):
+        assert line.startswith(f"{trial['n_features']} features")

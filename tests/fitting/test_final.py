@@ -7,7 +7,7 @@ from copper import copper
 from thalweg.features import AceBasis, Features
 from thalweg.fitting import FitSettings, data_hash, fit_labels, make_baseline
 from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
-from thalweg.models.gram import Grams
+from thalweg.models.folds import FoldSums
 from thalweg.models.noise import BOND, SWAY, hold_noise
 from thalweg.models.observation import KINDS
 from thalweg.models.training import observe
@@ -30,13 +30,14 @@ def test_sums_over_folds_give_the_model_of_all_labels(labelled):
     baseline = make_baseline(labelled, BASIS.elements)
     observations = [observe(Features(BASIS), *pair, baseline) for pair in labelled]
     whole = fresh_model(observations)
-    folds = [Grams(BASIS.n_columns) for _ in range(3)]
+    sums = FoldSums(whole.fitted.scale, 3)
     for k, observation in enumerate(observations):
         for block in observation:
-            folds[k % 3].add(block, block.rows / whole.fitted.scale)
-    together = whole.refitted(Grams.total(BASIS.n_columns, folds), len(labelled))
+            sums.add(k % 3, block)
+    sums.close()
+    together = whole.refitted(sums.total(), len(labelled))
     assert np.allclose(together.mean, whole.mean, rtol=1e-5, atol=1e-6 * np.abs(whole.mean).max())
-    part = whole.refitted(Grams.total(BASIS.n_columns, folds[1:]), len(labelled) - 5)
+    part = whole.refitted(sums.total(without=0), len(labelled) - 5)
     assert not np.allclose(part.mean, whole.mean, rtol=1e-3)
 
 

@@ -11,14 +11,12 @@ from thalweg.features import AceBasis
 from thalweg.features.zbl import shortest_distances
 from thalweg.fitting import FitSettings, fit_labels, make_baseline
 from thalweg.fitting.data import Spread
-from thalweg.fitting.screening import Screen
+from thalweg.fitting.screening import Screen, Setup
 from thalweg.fitting.spread import (
-    ENERGY_LAWS,
     Law,
     excess_energies,
     force_sizes,
     judge_stress,
-    most_likely_law,
 )
 from thalweg.label import Label
 from thalweg.units import GPa
@@ -36,22 +34,9 @@ def with_stress(labelled, change):
     return [(s, replace(label, stress=change(k, label.stress))) for k, (s, label) in enumerate(labelled)]
 
 
-@pytest.mark.parametrize("law", [Law(), Law(1.2), Law(5.0)])
-def test_the_law_that_made_the_errors_is_found(law):
-    rng = np.random.default_rng(3)
-    size = rng.uniform(0, 20, 4000)
-    error = np.abs(rng.laplace(size=4000)) * law(size) * 0.01
-    assert most_likely_law(size, error, ENERGY_LAWS) == law
-
-
 def test_a_law_leaves_thermal_structures_as_they_are():
     spread = Law(1.2)(np.array([0.0, 0.1, 1.2, 40.0]))
     assert spread.tolist() == pytest.approx([1.0, 1.0, np.sqrt(2), 33.3], rel=4e-3)
-
-
-def test_labels_without_error_say_nothing():
-    size, error = np.linspace(0, 20, 100), np.zeros(100)
-    assert most_likely_law(size, error, ENERGY_LAWS) == Law()
 
 
 def test_excess_energies_do_not_mind_composition_or_outliers(labelled):
@@ -74,7 +59,7 @@ def test_force_sizes_are_rms_components(labelled):
 
 def judged(labelled):
     screen = Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings())
-    return screen.judge(5.0)
+    return screen.judge(Setup(5.0))
 
 
 def test_sound_stress_labels_raise_no_warning(labelled):

@@ -1,4 +1,4 @@
-"""One basis fitted to labels: sums over folds, hyperparameters by the evidence, noise by held-out errors.
+"""One basis fitted to labels: sums over folds, hyperparameters by the evidence and by held-out errors.
 
 Rows are made once, label by label, and only their sums are kept; a fold costs one factorisation more.
 """
@@ -11,11 +11,11 @@ from functools import cached_property
 import numpy as np
 
 from thalweg.features import AceBasis, Features
-from thalweg.fitting.balance import Balance, balance_noise
+from thalweg.fitting.balance import balance, unknown_starts, with_virials
 from thalweg.fitting.data import Labelled, Spread, equations
 from thalweg.fitting.held_out import Examiner, HeldOutErrors
-from thalweg.models import BayesianLinear, SmoothnessPrior
-from thalweg.models.folds import FoldSums, fold_means
+from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models.folds import FoldSums, out_of_fold
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray
@@ -23,8 +23,8 @@ from thalweg.structure import FloatArray
 N_FOLDS = 5
 ENOUGH = 20
 """Labels from which held-out errors decide about noise; below, it is held near the forces'."""
-WARM = 6
-"""Evaluations of the evidence from hyperparameters of another basis, which are nearly right."""
+FRESH, WARM = 18, 12
+"""Evaluations of held-out errors where nothing is known, and from hyperparameters of another basis."""
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 
@@ -38,8 +38,8 @@ class FitSettings:
     n_members : committee
     seed : of the committee's draws and of the folds
     confidence : of the error bounds
-    tune_evaluations : most evaluations of the evidence; WARM where a smaller basis shows where to start
-    effort : work allowed to the choice of the basis, over the default (`thalweg.fitting.choice`)
+    tune_evaluations : most evaluations of the evidence, where no other basis shows where to start
+    effort : work allowed to the choice of the basis, over the default (`thalweg.fitting.climb`)
     """
 
     n_members: int = 8
@@ -50,15 +50,22 @@ class FitSettings:
 
 
 @dataclass(frozen=True, eq=False)
+class Start:
+    """Hyperparameters that one fit hands to the next: of which prior, and from what kinds of labels."""
+
+    prior: SmoothnessPrior
+    x: FloatArray
+    kinds: set[Kind]
+
+
+@dataclass(frozen=True, eq=False)
 class Fitted:
     """A model of one basis, and what it makes of labels that it has not seen.
 
     Attributes
     ----------
     labelled : the labels in shuffled order, none of an isolated atom; label i is in fold i mod n_folds
-    sums : per fold
-    evidence_x : hyperparameters of most evidence, before noise was balanced
-    balance : noise levels found by held-out errors; None where labels are too few for that
+    sums : over all folds but one
     """
 
     basis: AceBasis
@@ -67,23 +74,26 @@ class Fitted:
     spread: Spread
     model: BayesianLinear
     sums: FoldSums
-    evidence_x: FloatArray
-    balance: Balance | None
 
     @property
     def n_folds(self) -> int:
         """Folds."""
-        return len(self.sums.folds)
+        return self.sums.n_folds
 
     @cached_property
     def held_out(self) -> HeldOutErrors:
         """What the models that have not seen a fold make of it."""
         examiner = Examiner(self.basis, self.baseline, self.labelled, self.n_folds)
-        return examiner.errors(unscaled_fold_means(self.model, self.sums, self.model.fitted.x))
+        return examiner.examine(unscaled_fold_means(self.model, self.sums)).errors
+
+    @property
+    def start(self) -> Start:
+        """For a fit with another basis."""
+        return Start(self.model.prior, self.model.fitted.x.copy(), self.sums.kinds)
 
     def score(self) -> float:
-        """Of the held-out errors, in units of the spread under which it was fitted."""
-        return self.held_out.score(self.spread)
+        """Of the held-out errors."""
+        return self.held_out.score
 
 
 def fit_basis(
@@ -92,14 +102,16 @@ def fit_basis(
     baseline: Baseline,
     spread: Spread,
     settings: FitSettings,
-    start: Fitted | None = None,
+    start: Start | None = None,
+    steps: int = WARM,
 ) -> Fitted:
     """Fit one basis to labels in their (shuffled) order.
 
     Parameters
     ----------
     spread : of these labels, in the same order
-    start : a fit to the same labels with another basis, near which this one's hyperparameters are looked for
+    start : hyperparameters found with another basis, near which this one's are looked for
+    steps : evaluations of held-out errors from there
     """
     features = Features(basis)
     prior = SmoothnessPrior.for_basis(basis)
@@ -109,34 +121,31 @@ def fit_basis(
     sums = FoldSums(model.fitted.scale, min(N_FOLDS, len(labelled)))
     for i, pair in enumerate(labelled):
         for block in equations(features, pair, baseline, spread, i):
-            sums.add(i % len(sums.folds), block)
+            sums.add(i % sums.n_folds, block)
     sums.close()
     model = model.refitted(sums.total(), len(labelled))
-    if start is None or start.model.fitted.x.shape != model.fitted.x.shape:  # another number of orders
+    if start is None:
         model.tune(settings.tune_evaluations)
+        starts, steps = unknown_starts(model, sums.kinds), FRESH
     else:
-        model.set_hyperparameters(_moved(start.evidence_x, model))
-        model.tune(WARM)
-    evidence_x = model.fitted.x.copy()
-    balance = None
+        model.set_hyperparameters(_carried(start, model.prior))
+        starts = [model.fitted.x.copy()]
+        if Kind.VIRIAL in sums.kinds - start.kinds:
+            starts = with_virials(model, starts[0])
     if model.n_labels >= ENOUGH:
-        examiner = Examiner(basis, baseline, labelled, len(sums.folds))
-
-        def score(x: FloatArray) -> float:
-            return examiner.errors(unscaled_fold_means(model, sums, x)).score(spread)
-
-        balance = balance_noise(model, sums.kinds, score, None if start is None else start.balance)
+        balance(model, sums, Examiner(basis, baseline, labelled, sums.n_folds), starts, steps)
     else:
         hold_noise(model)
-    return Fitted(basis, baseline, labelled, spread, model, sums, evidence_x, balance)
+    return Fitted(basis, baseline, labelled, spread, model, sums)
 
 
-def unscaled_fold_means(model: BayesianLinear, sums: FoldSums, x: FloatArray) -> list[FloatArray]:
-    """Coefficients of each fold's model under the hyperparameters x, (n_columns,) each."""
-    return [mean / sums.scale for mean in fold_means(model.prior, sums, x)]
+def unscaled_fold_means(model: BayesianLinear, sums: FoldSums) -> list[FloatArray]:
+    """Coefficients of each fold's model, (n_columns,) each, under the hyperparameters of the whole."""
+    return [own.mean / sums.scale for own in out_of_fold(model.prior, sums, model.fitted.x)]
 
 
-def _moved(start: FloatArray, model: BayesianLinear) -> FloatArray:
-    """The start, inside this model's box."""
-    low, high = np.array(model.prior.bounds(model.fitted.centre)).T
-    return np.clip(start, low, high)
+def _carried(start: Start, prior: SmoothnessPrior) -> FloatArray:
+    """Another basis' hyperparameters; an order that it lacks has the amplitude of its highest."""
+    n_there, n_here = start.prior.n_prior - 2, prior.n_prior - 2
+    amplitudes = np.append(start.x[:n_there], np.repeat(start.x[n_there - 1], max(n_here - n_there, 0)))
+    return np.concatenate([amplitudes[:n_here], start.x[n_there:]])

@@ -1,137 +1,168 @@
-"""Noise levels by held-out errors.
+"""Smoothness and noise levels by held-out errors.
 
-The evidence judges the prior's shape well. The noise of energies and virials against that of forces it judges badly,
-since it takes the errors of one structure's rows for independent; where a basis is what limits a fit they are not. For
-the same reason it takes forces for more labels than they are, and believes them too much. So three dials are turned,
-each a ladder, by the score of `thalweg.fitting.held_out`:
+The evidence takes the errors of one structure's rows for independent; where a basis is what limits a fit they are not,
+and it believes too much, forces most of all. So where labels are enough, all hyperparameters x (thalweg.models.prior)
+but the forces' noise, which sets a scale that no prediction depends on, go downhill in
 
-    level    noise of all kinds over that of the evidence: how much is smoothed
-    energy   noise of energies per sqrt(atom) over the forces', Å
-    virial   likewise
+    J(x) = score of held-out energies and forces + STRESS log rms of held-out virials
 
-Energy and level go downhill. Labels of stress often disagree with energies and forces (Pulay stress, another order of
-components, another convergence): they get the most weight that raises the score by no more than STRESS_PRICE.
+(thalweg.fitting.held_out) along its slope (thalweg.models.folds). J has several minima: as long as nothing is known of
+the labels, the search begins at several places.
+
+    evidence   hyperparameters of most evidence
+    strict     the same, energies trusted to a hundredth of the forces' noise times 1 Å, virials little
+    plain      no decay with the degree, every feature alike; with virials trusted as much as forces, and little
+
+Last, the forces' noise is set to what the held-out errors show, all else in proportion: predictions stay, and the
+posterior's width has the size of what the model does not know.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.optimize import minimize
 
+from thalweg.fitting.held_out import Examiner, HeldOutErrors
 from thalweg.models import BayesianLinear, Kind
+from thalweg.models.folds import FoldSums, out_of_fold, slope
 from thalweg.models.observation import KINDS
 from thalweg.structure import FloatArray
 
-LADDERS: dict[str, tuple[float, ...]] = {
-    "energy": tuple(float(0.5**k) for k in range(9)),
-    "virial": tuple(float(4.0**k) for k in range(3, -3, -1)),
-    "level": tuple(float(2.0**k) for k in range(-3, 4)),
-}
-"""Energies 1 to 0.004 Å; virials 64 to 0.06 Å; level 1/8 to 8."""
-FIRST = {"energy": 0.06, "virial": 64.0, "level": 1.0}
-STRESS_PRICE = 0.01
-
-Score = Callable[[FloatArray], float]
-
-
-@dataclass(frozen=True)
-class Dials:
-    """A rung of each ladder."""
-
-    energy: int
-    virial: int
-    level: int
-
-
-@dataclass(frozen=True)
-class Balance:
-    """Outcome: the dials in numbers."""
-
-    energy: float
-    virial: float
-    level: float
+STRESS = 0.1
+"""A per cent off energies or forces counts as much as five off the virials."""
+ENERGY_OVER_FORCES = (0.002, 4.0)
+"""Å; least and largest noise of energies per sqrt(atom) over the forces'."""
+VIRIAL_OVER_FORCES = (0.03, 300.0)
+"""Å; likewise of virials."""
+FIRST_STEPS = 6
+"""Evaluations of J from each of several starts."""
+RMS_OVER_MAE = 1.25
+"""Of a normal distribution."""
+LEAST_NOISE = 1e-4
+"""eV/Å."""
+_AMPLITUDES = (-30.0, 60.0)
+_DECAYS = (0.0, 4.0)
+_STRICT, _PLAIN, _LITTLE = 0.01, 0.02, 20.0
+"""Å; noise of energies over the forces', and of virials that are hardly trusted."""
+_PLAIN_AMPLITUDE = 8000.0
+"""Prior variance over the forces' noise variance."""
 
 
-def balance_noise(
-    model: BayesianLinear, kinds: set[Kind], score: Score, near: Balance | None = None
-) -> Balance:
-    """Turn the dials of a model whose evidence is maximised, in place.
+def balance(
+    model: BayesianLinear, sums: FoldSums, examiner: Examiner, starts: list[FloatArray], steps: int
+) -> None:
+    """Move a model's hyperparameters to least J, in place; without forces they stay.
 
     Parameters
     ----------
-    kinds : of which there are labels; the dials of others stay, and without forces all do
-    score : of hyperparameters x: log of held-out errors, the less the better
-    near : what was found for another basis and the same labels; the search begins there, for virials one rung before
+    starts : hyperparameters from which to go down; of several, for FIRST_STEPS each before the best goes on
+    steps : evaluations of J, each the work of two or three factorisations for each fold
     """
-    x, known = model.fitted.x.copy(), {}
-
-    def at(dials: Dials) -> float:
-        if dials not in known:
-            known[dials] = score(_turned(x, model, kinds, dials))
-        return known[dials]
-
-    first = FIRST
-    if near is not None:
-        weaker = LADDERS["virial"][max(0, LADDERS["virial"].index(near.virial) - 1)]
-        first = {"energy": near.energy, "virial": weaker, "level": near.level}
-    best = Dials(**{name: _nearest(LADDERS[name], value) for name, value in first.items()})
-    if Kind.FORCES in kinds:
-        energy = ["energy"] if Kind.ENERGY in kinds else []
-        for name in (*energy, "level"):
-            best = _downhill(at, best, name)
-        if Kind.VIRIAL in kinds:
-            best = _strengthen(at, best)
-            for name in energy:
-                best = _downhill(at, best, name)
-    model.set_hyperparameters(_turned(x, model, kinds, best))
-    return Balance(**{name: ladder[getattr(best, name)] for name, ladder in LADDERS.items()})
+    if Kind.FORCES not in sums.kinds:
+        return
+    J = _Objective(model, sums, examiner)
+    if len(starts) > 1:
+        for start in starts:
+            J.descend(start, FIRST_STEPS)
+        starts = [J.best_x]
+    x = J.descend(starts[0], steps)
+    typical = J.best_errors.typical[Kind.FORCES]
+    model.set_hyperparameters(_with_noise(model, x, RMS_OVER_MAE * max(typical, LEAST_NOISE)))
 
 
-def _turned(x: FloatArray, model: BayesianLinear, kinds: set[Kind], dials: Dials) -> FloatArray:
-    """Hyperparameters with the noise that the dials say."""
-    turned = x.copy()
-    if Kind.FORCES not in kinds:
-        return turned
+def unknown_starts(model: BayesianLinear, kinds: set[Kind]) -> list[FloatArray]:
+    """Where the search begins when nothing is known but the evidence, which the model is at."""
+    evidence, first = model.fitted.x.copy(), model.prior.n_prior
+    energy, forces, _ = _places(model)
+    strict = evidence.copy()
+    strict[energy] = evidence[forces] + np.log(_STRICT)
+    plain = evidence.copy()
+    plain[: first - 2] = 2.0 * evidence[forces] + np.log(_PLAIN_AMPLITUDE)
+    plain[first - 2 : first] = 0.0
+    plain[energy] = evidence[forces] + np.log(_PLAIN)
+    if Kind.VIRIAL not in kinds:
+        return [evidence, strict, plain]
+    return [evidence, with_virials(model, strict)[1], *with_virials(model, plain)]
+
+
+def with_virials(model: BayesianLinear, x: FloatArray) -> list[FloatArray]:
+    """The same with virials trusted as much as forces at an Å, and little."""
+    _, forces, virial = _places(model)
+    starts = [x.copy(), x.copy()]
+    for start, ratio in zip(starts, (1.0, _LITTLE), strict=True):
+        start[virial] = x[forces] + np.log(ratio)
+    return starts
+
+
+def _places(model: BayesianLinear) -> tuple[int, int, int]:
+    """Of the noise of energies, forces and virials in the hyperparameters."""
     first = model.prior.n_prior
-    forces = x[first + KINDS.index(Kind.FORCES)] + np.log(LADDERS["level"][dials.level])
-    turned[first + KINDS.index(Kind.FORCES)] = forces
-    for kind, name in ((Kind.ENERGY, "energy"), (Kind.VIRIAL, "virial")):
-        if kind in kinds:
-            turned[first + KINDS.index(kind)] = forces + np.log(LADDERS[name][getattr(dials, name)])
-    return turned
+    energy, forces, virial = (first + KINDS.index(k) for k in (Kind.ENERGY, Kind.FORCES, Kind.VIRIAL))
+    return energy, forces, virial
 
 
-def _nearest(ladder: tuple[float, ...], value: float) -> int:
-    return min(range(len(ladder)), key=lambda k: abs(np.log(ladder[k] / value)))
+@dataclass(eq=False)
+class _Objective:
+    """J and its slope, the best x met so far, and the way down."""
+
+    model: BayesianLinear
+    sums: FoldSums
+    examiner: Examiner
+    best: float = np.inf
+    best_x: FloatArray = field(init=False)
+    best_errors: HeldOutErrors = field(init=False)
+
+    def descend(self, start: FloatArray, steps: int) -> FloatArray:
+        """Downhill for some evaluations; the best x met on this and earlier ways."""
+        bounds = self._bounds(start)
+        low, high = np.array(bounds).T
+        minimize(
+            self,
+            np.clip(start, low, high),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"maxfun": steps, "ftol": 1e-5},
+        )
+        return self.best_x
+
+    def _bounds(self, x: FloatArray) -> list[tuple[float, float]]:
+        n, forces = self.model.prior.n_prior, float(x[_places(self.model)[1]])
+        ratios = {Kind.ENERGY: ENERGY_OVER_FORCES, Kind.FORCES: (1.0, 1.0), Kind.VIRIAL: VIRIAL_OVER_FORCES}
+        noise = [(forces + float(np.log(low)), forces + float(np.log(high))) for low, high in ratios.values()]
+        return [_AMPLITUDES] * (n - 2) + [_DECAYS] * 2 + noise
+
+    def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
+        prior, scale = self.model.prior, self.sums.scale
+        posteriors = out_of_fold(prior, self.sums, x)
+        examination = self.examiner.examine([posterior.mean / scale for posterior in posteriors])
+        value = examination.errors.score
+        by_mean = [own / scale for own in self.examiner.slopes(examination)]
+        stress, by_stress = self._virials([posterior.mean for posterior in posteriors])
+        by_mean = [own + other for own, other in zip(by_mean, by_stress, strict=True)]
+        if value + stress < self.best:
+            self.best, self.best_x, self.best_errors = value + stress, x.copy(), examination.errors
+        return value + stress, slope(prior, self.sums, x, posteriors, by_mean)
+
+    def _virials(self, means: list[FloatArray]) -> tuple[float, list[FloatArray]]:
+        """STRESS log rms of held-out virials, and its slope by the mean of each fold."""
+        slopes, total, n_rows = [np.zeros_like(mean) for mean in means], 0.0, 0
+        for k, mean in enumerate(means):
+            for gram in self.sums.virials(k):
+                total, n_rows = total + gram.residual2(mean), n_rows + gram.m
+                slopes[k] += gram.product(mean) - gram.b
+        if n_rows == 0 or total <= 0.0:
+            return 0.0, slopes
+        return 0.5 * STRESS * float(np.log(total / n_rows)), [STRESS * own / total for own in slopes]
 
 
-def _moved(dials: Dials, name: str, step: int) -> Dials | None:
-    """One rung on, or None at the ladder's end."""
-    rung = getattr(dials, name) + step
-    return replace(dials, **{name: rung}) if 0 <= rung < len(LADDERS[name]) else None
-
-
-def _downhill(at: Callable[[Dials], float], start: Dials, name: str) -> Dials:
-    """Step along a ladder as long as the score falls; a score with one minimum is assumed."""
-    best = start
-    for step in (1, -1):
-        while (other := _moved(best, name, step)) is not None and at(other) < at(best):
-            best = other
-        if best != start:
-            break
-    return best
-
-
-def _strengthen(at: Callable[[Dials], float], start: Dials) -> Dials:
-    """The most weight of virials whose price is within STRESS_PRICE of the least score met on the way."""
-    least, best, here = at(start), start, start
-    while (other := _moved(here, "virial", 1)) is not None:
-        least = min(least, at(other))
-        if at(other) > least + 2 * STRESS_PRICE:
-            break
-        if at(other) <= least + STRESS_PRICE:
-            best = other
-        here = other
-    return best
+def _with_noise(model: BayesianLinear, x: FloatArray, noise: float) -> FloatArray:
+    """x with all noise levels and prior deviations in proportion, so that the forces' noise is as given."""
+    first = model.prior.n_prior
+    by = float(np.log(noise)) - x[_places(model)[1]]
+    moved = x.copy()
+    moved[: first - 2] += 2.0 * by
+    moved[first:] += by
+    return moved

@@ -19,10 +19,6 @@ def silent(_: str) -> None:
     """Tell nobody."""
 
 
-RADIAL = "r_cut, radial_exponent"
-"""The setting's name where both are decided at once."""
-
-
 @dataclass(frozen=True)
 class Choice:
     """One decision: the setting, its value, why in words, and what was compared."""
@@ -37,8 +33,6 @@ class Choice:
         """The value for people."""
         if self.setting == "r_cut":
             return f"{self.chosen:g} Å"
-        if self.setting == RADIAL:
-            return "{:g} Å, {}".format(*self.chosen)
         return "by the labels" if isinstance(self.chosen, dict) else str(self.chosen)
 
     def to_json(self) -> dict[str, Any]:

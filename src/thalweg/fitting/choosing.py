@@ -1,11 +1,11 @@
-"""The basis that the labels ask for: cutoff and size by held-out errors, within a limit of work.
+"""The basis that the labels ask for: cutoff, size and noise by held-out errors, within a limit of work.
 
-    1  spread    errors of a small basis on a sample of the labels say how noise grows (thalweg.fitting.spread)
-    2  cutoff    the same sample and basis at a ladder of cutoffs, from the automatic one downhill
-    3  exponent  of the radial transform: 1 resolves all distances alike, 3 favours short ones; where it is not the
-                 one assumed so far, the ladder of cutoffs is gone along once more
-    4  stress    labels of stress are held against the best of these
-    5  size      all labels, a ladder of bases (thalweg.fitting.climb)
+    1  screen    a small basis on a sample of the labels; radial exponent, cutoff and laws of noise, one dial after the
+                 other (thalweg.fitting.screening)
+    2  again     with the second basis of the ladder of sizes, from there: what a small basis smooths over may ask for
+                 another cutoff, and what it calls noise a larger one may follow
+    3  stress    labels of stress are held against the best of these
+    4  size      all labels, a ladder of bases (thalweg.fitting.climb)
 
 Held-out error: geometric mean of the typical errors of energies and of forces in 5-fold cross-validation
 (thalweg.fitting.held_out). What the user has fixed is not searched.
@@ -23,12 +23,9 @@ from thalweg.fitting.assembly import ENOUGH, FitSettings, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.climb import SIZES, choose_size
 from thalweg.fitting.data import Labelled, Spread
-from thalweg.fitting.screening import CUTOFF_STEP, EXPONENTS, FIRST_EXPONENT, Screen, rounded
+from thalweg.fitting.screening import Screen, Setup, Trial
 from thalweg.fitting.spread import Law
 from thalweg.models.training import Baseline
-
-CUTOFFS = (0.55, 2.0)
-"""Shortest and longest cutoff over the automatic one."""
 
 
 def choose(
@@ -43,86 +40,77 @@ def choose(
         )
         why = f"{len(labelled)} labels are too few to choose by; the defaults of the elements"
         return Chosen(fitted, [Choice("basis", _named(fitted.basis), why)])
+    automatic = automatic_cutoff(elements, periodic)
+    setup = Setup(wanted.r_cut or automatic)
     screen = Screen(labelled, baseline, settings)
-    r_cut, choices = wanted.r_cut or automatic_cutoff(elements, periodic), []
-    screen.learn_spread(r_cut)
-    cutoff = choose_cutoff(screen, r_cut) if wanted.r_cut is None else None
-    exponent = choose_exponent(screen, r_cut if cutoff is None else cutoff.chosen)
-    if cutoff is not None:
-        if exponent.chosen != FIRST_EXPONENT:
-            cutoff = choose_cutoff(screen, cutoff.chosen, start=r_cut)
-        choices.append(cutoff)
-        r_cut = cutoff.chosen
-    choices.append(exponent)
-    tell(
-        f"{screen.n_features} features, {screen.n_labels} labels: cutoff {r_cut:g} Å, exponent {exponent.chosen}"
-    )
-    spread, stress = screen.judge(r_cut)
-    climbed: list[Choice] = []
-    if wanted.sized or len(elements) not in SIZES:
-        basis = wanted.basis(elements, periodic, r_cut, screen.exponent)
-        fitted = fit_basis(labelled, basis, baseline, spread, settings)
+    free = automatic if wanted.r_cut is None else None
+    setup, choices = settle(screen, setup, free, tell)
+    sized = wanted.sized or len(elements) not in SIZES
+    if not sized:
+        screen = Screen(labelled, baseline, settings, SIZES[len(elements)][1])
+        setup, choices = settle(screen, setup, free, tell)
+    spread, stress = screen.judge(setup)
+    if sized:
+        basis = wanted.basis(elements, periodic, setup.r_cut, setup.exponent)
+        fitted = fit_basis(labelled, basis, baseline, spread, settings, screen.fit(setup).start)
     else:
-        fitted, climbed = choose_size(screen, spread, r_cut, wanted.r_cut is not None, tell)
-    return Chosen(fitted, [*choices, _noise_law(screen), *climbed], stress)
+        fitted, size = choose_size(screen, spread, setup, tell)
+        choices.append(size)
+    return Chosen(fitted, choices, stress)
 
 
-def _noise_law(screen: Screen) -> Choice:
-    """The laws of noise that the screen has learned."""
-    of_energy, of_forces = screen.laws
+def settle(
+    screen: Screen, setup: Setup, automatic: float | None, tell: Tell = silent
+) -> tuple[Setup, list[Choice]]:
+    """Each dial in turn, from a setup on; `automatic`: the cutoff to stay near, None where it is fixed."""
+    choices = []
+    sample = f"({screen.n_labels} labels, {screen.basis(setup).n_features} features)"
+    setup, trials = screen.downhill(screen.exponents(setup), setup)
+    choices.append(_choice("radial_exponent", setup.exponent, trials, sample))
+    if automatic is not None:
+        setup, trials = screen.downhill(screen.cutoffs(setup, automatic), setup)
+        choices.append(_choice("r_cut", setup.r_cut, trials, sample))
+    setup, noise = settle_noise(screen, setup)
+    choices.append(noise)
+    tell(f"{sample[1:-1]}: cutoff {setup.r_cut:g} Å, exponent {setup.exponent}; {choices[-1].why}")
+    return setup, choices
+
+
+def settle_noise(screen: Screen, setup: Setup) -> tuple[Setup, Choice]:
+    """The laws of noise alone."""
+    setup, of_energy = screen.downhill(screen.energy_laws(setup), setup)
+    setup, of_forces = screen.downhill(screen.forces_laws(setup), setup)
     words = [
-        f"energies' {_in_words(of_energy, 'eV/atom above the lowest')}",
-        f"forces' {_in_words(of_forces, 'eV/Å rms')}",
+        f"energies' {_in_words(setup.energy, 'eV/atom above the lowest')}",
+        f"forces' {_in_words(setup.forces, 'eV/Å rms')}",
     ]
-    chosen = {
-        name: law.limit if np.isfinite(law.limit) else None
-        for name, law in (("energy", of_energy), ("forces", of_forces))
-    }
-    return Choice("noise", chosen, f"by the likelihood of held-out errors: {', '.join(words)}")
+    tried = tuple(
+        {"energy": _limit(t.value.energy), "forces": _limit(t.value.forces), "error": round(t.error, 4)}
+        for t in [*of_energy, *of_forces]
+    )
+    chosen = {"energy": _limit(setup.energy), "forces": _limit(setup.forces)}
+    return setup, Choice("noise", chosen, f"by held-out errors: {', '.join(words)}", tried)
+
+
+def _choice(setting: str, chosen: Any, trials: list[Trial], sample: str) -> Choice:
+    """What a dial said."""
+    name = {"radial_exponent": "exponent"}.get(setting, setting)
+    unit, word = (" Å", "at") if setting == "r_cut" else ("", "with")
+    tried = tuple({setting: getattr(t.value, name), "error": round(t.error, 4)} for t in trials)
+    others = ", ".join(
+        f"{trial['error']:.3f} {word} {trial[setting]}{unit}" for trial in tried if trial[setting] != chosen
+    )
+    return Choice(setting, chosen, f"held-out error relative to it: {others} {sample}", tried)
+
+
+def _limit(law: Law) -> float | None:
+    return law.limit if np.isfinite(law.limit) else None
 
 
 def _in_words(law: Law, unit: str) -> str:
     if not np.isfinite(law.limit):
         return "is uniform"
     return f"grows from {law.limit:g} {unit} on"
-
-
-def choose_cutoff(screen: Screen, near: float, start: float | None = None) -> Choice:
-    """Go along a ladder of cutoffs from `near`, downhill in the held-out error; `start`: its middle rung."""
-    errors: dict[int, float] = {}
-    middle = near if start is None else start
-    best = round(float(np.log(near / middle) / np.log(CUTOFF_STEP)))
-
-    def error(step: int) -> float:
-        if step not in errors:
-            factor = CUTOFF_STEP**step
-            inside = CUTOFFS[0] <= factor <= CUTOFFS[1]
-            errors[step] = screen.score(rounded(middle * factor)) if inside else np.inf
-        return errors[step]
-
-    for direction in (1, -1):
-        while error(best + direction) < error(best):
-            best += direction
-    known = {k: float(np.exp(e - errors[best])) for k, e in sorted(errors.items()) if np.isfinite(e)}
-    tried = tuple({"r_cut": rounded(middle * CUTOFF_STEP**k), "error": round(e, 4)} for k, e in known.items())
-    others = ", ".join(f"{t['error']:.3f} at {t['r_cut']} Å" for t in tried if t["error"] != 1.0)
-    why = f"held-out error relative to it: {others} ({screen.n_labels} labels, {screen.n_features} features)"
-    return Choice("r_cut", rounded(middle * CUTOFF_STEP**best), why, tried)
-
-
-def choose_exponent(screen: Screen, r_cut: float) -> Choice:
-    """The radial exponent of least held-out error at a cutoff; the screen goes on with it."""
-    errors = {}
-    for exponent in EXPONENTS:
-        screen.exponent = exponent
-        errors[exponent] = screen.score(r_cut)
-    best = min(errors, key=errors.__getitem__)
-    screen.exponent = best
-    tried = tuple(
-        {"radial_exponent": k, "error": round(float(np.exp(e - errors[best])), 4)} for k, e in errors.items()
-    )
-    others = ", ".join(f"{t['error']:.3f} with {t['radial_exponent']}" for t in tried if t["error"] != 1.0)
-    return Choice("radial_exponent", best, f"held-out error relative to it at {r_cut:g} Å: {others}", tried)
 
 
 def _named(basis: AceBasis) -> dict[str, Any]:

@@ -31,9 +31,9 @@ from thalweg.features.batch import numbers_of, species_of
 from thalweg.features.defaults import ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
-from thalweg.fitting.choosing import choose
+from thalweg.fitting.choosing import choose, settle_noise
 from thalweg.fitting.data import Labelled, Spread, data_hash, is_isolated_atom, make_baseline
-from thalweg.fitting.screening import Screen
+from thalweg.fitting.screening import Screen, Setup
 from thalweg.fitting.spread import StressFindings
 from thalweg.label import Label
 from thalweg.models import BayesianLinear
@@ -90,8 +90,8 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
     spread, stress = Spread.alike(len(useful)), None
     if len(useful) >= ENOUGH:
         screen = Screen(useful, baseline, settings)
-        screen.learn_spread(basis.r_cut)
-        spread, stress = screen.judge(basis.r_cut)
+        setup, _ = settle_noise(screen, Setup(basis.r_cut, basis.radial_exponent))
+        spread, stress = screen.judge(setup)
     clock.lap("choice")
     fitted = fit_basis(useful, basis, baseline, spread, settings)
     clock.lap("fit")

@@ -1,124 +1,181 @@
-"""Small fits to a sample of the labels, by which cutoff and spread are chosen.
+"""What small bases make of a sample of the labels: by this, cutoff, radial exponent and laws of noise are decided.
 
-Energies and forces alone: whether stresses agree with them is then found out.
+All four are dials, gone along one after the other, downhill in the held-out error:
+
+    exponent   of the radial transform: 1 resolves all distances alike, 3 favours short ones
+    r_cut      a ladder with steps of CUTOFF_STEP about the automatic cutoff
+    energy     how much noisier energies of excited structures count (thalweg.fitting.spread)
+    forces     how much noisier large forces count
+
+The sample has no labels of stress: whether those agree with energies and forces is asked later.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
-from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis
+from thalweg.fitting.assembly import FitSettings, Start, fit_basis
 from thalweg.fitting.data import Labelled, Spread
-from thalweg.fitting.held_out import HeldOutErrors, bare_potential
+from thalweg.fitting.held_out import bare_potential
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
     FORCES_LAWS,
+    UNIFORM,
     Law,
     StressFindings,
     excess_energies,
     force_sizes,
     judge_stress,
-    most_likely_law,
 )
 from thalweg.models.training import Baseline
+from thalweg.structure import FloatArray
 
 SMALL: dict[int, tuple[int, ...]] = {1: (12, 10, 8, 7), 2: (8, 7, 5), 3: (6, 5, 3)}
 """Degrees by number of elements; more elements have (6, 3)."""
 _MANY = (6, 3)
 _SAMPLE_ATOMS = 9000
 _SAMPLE_LABELS = 80
-_ROUNDS = 2
+_STEPS = 4
+"""Towards the best hyperparameters of each fit but the first, from those of the first."""
 CUTOFF_STEP = 1.12
+CUTOFFS = (0.55, 2.0)
+"""Shortest and longest cutoff over the automatic one."""
 EXPONENTS = (1, 2, 3)
 FIRST_EXPONENT = 2
-"""Radial exponent by which spread and cutoff are first learned."""
+_SAYS_SOMETHING = 0.01
+"""Share of labels beyond a law's limit from which on it is another law than the next milder one."""
+_BETTER = 1e-3
+"""Fall of the log error below which two settings are alike."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is decided by small bases: a place on every dial."""
+
+    r_cut: float
+    exponent: int = FIRST_EXPONENT
+    energy: Law = UNIFORM
+    forces: Law = UNIFORM
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A place on a dial, and the held-out error there over that of the place chosen."""
+
+    value: Any
+    error: float
+
+
+@dataclass(frozen=True, eq=False)
+class Screened:
+    """What is kept of a fit, whose sums are large: its score, its hyperparameters, and its weights (n_columns,)."""
+
+    score: float
+    start: Start
+    weights: FloatArray
 
 
 class Screen:
-    """Fits of a small basis at any cutoff; those made are kept.
+    """Fits of one small basis to a sample; what came of them is kept.
 
     Parameters
     ----------
     labelled : in shuffled order; the first ones are the sample
+    degrees : of the basis; None: by the number of elements
     """
 
-    def __init__(self, labelled: Labelled, baseline: Baseline, settings: FitSettings) -> None:
+    def __init__(
+        self,
+        labelled: Labelled,
+        baseline: Baseline,
+        settings: FitSettings,
+        degrees: tuple[int, ...] | None = None,
+    ) -> None:
         self.all, self.baseline, self.settings = labelled, baseline, settings
+        self.degrees = degrees or SMALL.get(len(baseline.elements), _MANY)
         atoms = np.cumsum([len(structure) for structure, _ in labelled])
         n = max(min(_SAMPLE_LABELS, len(labelled)), int(np.searchsorted(atoms, _SAMPLE_ATOMS)))
         self.sample = [(structure, replace(label, stress=None)) for structure, label in labelled[:n]]
         self.energy_sizes = excess_energies(labelled, baseline.elements)
         self.force_sizes = force_sizes(labelled)
-        self.laws = (Law(), Law())
-        self.exponent = FIRST_EXPONENT
-        self._fits: dict[tuple[float, int], Fitted] = {}
+        self._known: dict[Setup, Screened] = {}
 
     @property
     def n_labels(self) -> int:
         """Labels in the sample."""
         return len(self.sample)
 
-    @property
-    def n_features(self) -> int:
-        """Of the small basis, per element."""
-        return self.basis(5.0).n_features
-
-    def basis(self, r_cut: float) -> AceBasis:
+    def basis(self, setup: Setup) -> AceBasis:
         """The small basis."""
-        elements = self.baseline.elements
-        return default_basis(elements, True, r_cut, None, SMALL.get(len(elements), _MANY), self.exponent)
-
-    def spread(self) -> Spread:
-        """Of all labels under the laws in force; virials alike."""
-        of_energy, of_forces = self.laws
-        return Spread(of_energy(self.energy_sizes), of_forces(self.force_sizes), np.ones(len(self.all)))
-
-    def fit(self, r_cut: float) -> Fitted:
-        """The small basis at a cutoff and the exponent in force, fitted to the sample."""
-        key = r_cut, self.exponent
-        if key not in self._fits:
-            start = next(iter(self._fits.values()), None)
-            spread = self.spread().taken(range(self.n_labels))
-            self._fits[key] = fit_basis(
-                self.sample, self.basis(r_cut), self.baseline, spread, self.settings, start
-            )
-        return self._fits[key]
-
-    def score(self, r_cut: float) -> float:
-        """Mean log of the typical held-out errors of the small basis at a cutoff."""
-        return self.fit(r_cut).score()
-
-    def learn_spread(self, r_cut: float) -> None:
-        """The laws of noise from held-out errors at this cutoff, in two rounds."""
-        for _ in range(_ROUNDS):
-            before = self.laws
-            self._learn_laws(self.fit(r_cut).held_out)
-            if self.laws == before:
-                return
-            self._fits.clear()
-
-    def relearned(self, errors: HeldOutErrors, spread: Spread) -> Spread:
-        """The spread of all labels under the laws that held-out errors say; virials as they were."""
-        self._learn_laws(errors)
-        return replace(spread, energy=self.spread().energy, forces=self.spread().forces)
-
-    def _learn_laws(self, errors: HeldOutErrors) -> None:
-        """The laws under which errors of the first labels, or of all, are most likely."""
-        n = len(errors.energy)
-        self.laws = (
-            most_likely_law(self.energy_sizes[:n], errors.energy, ENERGY_LAWS),
-            most_likely_law(self.force_sizes[:n], np.nan_to_num(errors.forces_rms), FORCES_LAWS),
+        return default_basis(
+            self.baseline.elements, True, setup.r_cut, None, self.degrees, radial_exponent=setup.exponent
         )
 
-    def judge(self, r_cut: float) -> tuple[Spread, StressFindings | None]:
+    def spread(self, setup: Setup) -> Spread:
+        """Of all labels under the laws of a setup; virials alike."""
+        return Spread(setup.energy(self.energy_sizes), setup.forces(self.force_sizes), np.ones(len(self.all)))
+
+    def fit(self, setup: Setup) -> Screened:
+        """What the small basis makes of the sample."""
+        if setup not in self._known:
+            start = next((known.start for known in self._known.values()), None)
+            spread = self.spread(setup).taken(range(self.n_labels))
+            fitted = fit_basis(
+                self.sample, self.basis(setup), self.baseline, spread, self.settings, start, _STEPS
+            )
+            self._known[setup] = Screened(fitted.score(), fitted.start, fitted.model.mean)
+        return self._known[setup]
+
+    def judge(self, setup: Setup) -> tuple[Spread, StressFindings | None]:
         """The spread of all labels, virials too, and what was found about stress."""
-        fit = self.fit(r_cut)
-        potential = bare_potential(fit.basis, self.baseline, fit.model.mean)
-        return judge_stress(self.all, potential, self.spread())
+        potential = bare_potential(self.basis(setup), self.baseline, self.fit(setup).weights)
+        return judge_stress(self.all, potential, self.spread(setup))
+
+    # --- dials ------------------------------------------------------------------------------------------
+
+    def exponents(self, setup: Setup) -> list[Setup]:
+        """The dial of exponents."""
+        return [replace(setup, exponent=exponent) for exponent in EXPONENTS]
+
+    def cutoffs(self, setup: Setup, automatic: float) -> list[Setup]:
+        """The dial of cutoffs: steps about the setup's own, within CUTOFFS of the automatic one."""
+        reach = round(np.log(CUTOFFS[1] / CUTOFFS[0]) / np.log(CUTOFF_STEP))
+        rungs = [setup.r_cut * CUTOFF_STEP**k for k in range(-reach, reach + 1)]
+        inside = [r for r in rungs if CUTOFFS[0] <= r / automatic <= CUTOFFS[1] or r == setup.r_cut]
+        return [setup if r == setup.r_cut else replace(setup, r_cut=rounded(r)) for r in inside]
+
+    def energy_laws(self, setup: Setup) -> list[Setup]:
+        """The dial of laws for energies."""
+        return [replace(setup, energy=law) for law in _that_say_something(ENERGY_LAWS, self.energy_sizes)]
+
+    def forces_laws(self, setup: Setup) -> list[Setup]:
+        """The dial of laws for forces."""
+        return [replace(setup, forces=law) for law in _that_say_something(FORCES_LAWS, self.force_sizes)]
+
+    def downhill(self, dial: list[Setup], start: Setup) -> tuple[Setup, list[Trial]]:
+        """Along a dial from a place on it, as long as the score falls; what was tried, in the dial's order."""
+        best = dial.index(start)
+        tried = {best: self.fit(start).score}
+        for step in (1, -1):
+            while 0 <= best + step < len(dial):
+                tried[best + step] = self.fit(dial[best + step]).score
+                if tried[best + step] > tried[best] - _BETTER:
+                    break
+                best += step
+        return dial[best], [
+            Trial(dial[k], float(np.exp(score - tried[best]))) for k, score in sorted(tried.items())
+        ]
+
+
+def _that_say_something(laws: tuple[Law, ...], sizes: FloatArray) -> Iterator[Law]:
+    """Uniform noise, and the laws whose limit some labels are beyond."""
+    return (law for law in laws if np.isinf(law.limit) or np.mean(sizes > law.limit) > _SAYS_SOMETHING)
 
 
 def rounded(r_cut: float) -> float:

@@ -1,17 +1,15 @@
-"""How noisy each label is beside the others: laws whose one number is learned from held-out errors.
+"""How noisy each label is beside the others: laws whose one number is chosen by held-out errors.
 
 Notation
     h_i      excess energy of label i, eV/atom: above the lowest, less what composition explains
     f_i      rms of its forces, eV/Å
-    e_i      held-out energy error over sqrt(n_atoms); q_i: rms of its held-out force errors
     s_i      spread of a label: sqrt(1 + (h_i / h_c)²) for energies, sqrt(1 + (f_i / f_c)²) for forces
     t_i      rms over components of (stress label - prediction), times V / sqrt(n_atoms)
 
 A basis cannot follow a crystal squeezed to 30 eV/atom as well as one near its minimum, and should not try at the
-latter's expense; how fast errors grow is different in each data set. So h_c and f_c are those under which the held-out
-errors of a small basis are most likely, taken as double exponential, -sum_i log s_i - n log mean(|e_i| / s_i), since
-outliers are many. They have a least value, and no law is steeper than this one: what a small basis cannot follow a
-large one often can.
+latter's expense; how fast errors grow is different in each data set. So h_c and f_c are those with which a small basis
+has the least held-out errors (thalweg.fitting.screening). They have a least value, and no law is steeper than this one:
+what a small basis cannot follow a large one often can.
 
 Stress labels are held against a model of energies and forces alone. In plane-wave calculations of one basis set they
 may have a constant offset (Pulay stress); files may order components differently from group to group. An offset that
@@ -47,6 +45,8 @@ class Law:
         return np.asarray(np.hypot(1.0, size / self.limit))
 
 
+UNIFORM = Law()
+"""All labels alike."""
 ENERGY_LAWS = tuple(Law(limit) for limit in (float("inf"), 10.0, 5.0, 2.5, 1.2))
 """Beyond what heat does: some 1000 K leave the noise of energies as it is."""
 FORCES_LAWS = tuple(Law(limit) for limit in (float("inf"), 20.0, 10.0, 5.0, 2.5))
@@ -57,8 +57,6 @@ ITS_OWN = 0.1
 _LEAST_OFFSET = 0.1 * GPa
 _SURE, _STANDS_OUT = 5.0, 3.0
 _FEW = 10
-_DOUBT = 3.0
-"""Log likelihood by which a law must beat uniform noise."""
 
 
 def excess_energies(labelled: Labelled, elements: Sequence[str]) -> FloatArray:
@@ -81,21 +79,6 @@ def force_sizes(labelled: Labelled) -> FloatArray:
     return np.array(
         [float(np.sqrt(np.mean(label.forces**2))) if label.has_forces else 0.0 for _, label in labelled]
     )
-
-
-def most_likely_law(size: FloatArray, error: FloatArray, laws: Sequence[Law]) -> Law:
-    """The law under which held-out errors, shape (n,), are most likely; errors of 0 say nothing."""
-    useful = error > 1e-9 * max(float(np.median(error)), 1e-12)
-    if useful.sum() < _FEW:
-        return Law()
-    size, error = size[useful], error[useful]
-
-    def log_likelihood(law: Law) -> float:
-        s = law(size)
-        value = -float(np.log(s).sum()) - len(s) * float(np.log((error / s).mean()))
-        return value if np.isinf(law.limit) else value - _DOUBT
-
-    return max(laws, key=log_likelihood)
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,10 @@ from thalweg.models.observation import KINDS, Kind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
+ROUNDING = 1e-13
+"""Of a diagonal entry of a Gram matrix: what double precision may lose in sums over many rows."""
+_TRIES = 8
+
 
 @dataclass(frozen=True, eq=False)
 class Hyperparameters:
@@ -66,20 +70,24 @@ def add_scaled(into: FloatArray, G: FloatArray, factor: float) -> None:
 
 
 def factor_scaled(P: FloatArray, gamma: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Upper Cholesky factor of B = 1 + D P D from the upper triangle of P, which is overwritten; and D."""
+    """Upper Cholesky factor of B = 1 + D P D from the upper triangle of P, which is overwritten; and D.
+
+    Rounding in G is in proportion to its diagonal. Where labels are nearly free of noise it exceeds 1 and pushes
+    eigenvalues that should be 1 anywhere, below 0 too; ROUNDING of each column's own sum keeps what comes out a smooth
+    function of the hyperparameters, and touches no column that others dwarf.
+    """
     D = np.sqrt(gamma)
     P *= D[:, None]
     P *= D[None, :]
-    P[np.diag_indices(len(P))] += 1.0
-    # Rounding in G can push an eigenvalue that should be 1 below 0 when labels are nearly free of noise.
-    jitter = 0.0
-    for _ in range(8):
+    diagonal = np.diag_indices(len(P))
+    own, share = P[diagonal], ROUNDING
+    for _ in range(_TRIES):
         trial = P.copy(order="F")
-        trial[np.diag_indices(len(P))] += jitter
+        trial[diagonal] += 1.0 + share * own
         U, info = lapack.dpotrf(trial, lower=0, clean=1, overwrite_a=1)
         if info == 0:
             return U, D
-        jitter = max(10.0 * jitter, 1e-15 * float(np.diag(P).max()))
+        share *= 10.0
     raise ModelError(
         "model: the posterior precision is not positive definite; look for a label with absurd numbers"
     )
@@ -102,8 +110,7 @@ def log_evidence(prior: SmoothnessPrior, grams: Grams, x: FloatArray) -> tuple[f
     for key, gram in grams.items():
         v = variance_of(key, hyper.noise)
         value -= 0.5 * gram.m * float(np.log(2.0 * np.pi * v))
-        residual2 = max(gram.yy - 2.0 * float(w @ gram.b) + _quadratic(gram.G, w), 0.0)
-        d_v = 0.5 * ((residual2 + _trace(A_inverse, gram.G)) / v**2 - gram.m / v)
+        d_v = 0.5 * ((gram.residual2(w) + _trace(A_inverse, gram.G)) / v**2 - gram.m / v)
         gradient[prior.n_prior + KINDS.index(key[0])] += d_v * 2.0 * hyper.noise[key[0]] ** 2
     return value, gradient
 
@@ -112,8 +119,3 @@ def _trace(P: FloatArray, Q: FloatArray) -> float:
     """tr(P Q) of two symmetric matrices held as Fortran-ordered upper triangles (zero below)."""
     upper = float(np.dot(P.ravel(order="K"), Q.ravel(order="K")))
     return 2.0 * upper - float(np.diag(P) @ np.diag(Q))
-
-
-def _quadratic(G: FloatArray, w: FloatArray) -> float:
-    """w^T G w for a symmetric G held as an upper triangle (zero below)."""
-    return 2.0 * float(w @ (G @ w)) - float(w**2 @ np.diag(G))

@@ -1,18 +1,27 @@
 """Cross-validation from sums: what a model that has not seen a fold makes of it, without keeping a row.
 
 Notation
-    K        folds; G_k, b_k, yy_k, m_k: sums over the rows of fold k (thalweg.models.gram)
-    w_k      posterior mean fitted to all folds but k, with the hyperparameters given
+    K        folds; out_k: all folds but k
+    A_k      diag(1/gamma) + sum over the classes c of out_k of G_c / v_c        (thalweg.models.evidence)
+    w_k      A_k^-1 sum_c b_c / v_c, the posterior mean fitted to out_k
+    S        any number that depends on the w_k;  g_k = dS/dw_k,  z_k = A_k^-1 g_k
+
+    dS/d log gamma_i      = sum_k z_ki w_ki / gamma_i
+    dS/d log noise_kind   = -2 noise² sum_k sum_c z_k . (b_c - G_c w_k) / v_c²
+
+so that hyperparameters can be moved along the slope of any score of held-out predictions.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import blas
 
-from thalweg.models.evidence import Hyperparameters, add_scaled, factor_scaled, unpack
-from thalweg.models.gram import Grams, Key, key_of, variance_of
-from thalweg.models.observation import Block, Kind
+from thalweg.models.evidence import add_scaled, factor_scaled, unpack
+from thalweg.models.gram import Gram, Grams, Key, key_of, variance_of
+from thalweg.models.observation import KINDS, Block, Kind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
@@ -20,7 +29,10 @@ _ROWS_AT_ONCE = 768
 
 
 class FoldSums:
-    """Sums over the rows of each fold; rows are gathered and added many at once.
+    """Sums over the rows of all folds but one; rows are gathered and added many at once.
+
+    Sums of the other folds are added up and never had by subtraction, which would leave the rounding of a fold's
+    largest rows behind as if it were information. Of a fold's own sums those of virials stay.
 
     Parameters
     ----------
@@ -30,10 +42,11 @@ class FoldSums:
     """
 
     def __init__(self, scale: FloatArray, n_folds: int) -> None:
-        self.scale = scale
-        self.folds = [Grams(len(scale)) for _ in range(n_folds)]
+        self.scale, self.n_folds = scale, n_folds
+        self._own = [Grams(len(scale)) for _ in range(n_folds)]
+        self._others = [Grams(len(scale)) for _ in range(n_folds)]
+        self._total = Grams(len(scale))
         self._waiting: dict[tuple[int, Key], list[Block]] = {}
-        self._total: Grams | None = None
 
     def add(self, fold: int, block: Block) -> None:
         """Take in a block of unscaled rows."""
@@ -47,51 +60,88 @@ class FoldSums:
         rows = np.concatenate([block.rows for block in blocks])
         rows /= self.scale
         targets = np.concatenate([block.targets for block in blocks])
-        self.folds[fold].add(Block(key[0], rows, targets, blocks[0].label_noise), rows)
+        self._own[fold].add(Block(key[0], rows, targets, blocks[0].label_noise), rows)
 
     def close(self) -> None:
-        """Add what is still waiting; to be called after the last block."""
+        """Add up; to be called once, after the last block."""
         for fold, key in list(self._waiting):
             self._flush(fold, key)
-        self._total = Grams.total(len(self.scale), self.folds)
+        n = len(self.scale)
+        for key in {key for own in self._own for key, _ in own.items()}:
+            parts = [own.take(key) or Gram.zeros(n) for own in self._own]
+            self._total.put(key, Gram.total(n, parts))
+            for k, others in enumerate(self._others):
+                others.put(key, Gram.total(n, parts[:k] + parts[k + 1 :]))
+            if key[0] is Kind.VIRIAL:
+                for own, part in zip(self._own, parts, strict=True):
+                    own.put(key, part)
 
     def total(self, without: int | None = None) -> Grams:
         """The sums over all folds, or over all but one."""
-        if self._total is None:
-            self.close()
-        assert self._total is not None
-        return self._total if without is None else self._total.less(self.folds[without])
+        return self._total if without is None else self._others[without]
+
+    def virials(self, fold: int) -> list[Gram]:
+        """The sums over the virials of one fold, by class of label noise."""
+        return [gram for _, gram in self._own[fold].items()]
 
     @property
     def kinds(self) -> set[Kind]:
         """Kinds of which there are rows."""
-        return {kind for grams in self.folds for (kind, _), gram in grams.items() if gram.m}
+        return {kind for (kind, _), gram in self._total.items() if gram.m}
 
     @property
     def n_rows(self) -> int:
         """Rows of all folds."""
-        return sum(grams.n_rows for grams in self.folds)
+        return self._total.n_rows
 
 
-def fold_means(prior: SmoothnessPrior, sums: FoldSums, x: FloatArray) -> list[FloatArray]:
-    """w_k of each fold, in scaled features, under the hyperparameters x."""
-    hyper = unpack(prior, x)
-    whole, whole_b = _weighted(sums.total(), hyper)
-    means = []
-    for own in sums.folds:
-        P, b = _weighted(own, hyper)
-        np.subtract(whole, P, out=P)
+@dataclass(frozen=True, eq=False)
+class OutOfFold:
+    """The posterior of all folds but one, in scaled features: its mean w_k, and A_k factorised."""
+
+    mean: FloatArray
+    factor: FloatArray
+    root_gamma: FloatArray
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """A_k^-1 right, shape (n,)."""
+        return _solve(self.factor, self.root_gamma, right)
+
+
+def _solve(U: FloatArray, D: FloatArray, right: FloatArray) -> FloatArray:
+    return np.asarray(D * blas.dtrsv(U, blas.dtrsv(U, D * right, trans=1)))
+
+
+def out_of_fold(prior: SmoothnessPrior, sums: FoldSums, x: FloatArray) -> list[OutOfFold]:
+    """The posterior without each fold, under the hyperparameters x."""
+    hyper, posteriors = unpack(prior, x), []
+    for k in range(sums.n_folds):
+        n = len(sums.scale)
+        P, b = np.zeros((n, n), order="F"), np.zeros(n)
+        for key, gram in sums.total(without=k).items():
+            v = variance_of(key, hyper.noise)
+            add_scaled(P, gram.G, 1.0 / v)
+            b += gram.b / v
         U, D = factor_scaled(P, hyper.gamma)
-        right = D * (whole_b - b)
-        means.append(D * blas.dtrsv(U, blas.dtrsv(U, right, trans=1)))
-    return means
+        posteriors.append(OutOfFold(_solve(U, D, b), U, D))
+    return posteriors
 
 
-def _weighted(grams: Grams, hyper: Hyperparameters) -> tuple[FloatArray, FloatArray]:
-    """sum_c G_c / v_c, upper triangle, and sum_c b_c / v_c."""
-    P, b = np.zeros((grams.n, grams.n), order="F"), np.zeros(grams.n)
-    for key, gram in grams.items():
-        v = variance_of(key, hyper.noise)
-        add_scaled(P, gram.G, 1.0 / v)
-        b += gram.b / v
-    return P, b
+def slope(
+    prior: SmoothnessPrior,
+    sums: FoldSums,
+    x: FloatArray,
+    posteriors: list[OutOfFold],
+    by_mean: list[FloatArray],
+) -> FloatArray:
+    """dS/dx, shape (n_hyperparameters,), from g_k = dS/dw_k of every fold, shape (n,) each."""
+    hyper, out = unpack(prior, x), np.zeros(len(x))
+    covariates = prior.covariates()
+    for k, (posterior, g) in enumerate(zip(posteriors, by_mean, strict=True)):
+        z, w = posterior.solve(g), posterior.mean
+        out[: prior.n_prior] += covariates.T @ (z * w / hyper.gamma)
+        for key, gram in sums.total(without=k).items():
+            by_variance = -float(z @ (gram.b - gram.product(w))) / variance_of(key, hyper.noise) ** 2
+            place = prior.n_prior + KINDS.index(key[0])
+            out[place] += 2.0 * hyper.noise[key[0]] ** 2 * by_variance
+    return out

@@ -39,6 +39,25 @@ class Gram:
         """An empty sum for n columns."""
         return cls(np.zeros((n, n), order="F"), np.zeros(n))
 
+    @classmethod
+    def total(cls, n: int, parts: Iterable[Gram]) -> Gram:
+        """The sum of some of n columns."""
+        out = cls.zeros(n)
+        for part in parts:
+            blas.daxpy(part.G.ravel(order="K"), out.G.ravel(order="K"))
+            out.b += part.b
+            out.yy += part.yy
+            out.m += part.m
+        return out
+
+    def product(self, w: FloatArray) -> FloatArray:
+        """G w, shape (n,)."""
+        return np.asarray(blas.dsymv(1.0, self.G, w))
+
+    def residual2(self, w: FloatArray) -> float:
+        """|targets - rows w|²."""
+        return max(self.yy + float(w @ (self.product(w) - 2.0 * self.b)), 0.0)
+
     def add(self, rows: FloatArray, targets: FloatArray) -> None:
         """Take in rows (n_rows, n) and targets (n_rows,)."""
         # rows.T is Fortran-ordered when rows are C-ordered: no copy, and only one triangle is computed.
@@ -81,33 +100,12 @@ class Grams:
         return sorted(self._classes.items(), key=lambda item: (KINDS.index(item[0][0]), item[0][1]))
 
     def put(self, key: Key, gram: Gram) -> None:
-        """Set a class (used when a saved model is read)."""
+        """Set a class."""
         self._classes[key] = gram
 
-    @classmethod
-    def total(cls, n: int, parts: Iterable[Grams]) -> Grams:
-        """The sums over the labels of all parts, each of n columns."""
-        out = cls(n)
-        for part in parts:
-            for key, gram in part.items():
-                into = out._classes.setdefault(key, Gram.zeros(n))
-                into.G += gram.G
-                into.b += gram.b
-                into.yy += gram.yy
-                into.m += gram.m
-        return out
-
-    def less(self, part: Grams) -> Grams:
-        """These sums without those of a part of the labels."""
-        out, parts = Grams(self.n), dict(part.items())
-        for key, whole in self.items():
-            own = parts.get(key)
-            out._classes[key] = (
-                whole
-                if own is None
-                else Gram(whole.G - own.G, whole.b - own.b, whole.yy - own.yy, whole.m - own.m)
-            )
-        return out
+    def take(self, key: Key) -> Gram | None:
+        """Give a class away, or None where there is none."""
+        return self._classes.pop(key, None)
 
     @property
     def n_rows(self) -> int:
