@@ -12,8 +12,9 @@ linear POD         likewise JCP2023_InP/LinearPOD, the seventh and last; LAMMPS 
                    apart for each of the two, so that 1058 coefficients have become 1074 (FastPOD: 1576, 1586)
 
 `ta, all` is fitted on all structures as the published potentials are: its errors must be the published ones, else the
-refit is another. `worst` is the largest error of a structure's energy, `E but worst` the mean absolute error of all
-other structures.
+refit is another. Beside SNAP stands our own basis fitted as it is, by plain least squares with the same weights: what
+a training error is without anything against overfitting. `worst` is the largest error of a structure's energy, `E but
+worst` the mean absolute error of all other structures.
 """
 
 from __future__ import annotations
@@ -29,8 +30,14 @@ import numpy as np
 from common import parser, show, write
 from lammps_peers import Answer, Pod, find_lammps, fit_pod, pod_answers, version
 from reference_sets import Labelled, ReferenceSet, load
+from scipy import linalg
 from snap_peer import Snap, fit_snap, snap_answers, snap_rows, tuned
 
+from thalweg.features import Features
+from thalweg.features.defaults import default_basis
+from thalweg.features.design import design_rows
+from thalweg.fitting.data import make_baseline
+from thalweg.fitting.held_out import bare_potential
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import GPa
 
@@ -81,6 +88,9 @@ PODS = {
     "inp": (LINEAR_POD, _fast_pod(("In", "P"), (0.8, 5.0), (8, 12), 3)),
 }
 
+ACE = default_basis(("Ta",), True, _SNAP["r_cut"], None, (16, 14, 12, 11), radial_exponent=1)
+"""The largest basis but one of `thalweg fit`."""
+
 IN_JSON = ("worst structures", "densest", "settings")
 """Of each row, kept out of the table."""
 
@@ -95,7 +105,7 @@ def main() -> None:
     for name in options.sets:
         for task in load(name, options.data):
             if name == "ta":
-                rows += _snap_errors(lmp, task)
+                rows += [*_snap_errors(lmp, task), *_ace_errors(task)]
             for pod in PODS[name]:
                 rows += _pod_errors(lmp, pod, task)
     columns = [{key: value for key, value in row.items() if key not in IN_JSON} for row in rows]
@@ -118,6 +128,34 @@ def _snap_errors(lmp: str, task: ReferenceSet) -> list[dict[str, Any]]:
             answers = snap_answers(coefficients, own[part], [pair[0] for pair in labelled])
             row = _row(snap.name, n, task.name, part, seconds) | errors(labelled, answers)
             table.append(row | {"settings": asdict(snap)})
+    return table
+
+
+def _ace_errors(task: ReferenceSet) -> list[dict[str, Any]]:
+    """Our basis with SNAP's cutoff, weights of energies per atom and of forces, and solution."""
+    features, snap = Features(ACE), SNAPS[0]
+    baseline = make_baseline(task.train, ACE.elements)
+    start = time.perf_counter()
+    rows, targets = [], []
+    for structure, label in task.train:
+        design, (energy, forces, _) = (
+            design_rows(features, structure, stress=False),
+            baseline.compute(structure),
+        )
+        weight = snap.weights[0] / len(structure)
+        rows += [weight * design.energy[None, :], snap.weights[1] * design.forces]
+        targets += [[weight * (label.energy - energy)], snap.weights[1] * (label.forces - forces).ravel()]
+    A = np.concatenate(rows)
+    size = np.maximum(np.linalg.norm(A, axis=0), np.finfo(float).tiny)
+    weights = linalg.lstsq(A / size, np.concatenate(targets), cond=1e-13)[0] / size
+    seconds = time.perf_counter() - start
+    potential = bare_potential(ACE, baseline, weights)
+    table = []
+    for part, labelled in ({"training": task.train} | task.tests).items():
+        found = [potential.predict(structure) for structure, _ in labelled]
+        answers = [Answer(one.energy, one.forces, one.stress) for one in found]
+        row = _row("our basis, likewise", ACE.n_features, task.name, part, seconds)
+        table.append(row | errors(labelled, answers) | {"settings": asdict(ACE)})
     return table
 
 
