@@ -80,8 +80,7 @@ def _own(part: str, block: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_others(published: Published) -> dict[str, Any]:
     values = asdict(published)
-    part = f"{published.source}, {'training' if published.training else 'test'}"
-    return _row(published.model, part, values, per_atom=1.0)
+    return _row(published.model, f"{published.source}, {published.part}", values, per_atom=1.0)
 
 
 def _row(model: str, part: str, values: Mapping[str, Any], *, per_atom: float) -> dict[str, Any]:
