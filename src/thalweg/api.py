@@ -99,7 +99,7 @@ def fit(
 ) -> FitResult:
     """Fit a potential to labels, without the loop.
 
-    Energies, forces and stresses are fitted together; prior scale and noise by the evidence; error bounds by
+    Energies, forces and stresses are fitted together; smoothness, noise levels and error bounds come from
     cross-validation over the training set. All processors are used; the numbers do not depend on how many.
 
     Parameters
