@@ -52,14 +52,22 @@ def test_closed_pipe_is_no_traceback():
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
-def test_full_disk_is_one_message():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_full_disk_is_one_message(unbuffered):
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("w") as full:
         result = subprocess.run(
-            [*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False
+            [*COMMAND, "--help"],
+            env=environment,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
         )
     assert result.returncode == 4
-    assert "the disk is full" in result.stderr
-    assert "Traceback" not in result.stderr
+    assert result.stderr.startswith("thalweg: the disk is full")
+    assert len(result.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

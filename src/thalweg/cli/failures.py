@@ -119,6 +119,7 @@ def explain(error: BaseException) -> int:
         return UNEXPECTED
     if isinstance(error, OSError):
         _say(_explain_os(error))
+        _let_go(sys.stdout)
         return SETUP
     _say(str(error))
     return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, SetupError) else INPUT
@@ -135,6 +136,14 @@ def _explain_os(error: OSError) -> str:
 
 def _say(message: str) -> None:
     typer.echo(f"thalweg: {message}", err=True)
+
+
+def _let_go(stream: IO[str]) -> None:
+    """Silence a stream that takes nothing more, as on a full disk."""
+    try:
+        stream.flush()
+    except OSError:
+        silence(stream)
 
 
 def silence(stream: IO[str]) -> None:
