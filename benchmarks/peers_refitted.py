@@ -136,7 +136,7 @@ def _ace_errors(task: ReferenceSet) -> list[dict[str, Any]]:
     features, snap = Features(ACE), SNAPS[0]
     baseline = make_baseline(task.train, ACE.elements)
     start = time.perf_counter()
-    rows, targets = [], []
+    rows, targets = list[FloatArray](), list[FloatArray]()
     for structure, label in task.train:
         design, (energy, forces, _) = (
             design_rows(features, structure, stress=False),
@@ -144,7 +144,10 @@ def _ace_errors(task: ReferenceSet) -> list[dict[str, Any]]:
         )
         weight = snap.weights[0] / len(structure)
         rows += [weight * design.energy[None, :], snap.weights[1] * design.forces]
-        targets += [[weight * (label.energy - energy)], snap.weights[1] * (label.forces - forces).ravel()]
+        targets += [
+            np.array([weight * (label.energy - energy)]),
+            snap.weights[1] * (label.forces - forces).ravel(),
+        ]
     A = np.concatenate(rows)
     size = np.maximum(np.linalg.norm(A, axis=0), np.finfo(float).tiny)
     weights = linalg.lstsq(A / size, np.concatenate(targets), cond=1e-13)[0] / size
@@ -153,7 +156,7 @@ def _ace_errors(task: ReferenceSet) -> list[dict[str, Any]]:
     table = []
     for part, labelled in ({"training": task.train} | task.tests).items():
         found = [potential.predict(structure) for structure, _ in labelled]
-        answers = [Answer(one.energy, one.forces, one.stress) for one in found]
+        answers = [Answer(one.energy, one.forces, one.stress) for one in found if one.stress is not None]
         row = _row("our basis, likewise", ACE.n_features, task.name, part, seconds)
         table.append(row | errors(labelled, answers) | {"settings": asdict(ACE)})
     return table
