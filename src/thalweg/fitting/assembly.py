@@ -116,11 +116,13 @@ def fit_basis(
     features = Features(basis)
     prior = SmoothnessPrior.for_basis(basis)
     model = BayesianLinear(prior, n_members=settings.n_members, seed=settings.seed)
-    first = range(min(_FIRST_LABELS, len(labelled)))
-    model.fit_batch([equations(features, labelled[i], baseline, spread, i) for i in first])
+    first = [
+        equations(features, pair, baseline, spread, i) for i, pair in enumerate(labelled[:_FIRST_LABELS])
+    ]
+    model.fit_batch(first)
     sums = FoldSums(model.fitted.scale, min(N_FOLDS, len(labelled)))
     for i, pair in enumerate(labelled):
-        for block in equations(features, pair, baseline, spread, i):
+        for block in first[i] if i < len(first) else equations(features, pair, baseline, spread, i):
             sums.add(i % sums.n_folds, block)
     sums.close()
     model = model.refitted(sums.total(), len(labelled))
