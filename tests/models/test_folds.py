@@ -38,8 +38,6 @@ def test_the_posterior_of_a_fold_is_that_of_the_others(problem):
     observations, model, sums = problem
     posteriors = out_of_fold(PRIOR, sums, model.fitted.x)
     for k, posterior in enumerate(posteriors):
-        alone = BayesianLinear(PRIOR, seed=1)
-        alone.state = model.state
         others = [o for i, o in enumerate(observations) if i % sums.n_folds != k]
         other = model.refitted(sums.total(without=k), len(others))
         rows = np.concatenate([b.rows / sums.scale for o in others for b in o if b.kind is Kind.FORCES])

@@ -40,8 +40,8 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
     best: Fitted | None = None
     bases, scores = list[AceBasis](), list[float]()
     reason, misses = "the largest of the ladder", 0
-    for degrees in SIZES[len(screen.baseline.elements)]:
-        elements = screen.baseline.elements
+    elements = screen.baseline.elements
+    for degrees in SIZES[len(elements)]:
         basis = default_basis(elements, True, setup.r_cut, None, degrees, radial_exponent=setup.exponent)
         too_large = too_much(basis, screen.all, screen.settings) if bases else None
         if too_large is not None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -68,7 +67,7 @@ class Setup:
 class Trial:
     """A place on a dial, and the held-out error there over that of the place chosen."""
 
-    value: Any
+    value: Setup
     error: float
 
 
