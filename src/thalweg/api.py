@@ -108,8 +108,8 @@ def fit(
     test : labelled structures held out; only compared with
     options : what is null is chosen from the labels, by cross-validation (`thalweg.fitting.choosing`)
     seed : of the committee's draws and of the cross-validation's folds
-    effort : work that the largest basis may take, over the default's: minutes of one core, half an hour and more for
-        a hundred thousand atoms
+    effort : work that the largest basis may take, over the default's: minutes of one core, some twenty for a
+        hundred thousand atoms
     tell : takes a line on each basis that was tried, as it comes
 
     Raises
