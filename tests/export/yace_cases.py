@@ -30,6 +30,9 @@ BASES = {
     "evenly resolved crystal": AceBasis(
         ("Si",), 4.5, correlation_order=4, max_degree=(8, 7, 5, 4), radial_exponent=1
     ),
+    "crystal of many angles": AceBasis(
+        ("Si",), 4.5, correlation_order=3, max_degree=(9, 8, 6), radial_exponent=1, radial_weight=3
+    ),
     "pairs alone": AceBasis(("Si",), 4.5, correlation_order=1, max_degree=(5,)),
 }
 

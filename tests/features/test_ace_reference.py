@@ -3,6 +3,7 @@ Clebsch-Gordan coefficients from diagonalised angular momenta."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -88,6 +89,26 @@ def test_kernel_agrees_with_the_definition(molecule: Structure, exponent: int) -
         assert close(phi[i], reference_phi(basis, molecule, i))
 
 
+@pytest.mark.parametrize(
+    ("radial_weight", "max_degree"), [(2, (6, 8, 7, 5)), (3, (9, 9, 8, 5)), (5, (10, 9, 4, 4))]
+)
+def test_kernel_agrees_with_the_definition_whatever_the_radial_weight(
+    molecule: Structure, radial_weight: int, max_degree: tuple[int, ...]
+) -> None:
+    basis = AceBasis(
+        ("H", "C", "O"), 3.5, correlation_order=4, max_degree=max_degree, radial_weight=radial_weight
+    )
+    table = basis.feature_table()
+    for order, limit in enumerate(max_degree, start=1):
+        assert table.degree[table.nu == order].max() <= limit
+        sums = radial_weight * table.n_sum + table.l_sum
+        assert np.array_equal(table.degree, sums)
+    assert table.l_sum[table.nu == 2].max() == 2 * (max_degree[1] // 2)
+    phi = Features(basis).phi([molecule])
+    for i in (0, 5):
+        assert close(phi[i], reference_phi(basis, molecule, i))
+
+
 def test_high_l_agrees_with_the_definition() -> None:
     basis = AceBasis(("H",), 3.5, correlation_order=2, max_degree=(1, 16))
     rng = np.random.default_rng(5)
@@ -137,6 +158,8 @@ def test_features_vanish_at_the_cutoff_with_two_derivatives(exponent: int, power
         ({"correlation_order": 5, "max_degree": (3,) * 5}, "correlation_order"),
         ({"max_degree": (3,)}, "max_degree"),
         ({"radial_exponent": 0}, "radial_exponent"),
+        ({"radial_weight": 0}, "radial_weight"),
+        ({"radial_weight": 1.5}, "radial_weight"),
         ({"max_degree": (3, 20)}, "l_max"),
     ],
 )
@@ -157,6 +180,10 @@ def test_wrong_specifications_say_what_is_wrong(change: dict[str, object], messa
 def test_json_round_trip_keeps_the_hash(basis: AceBasis) -> None:
     import json
 
+    assert "radial_weight" not in basis.to_json()  # bases of before there was one keep their hash
+    dear = replace(basis, radial_weight=2)
+    assert AceBasis.from_json(json.loads(json.dumps(dear.to_json()))) == dear
+    assert dear.hash != basis.hash
     again = AceBasis.from_json(json.loads(json.dumps(basis.to_json())))
     assert again == basis
     assert again.hash == basis.hash

@@ -7,13 +7,18 @@ from thalweg.features import AceBasis
 from thalweg.features.enumerate import _multisets, count_products
 
 
+@pytest.mark.parametrize("radial_weight", [1, 2, 3])
 @pytest.mark.parametrize(
     ("n_elements", "max_degree"),
     [(1, (0,)), (2, (3, 0)), (3, (5, 4, 4)), (2, (5, 2, 7, 3)), (1, (9, 8, 8, 9))],
 )
-def test_products_are_counted_without_listing_them(n_elements, max_degree):
+def test_products_are_counted_without_listing_them(n_elements, max_degree, radial_weight):
     basis = AceBasis(
-        ("H", "C", "O")[:n_elements], 4.0, correlation_order=len(max_degree), max_degree=max_degree
+        ("H", "C", "O")[:n_elements],
+        4.0,
+        correlation_order=len(max_degree),
+        max_degree=max_degree,
+        radial_weight=radial_weight,
     )
     listed = 0
     for nu, limit in enumerate(max_degree, start=1):
@@ -22,10 +27,11 @@ def test_products_are_counted_without_listing_them(n_elements, max_degree):
             for z in range(n_elements)
             for l, count in enumerate(basis.radial_count)
             for n in range(count)
-            if n <= limit and (l == 0 if nu == 1 else n + 2 * l <= limit)
+            if radial_weight * n + 2 * l <= limit and (nu > 1 or l == 0)
         ]
-        listed += len(list(_multisets(channels, nu, limit)))
-    assert count_products(n_elements, max_degree, basis.radial_count) == listed
+        degrees = [radial_weight * n + l for _, n, l in channels]
+        listed += len(list(_multisets(channels, degrees, nu, limit)))
+    assert count_products(n_elements, max_degree, basis.radial_count, radial_weight) == listed
     assert listed >= basis.n_features
 
 

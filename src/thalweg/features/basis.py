@@ -45,7 +45,7 @@ class FeatureTable:
     """Properties of the p features of one element; index k is the feature.
 
     nu : int64 (p,), correlation order; n_sum, l_sum : int64 (p,), sums of n and of l over the factors;
-    degree : int64 (p,), n_sum + l_sum; terms : how each is built.
+    degree : int64 (p,), radial_weight n_sum + l_sum; terms : how each is built.
     """
 
     elements: tuple[str, ...]
@@ -74,9 +74,10 @@ class AceBasis:
     elements : chemical symbols; their order fixes the species indices
     r_cut : cutoff, Å
     correlation_order : largest number of neighbours in one product, 1 to 4
-    max_degree : for each order nu = 1, 2, ... the largest sum of n + l over the nu factors (n, l from 0)
+    max_degree : for each order nu = 1, 2, ... the largest sum of radial_weight n + l over the nu factors (n, l from 0)
     l_max : largest l; None: what max_degree allows
     radial_exponent : lambda of the radial transform; 1 resolves all distances alike, larger ones favour short range
+    radial_weight : what one step of n costs in steps of l; 1 resolves both alike, larger ones favour angles
 
     Raises
     ------
@@ -90,6 +91,7 @@ class AceBasis:
     max_degree: tuple[int, ...] = field(kw_only=True)
     l_max: int | None = field(kw_only=True, default=None)
     radial_exponent: int = field(kw_only=True, default=3)
+    radial_weight: int = field(kw_only=True, default=1)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "elements", tuple(self.elements))
@@ -107,10 +109,9 @@ class AceBasis:
             f"max_degree needs one number >= 0 for each of the {order} orders, got {degrees}",
         )
         check(self.l_max is None or self.l_max >= 0, f"l_max must be 0 or more, got {self.l_max}")
-        check(
-            self.radial_exponent == int(self.radial_exponent) >= 1,
-            f"radial_exponent must be a whole number of at least 1, got {self.radial_exponent}",
-        )
+        for name in ("radial_exponent", "radial_weight"):
+            value = getattr(self, name)
+            check(value == int(value) >= 1, f"{name} must be a whole number of at least 1, got {value}")
         check(
             self.l_top <= L_LIMIT,
             f"max_degree {degrees} reaches l = {self.l_top}, the largest is {L_LIMIT}: "
@@ -120,13 +121,15 @@ class AceBasis:
 
     def _check_size(self) -> None:
         """Refuse what would take hours to enumerate, or radial functions beyond exact quadrature."""
-        top = max(self.max_degree)
+        top = max(self.max_degree) // self.radial_weight
         check(
             (2 * top + 1) * self.radial_exponent < 2 * N_NODES,
-            f"max_degree {top} with radial_exponent {self.radial_exponent} needs polynomials of too high a "
-            f"degree: (2 * {top} + 1) * {self.radial_exponent} must be below {2 * N_NODES}",
+            f"max_degree {max(self.max_degree)} with radial_exponent {self.radial_exponent} needs polynomials of too "
+            f"high a degree: (2 * {top} + 1) * {self.radial_exponent} must be below {2 * N_NODES}",
         )
-        n_products = count_products(len(self.elements), self.max_degree, self.radial_count)
+        n_products = count_products(
+            len(self.elements), self.max_degree, self.radial_count, self.radial_weight
+        )
         check(
             n_products <= PRODUCT_LIMIT,
             f"max_degree {self.max_degree} with {len(self.elements)} elements reaches {n_products:,} products, the "
@@ -143,7 +146,7 @@ class AceBasis:
     def radial_count(self) -> tuple[int, ...]:
         """Number of radial functions n for each l: the partners of (n, l) have l of at least l in sum."""
         tops = [max(self.max_degree)] + [max(self.max_degree[1:]) - 2 * l for l in range(1, self.l_top + 1)]
-        return tuple(top + 1 for top in tops)
+        return tuple(top // self.radial_weight + 1 for top in tops)
 
     @property
     def n_features(self) -> int:
@@ -158,7 +161,7 @@ class AceBasis:
     @cached_property
     def terms(self) -> tuple[FeatureTerm, ...]:
         """How each feature is built, by rising order and degree."""
-        return enumerate_features(len(self.elements), self.max_degree, self.radial_count)
+        return enumerate_features(len(self.elements), self.max_degree, self.radial_count, self.radial_weight)
 
     def feature_table(self) -> FeatureTable:
         """Order, n, l and degree of every feature of one element."""
@@ -166,7 +169,8 @@ class AceBasis:
         nu = np.array([len(c) for c in channels], dtype=np.int64)
         n_sum = np.array([sum(n for _, n, _ in c) for c in channels], dtype=np.int64)
         l_sum = np.array([sum(l for *_, l in c) for c in channels], dtype=np.int64)
-        return FeatureTable(self.elements, nu, n_sum, l_sum, n_sum + l_sum, self.terms)
+        degree = self.radial_weight * n_sum + l_sum
+        return FeatureTable(self.elements, nu, n_sum, l_sum, degree, self.terms)
 
     def radial_recurrence(self) -> FloatArray:
         """a_n, b_n, c_n of the recurrence, (n_radial, 3); row 0 is (k0, 0, 0)."""
@@ -180,7 +184,10 @@ class AceBasis:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for JSON; `from_json` gives an equal basis back."""
-        return {**asdict(self), "elements": list(self.elements), "max_degree": list(self.max_degree)}
+        data = {**asdict(self), "elements": list(self.elements), "max_degree": list(self.max_degree)}
+        if self.radial_weight == 1:  # as before there were others: the same basis keeps its hash
+            del data["radial_weight"]
+        return data
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> AceBasis:

@@ -49,6 +49,7 @@ def default_basis(
     correlation_order: int | None = None,
     max_degree: tuple[int, ...] | None = None,
     radial_exponent: int = 3,
+    radial_weight: int = 1,
 ) -> AceBasis:
     """An ACE basis for these elements; what is None is chosen as the module docstring says.
 
@@ -59,7 +60,7 @@ def default_basis(
     r_cut : Å
     correlation_order : 1 to 4; None: the length of max_degree
     max_degree : one number for each order
-    radial_exponent : as in AceBasis
+    radial_exponent, radial_weight : as in AceBasis
 
     Raises
     ------
@@ -76,6 +77,7 @@ def default_basis(
         max_degree=degrees,
         l_max=L_LIMIT if reach > L_LIMIT else None,
         radial_exponent=radial_exponent,
+        radial_weight=radial_weight,
     )
 
 

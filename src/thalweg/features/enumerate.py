@@ -37,24 +37,31 @@ class FeatureTerm:
 
 
 def enumerate_features(
-    n_elements: int, max_degree: tuple[int, ...], radial_count: tuple[int, ...]
+    n_elements: int, max_degree: tuple[int, ...], radial_count: tuple[int, ...], radial_weight: int = 1
 ) -> tuple[FeatureTerm, ...]:
-    """All features, by rising order, then degree, then channels."""
+    """All features, by rising order, then degree, then channels; degree: radial_weight n + l, summed."""
     channels = [
         (z, n, l) for z in range(n_elements) for l, count in enumerate(radial_count) for n in range(count)
     ]
     out: list[FeatureTerm] = []
     for nu, limit in enumerate(max_degree, start=1):
-        usable = [
-            c for c in channels if (c[2] == 0 if nu == 1 else c[1] + 2 * c[2] <= limit) and c[1] <= limit
-        ]
-        found = [(sum(n + l for _, n, l in m), m) for m in _multisets(usable, nu, limit)]
-        for _, multiset in sorted(found):
-            out.extend(_couple(multiset))
+        usable = [c for c in channels if _usable(c[1], c[2], nu, limit, radial_weight)]
+        degrees = [radial_weight * n + l for _, n, l in usable]
+        for _, multiset in sorted(_multisets(usable, degrees, nu, limit)):
+            out.extend(_couple(multiset, radial_weight))
     return tuple(out)
 
 
-def count_products(n_elements: int, max_degree: tuple[int, ...], radial_count: tuple[int, ...]) -> int:
+def _usable(n: int, l: int, nu: int, limit: int, radial_weight: int) -> bool:
+    """Whether a channel can be part of an invariant of order nu: its partners have l of at least l in sum."""
+    if nu == 1:
+        return l == 0 and radial_weight * n <= limit
+    return radial_weight * n + 2 * l <= limit
+
+
+def count_products(
+    n_elements: int, max_degree: tuple[int, ...], radial_count: tuple[int, ...], radial_weight: int = 1
+) -> int:
     """How many multisets of channels `enumerate_features` goes through, counted without listing them.
 
     With c_d channels of degree d, it is the coefficient sum of prod_d (1 - y x^d)^(-c_d) at y^nu, x^(0 .. limit).
@@ -63,9 +70,9 @@ def count_products(n_elements: int, max_degree: tuple[int, ...], radial_count: t
     for nu, limit in enumerate(max_degree, start=1):
         n_channels = [0] * (limit + 1)
         for l, count in enumerate(radial_count):
-            for n in range(min(count, limit - l + 1)):
-                if l == 0 if nu == 1 else n + 2 * l <= limit:
-                    n_channels[n + l] += n_elements
+            for n in range(count):
+                if _usable(n, l, nu, limit, radial_weight):
+                    n_channels[radial_weight * n + l] += n_elements
         ways = {(0, 0): 1}  # (factors, degree) -> multisets
         for degree, c in enumerate(n_channels):
             longer: dict[tuple[int, int], int] = {}
@@ -79,22 +86,25 @@ def count_products(n_elements: int, max_degree: tuple[int, ...], radial_count: t
     return total
 
 
-def _multisets(channels: list[Channel], nu: int, limit: int) -> Iterator[tuple[Channel, ...]]:
-    """Multisets of `nu` channels, in the order of `channels`, of total degree at most `limit`."""
+def _multisets(
+    channels: list[Channel], degrees: list[int], nu: int, limit: int
+) -> Iterator[tuple[int, tuple[Channel, ...]]]:
+    """Multisets of `nu` channels, in the order of `channels`, of total degree at most `limit`: degree, channels."""
 
-    def extend(start: int, room: int, chosen: tuple[Channel, ...]) -> Iterator[tuple[Channel, ...]]:
+    def extend(
+        start: int, room: int, chosen: tuple[Channel, ...]
+    ) -> Iterator[tuple[int, tuple[Channel, ...]]]:
         if len(chosen) == nu:
-            yield chosen
+            yield limit - room, chosen
             return
         for k in range(start, len(channels)):
-            _, n, l = channels[k]
-            if n + l <= room:
-                yield from extend(k, room - n - l, (*chosen, channels[k]))
+            if degrees[k] <= room:
+                yield from extend(k, room - degrees[k], (*chosen, channels[k]))
 
     return extend(0, limit, ())
 
 
-def _couple(multiset: tuple[Channel, ...]) -> list[FeatureTerm]:
+def _couple(multiset: tuple[Channel, ...], radial_weight: int) -> list[FeatureTerm]:
     nu = len(multiset)
     ls = tuple(l for *_, l in multiset)
     if nu == 1:
@@ -104,7 +114,7 @@ def _couple(multiset: tuple[Channel, ...]) -> list[FeatureTerm]:
     if nu == 2:
         return [FeatureTerm(multiset, ((0,), (1,)), ls[0])]
     equal = tuple(multiset.index(channel) for channel in multiset)
-    degrees = [n + l for _, n, l in multiset]
+    degrees = [radial_weight * n + l for _, n, l in multiset]
     trees = trees_of(ls, equal, _preferred_pairing(degrees))
     return [FeatureTerm(multiset, _sides(tree), tree[2]) for tree in trees]
 
