@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import blas
 
+from thalweg.features.sharing import in_order
 from thalweg.models.evidence import add_scaled, factor_scaled, unpack
 from thalweg.models.gram import Gram, Grams, Key, key_of, variance_of
 from thalweg.models.observation import KINDS, Block, Kind
@@ -114,17 +115,18 @@ def _solve(U: FloatArray, D: FloatArray, right: FloatArray) -> FloatArray:
 
 def out_of_fold(prior: SmoothnessPrior, sums: FoldSums, x: FloatArray) -> list[OutOfFold]:
     """The posterior without each fold, under the hyperparameters x."""
-    hyper, posteriors = unpack(prior, x), []
-    for k in range(sums.n_folds):
-        n = len(sums.scale)
+    hyper, n = unpack(prior, x), len(sums.scale)
+
+    def without(fold: int) -> OutOfFold:
         P, b = np.zeros((n, n), order="F"), np.zeros(n)
-        for key, gram in sums.total(without=k).items():
+        for key, gram in sums.total(without=fold).items():
             v = variance_of(key, hyper.noise)
             add_scaled(P, gram.G, 1.0 / v)
             b += gram.b / v
         U, D = factor_scaled(P, hyper.gamma)
-        posteriors.append(OutOfFold(_solve(U, D, b), U, D))
-    return posteriors
+        return OutOfFold(_solve(U, D, b), U, D)
+
+    return list(in_order(without, range(sums.n_folds)))
 
 
 def slope(
