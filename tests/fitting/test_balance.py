@@ -11,13 +11,14 @@ from thalweg.fitting.balance import (
     ENERGY_OVER_FORCES,
     LEAST_NOISE,
     RMS_OVER_MAE,
+    TAME,
     _Objective,
     balance,
     unknown_starts,
     with_virials,
 )
 from thalweg.fitting.data import Spread
-from thalweg.fitting.held_out import Examiner, bare_potential
+from thalweg.fitting.examiner import Examiner, bare_potential
 from thalweg.label import Label
 from thalweg.models import Kind
 from thalweg.models.observation import KINDS
@@ -115,6 +116,24 @@ def test_without_forces_hyperparameters_stay(fitted):
     assert sums.kinds == {Kind.ENERGY}
     balance(fitted.model, sums, examiner_of(fitted), [before + 1.0], 3)
     assert np.array_equal(fitted.model.fitted.x, before)
+
+
+def test_of_models_that_predict_equally_well_the_tamer_is_taken(fitted, monkeypatch):
+    prior, found = fitted.model.prior, {}
+    start = fitted.model.fitted.x.copy()
+    start[: prior.n_prior - 2] -= 3.0  # away from where sums lose digits
+    start[prior.n_prior :] += 1.5
+    for tame in (0.0, TAME, 0.1):
+        monkeypatch.setattr("thalweg.fitting.balance.TAME", tame)
+        model = fitted.model.refitted(fitted.sums.total(), 30)
+        errors = balance(model, fitted.sums, examiner_of(fitted), [start], 30)
+        assert errors is not None
+        x = model.fitted.x
+        log_variance = prior.covariates() @ x[: prior.n_prior] - 2.0 * noise_of(x, prior)[Kind.FORCES]
+        orders = [log_variance[prior.nu == order].mean() for order in np.unique(prior.nu)]
+        found[tame] = np.mean(orders), errors.score
+    assert found[0.1][0] < found[TAME][0] - 0.1 <= found[0.0][0] + 0.1
+    assert found[TAME][1] < found[0.0][1] + 0.05
 
 
 def test_the_search_begins_at_several_places(fitted):

@@ -10,14 +10,8 @@ from thalweg.features import AceBasis
 from thalweg.fitting import FitSettings, make_baseline, screening
 from thalweg.fitting.assembly import fit_basis, unscaled_fold_means
 from thalweg.fitting.data import Spread
-from thalweg.fitting.held_out import (
-    RESOLUTION,
-    Examiner,
-    HeldOutErrors,
-    bare_potential,
-    log_typical_slope,
-    typical_error,
-)
+from thalweg.fitting.examiner import Examiner, bare_potential
+from thalweg.fitting.held_out import RESOLUTION, HeldOutErrors, log_typical_slope, typical_error
 from thalweg.label import Label
 from thalweg.models import Kind
 
@@ -33,19 +27,38 @@ def test_each_label_is_predicted_without_its_fold():
     for k in (0, 7):
         prediction = bare_potential(BASIS, baseline, others[k % fitted.n_folds]).predict(labelled[k][0])
         off = prediction.forces - labelled[k][1].forces
-        assert errors.forces_mae[k] == pytest.approx(np.abs(off).mean(), rel=1e-6)
-        assert errors.forces_rms[k] == pytest.approx(np.sqrt(np.mean(off**2)), rel=1e-6)
+        assert errors.forces_mae[k] == pytest.approx(np.abs(off).mean(), rel=2e-3)
         per_root = abs(prediction.energy - labelled[k][1].energy) / np.sqrt(len(labelled[k][0]))
-        assert errors.energy[k] == pytest.approx(per_root, rel=1e-5, abs=1e-9)
+        assert errors.energy[k] == pytest.approx(per_root, rel=1e-2, abs=1e-5)
     seen = Examiner(BASIS, baseline, labelled, 1).examine([fitted.model.mean]).errors
     assert seen.score < errors.score == fitted.score()
 
 
-def test_slopes_by_the_weights_are_those_of_finite_differences():
+@pytest.fixture
+def one_without_forces():
     labelled = shells(8, peak=2.6)
-    rng = np.random.default_rng(1)
     labelled[3] = (labelled[3][0], Label(labelled[3][1].energy, np.full((len(labelled[3][0]), 3), np.nan)))
-    examiner = Examiner(BASIS, make_baseline(labelled, ("Cu",)), labelled, 2)
+    return labelled
+
+
+def test_rows_in_memory_and_the_kernel_say_the_same(one_without_forces):
+    labelled, rng = one_without_forces, np.random.default_rng(2)
+    weights = [rng.normal(0, 0.1, BASIS.n_columns) for _ in range(2)]
+    found = []
+    for kept_bytes in (1e9, 0.0):
+        examiner = Examiner(BASIS, make_baseline(labelled, ("Cu",)), labelled, 2, kept_bytes)
+        examination = examiner.examine(weights)
+        errors = examination.errors
+        found.append([errors.energy, errors.forces_mae, *examiner.slopes(examination)])
+    for kept, computed in zip(*found, strict=True):
+        assert np.allclose(kept, computed, rtol=1e-8, atol=1e-10, equal_nan=True)
+    assert np.abs(found[0][2] - found[0][3]).max() > 1e-3  # folds differ
+
+
+@pytest.mark.parametrize("kept_bytes", [1e9, 0.0])
+def test_slopes_by_the_weights_are_those_of_finite_differences(one_without_forces, kept_bytes):
+    labelled, rng = one_without_forces, np.random.default_rng(1)
+    examiner = Examiner(BASIS, make_baseline(labelled, ("Cu",)), labelled, 2, kept_bytes)
     weights = [rng.normal(0, 0.1, BASIS.n_columns) for _ in range(2)]
     slopes = examiner.slopes(examiner.examine(weights))
     for fold in range(2):
@@ -62,7 +75,7 @@ def test_slopes_by_the_weights_are_those_of_finite_differences():
 
 def errors_of(energy, forces, n_atoms=None):
     n = len(energy)
-    return HeldOutErrors(np.array(energy), np.array(forces), np.array(forces), np.array(n_atoms or [4] * n))
+    return HeldOutErrors(np.array(energy), np.array(forces), np.array(n_atoms or [4] * n))
 
 
 def test_one_label_in_hundreds_that_is_far_off_counts_a_little():

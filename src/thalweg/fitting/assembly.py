@@ -5,16 +5,21 @@ Rows are made once, label by label, and only their sums are kept; a fold costs o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain, islice
 
 import numpy as np
 
 from thalweg.features import AceBasis, Features
+from thalweg.features.design import design_rows
+from thalweg.features.sharing import in_order
 from thalweg.fitting.balance import balance, unknown_starts, with_virials
 from thalweg.fitting.data import Labelled, Spread, equations
-from thalweg.fitting.held_out import Examiner, HeldOutErrors
-from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.fitting.examiner import Examiner
+from thalweg.fitting.held_out import HeldOutErrors
+from thalweg.models import BayesianLinear, Kind, Observation, SmoothnessPrior
 from thalweg.models.folds import FoldSums, out_of_fold
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
@@ -66,6 +71,7 @@ class Fitted:
     ----------
     labelled : the labels in shuffled order, none of an isolated atom; label i is in fold i mod n_folds
     sums : over all folds but one
+    examined : held-out errors that the search for hyperparameters has found, where there was one
     """
 
     basis: AceBasis
@@ -74,6 +80,7 @@ class Fitted:
     spread: Spread
     model: BayesianLinear
     sums: FoldSums
+    examined: HeldOutErrors | None = None
 
     @property
     def n_folds(self) -> int:
@@ -83,6 +90,8 @@ class Fitted:
     @cached_property
     def held_out(self) -> HeldOutErrors:
         """What the models that have not seen a fold make of it."""
+        if self.examined is not None:
+            return self.examined
         examiner = Examiner(self.basis, self.baseline, self.labelled, self.n_folds)
         return examiner.examine(unscaled_fold_means(self.model, self.sums)).errors
 
@@ -116,13 +125,13 @@ def fit_basis(
     features = Features(basis)
     prior = SmoothnessPrior.for_basis(basis)
     model = BayesianLinear(prior, n_members=settings.n_members, seed=settings.seed)
-    first = [
-        equations(features, pair, baseline, spread, i) for i, pair in enumerate(labelled[:_FIRST_LABELS])
-    ]
+    examiner = Examiner(basis, baseline, labelled, min(N_FOLDS, len(labelled)))
+    observations = _observations(features, labelled, baseline, spread, examiner)
+    first = list(islice(observations, _FIRST_LABELS))
     model.fit_batch(first)
-    sums = FoldSums(model.fitted.scale, min(N_FOLDS, len(labelled)))
-    for i, pair in enumerate(labelled):
-        for block in first[i] if i < len(first) else equations(features, pair, baseline, spread, i):
+    sums = FoldSums(model.fitted.scale, examiner.n_folds)
+    for i, observation in enumerate(chain(first, observations)):
+        for block in observation:
             sums.add(i % sums.n_folds, block)
     sums.close()
     model = model.refitted(sums.total(), len(labelled))
@@ -134,11 +143,25 @@ def fit_basis(
         starts = [model.fitted.x.copy()]
         if Kind.VIRIAL in sums.kinds - start.kinds:
             starts = with_virials(model, starts[0])
+    examined = None
     if model.n_labels >= ENOUGH:
-        balance(model, sums, Examiner(basis, baseline, labelled, sums.n_folds), starts, steps)
+        examined = balance(model, sums, examiner, starts, steps)
     else:
         hold_noise(model)
-    return Fitted(basis, baseline, labelled, spread, model, sums)
+    return Fitted(basis, baseline, labelled, spread, model, sums, examined)
+
+
+def _observations(
+    features: Features, labelled: Labelled, baseline: Baseline, spread: Spread, examiner: Examiner
+) -> Iterator[Observation]:
+    """The equations of each label, whose design rows the examiner is given."""
+
+    def of(i: int) -> Observation:
+        rows = design_rows(features, labelled[i][0])
+        examiner.keep(i, rows)
+        return equations(rows, labelled[i], baseline, spread, i)
+
+    return in_order(of, range(len(labelled)))
 
 
 def unscaled_fold_means(model: BayesianLinear, sums: FoldSums) -> list[FloatArray]:

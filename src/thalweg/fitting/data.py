@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thalweg.features import Features
 from thalweg.features.batch import species_of
+from thalweg.features.design import DesignRows
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.label import Label
 from thalweg.models import Block, Kind, Observation
-from thalweg.models.training import Baseline, estimate_reference_energies, observe
+from thalweg.models.training import Baseline, estimate_reference_energies, make_observation
 from thalweg.structure import FloatArray, Structure
 
 Labelled = Sequence[tuple[Structure, Label]]
@@ -57,13 +57,13 @@ class Spread:
 
 
 def equations(
-    features: Features, pair: tuple[Structure, Label], baseline: Baseline, spread: Spread, label: int
+    rows: DesignRows, pair: tuple[Structure, Label], baseline: Baseline, spread: Spread, label: int
 ) -> Observation:
-    """The blocks of one label, divided by its spread; `label` is its place in `spread`."""
+    """The blocks of one label by its design rows, divided by its spread; `label` is its place in `spread`."""
     structure, known = pair
     if known.stress is not None and spread.pressure != 0.0:
         known = replace(known, stress=known.stress - spread.pressure * np.array([1.0, 1, 1, 0, 0, 0]))
-    return rescaled(observe(features, structure, known, baseline), spread, label)
+    return rescaled(make_observation(rows, structure, known, baseline), spread, label)
 
 
 def rescaled(observation: Observation, spread: Spread, label: int) -> Observation:
