@@ -67,7 +67,8 @@ class FitResult:
         lines = [f"{c.setting}: {c.chosen_in_words} - {c.why}" for c in self.fitted.choices]
         lines.append(
             f"basis: r_cut {basis.r_cut:g} Å, max_degree {list(basis.max_degree)}, "
-            f"radial_exponent {basis.radial_exponent}, {basis.n_features} features per element"
+            f"radial_exponent {basis.radial_exponent}, radial_weight {basis.radial_weight}, "
+            f"{basis.n_features} features per element"
         )
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
@@ -120,7 +121,7 @@ def fit(
     """
     check(len(train) > 0, "fit: no labelled structures; expected at least one")
     start = time.perf_counter()
-    wanted = Wanted(options.r_cut, options.correlation_order, options.max_degree)
+    wanted = Wanted(options.r_cut, options.correlation_order, options.max_degree, options.radial_weight or 1)
     with _all_processors():
         settings = FitSettings(n_members=options.committee, seed=seed, effort=effort)
         fitted = fit_chosen(train, wanted, settings, tell)
@@ -205,6 +206,7 @@ def describe(potential: Potential) -> dict[str, Any]:
         "correlation_order": basis.correlation_order,
         "max_degree": list(basis.max_degree),
         "radial_exponent": basis.radial_exponent,
+        "radial_weight": basis.radial_weight,
         "n_features": basis.n_features,
         "n_columns": basis.n_columns,
         "committee": len(potential.member_deltas),

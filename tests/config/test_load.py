@@ -119,6 +119,8 @@ def test_configuration_is_frozen(tmp_path):
         ("budget: 300\n", "budget: expected a mapping with keys such as oracle_calls, wall_time, got 300"),
         ("model: {max_degree: 8}\n", "model.max_degree: expected a list of degrees, one per order, got 8"),
         ("model: {max_degree: [8], correlation_order: 2}\n", "model.max_degree: expected 2 degrees"),
+        ("model: {radial_weight: 2}\n", "model.radial_weight: it says how max_degree is counted"),
+        ("model: {max_degree: [8], radial_weight: 0}\n", "model.radial_weight: expected a whole number >= 1"),
         ("acquisition: {strategy: randon}\n", "did you mean random?"),
         (
             "executor: {workers: 3}\n",

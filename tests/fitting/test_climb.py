@@ -16,13 +16,13 @@ SETUP = Setup(4.5)
 
 @pytest.fixture(autouse=True)
 def ladder(monkeypatch):
-    monkeypatch.setitem(climb.SIZES, 1, LADDER)
+    monkeypatch.setitem(climb.SIZES, 1, {1: LADDER})
 
 
 @pytest.fixture
 def screen():
     labelled = shells(24, peak=2.6)
-    return Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings(), (4, 2))
+    return Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings(), {1: (4, 2)})
 
 
 def test_every_fit_begins_near_the_best_below(screen, monkeypatch):

@@ -31,7 +31,7 @@ Committee = Literal["whole", "screened"]
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
 ExecutorKind = Literal["serial", "process"]
 
-_DEGREES = whole_list("degrees, one per order", ">= 1", "<= 40")
+_DEGREES = whole_list("degrees, one per order", ">= 1", "<= 80")
 
 
 class Section(BaseModel):
@@ -150,6 +150,10 @@ class ModelConfig(Section):
         default=None,
         description="Highest degree of the basis for each correlation order, a list; null: automatic.",
     )
+    radial_weight: Annotated[int | None, optional(whole(">= 1", "<= 8"))] = Field(
+        default=None,
+        description="What a step of the radial index costs in max_degree, in steps of the angular one; null: 1.",
+    )
     committee: Annotated[int, whole(">= 2", "<= 64")] = Field(
         default=8,
         description="Members of the committee: posterior draws whose disagreement is the uncertainty.",
@@ -164,6 +168,8 @@ class ModelConfig(Section):
             raise ValueError(
                 f"max_degree: expected {order} degrees (correlation_order: {order}), got {len(degrees)}"
             )
+        if self.radial_weight is not None and degrees is None:
+            raise ValueError("radial_weight: it says how max_degree is counted; set max_degree, too")
         return self
 
 

@@ -47,11 +47,12 @@ class Choice:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the user fixed; None is chosen."""
+    """What the user fixed; None is chosen. `radial_weight` belongs to `max_degree`."""
 
     r_cut: float | None = None
     correlation_order: int | None = None
     max_degree: tuple[int, ...] | None = None
+    radial_weight: int = 1
 
     @property
     def sized(self) -> bool:
@@ -63,7 +64,8 @@ class Wanted:
     ) -> AceBasis:
         """The default basis with what is wanted."""
         r_cut = self.r_cut or r_cut
-        return default_basis(elements, periodic, r_cut, self.correlation_order, self.max_degree, exponent)
+        order, degrees, weight = self.correlation_order, self.max_degree, self.radial_weight
+        return default_basis(elements, periodic, r_cut, order, degrees, exponent, weight)
 
 
 @dataclass(eq=False)

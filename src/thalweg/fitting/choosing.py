@@ -1,7 +1,7 @@
 """The basis that the labels ask for: cutoff, size and noise by held-out errors, within a limit of work.
 
-    1  screen    a small basis on a sample of the labels; radial exponent, cutoff and laws of noise, one dial after the
-                 other (thalweg.fitting.screening)
+    1  screen    a small basis on a sample of the labels; radial exponent and weight, cutoff and laws of noise, one dial
+                 after the other (thalweg.fitting.screening)
     2  again     with the second basis of the ladder of sizes, from there: what a small basis smooths over may ask for
                  another cutoff, and what it calls noise a larger one may follow
     3  stress    labels of stress are held against the best of these
@@ -21,9 +21,10 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
-from thalweg.fitting.climb import SIZES, choose_size
+from thalweg.fitting.climb import choose_size
 from thalweg.fitting.data import Labelled, Spread
-from thalweg.fitting.screening import Screen, Setup, Trial
+from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
+from thalweg.fitting.screening import FIRST_WEIGHT, Screen, Setup, Trial
 from thalweg.fitting.spread import Law
 from thalweg.models.training import Baseline
 
@@ -41,13 +42,18 @@ def choose(
         why = f"{len(labelled)} labels are too few to choose by; the defaults of the elements"
         return Chosen(fitted, [Choice("basis", _named(fitted.basis), why)])
     automatic = automatic_cutoff(elements, periodic)
-    setup = Setup(wanted.r_cut or automatic)
-    screen = Screen(labelled, baseline, settings)
+    sized = wanted.sized or len(elements) not in SIZES
+    degrees = small(len(elements))
+    weight = FIRST_WEIGHT
+    if sized:
+        weight = nearest_weight(wanted.radial_weight, degrees)
+        degrees = {weight: degrees[weight]}
+    screen = Screen(labelled, baseline, settings, degrees)
+    setup = Setup(wanted.r_cut or automatic, weight=weight)
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
-    sized = wanted.sized or len(elements) not in SIZES
     if not sized:
-        screen = Screen(labelled, baseline, settings, SIZES[len(elements)][1])
+        screen = Screen(labelled, baseline, settings, rung(len(elements), 1))
         setup, choices = settle(screen, setup, free, tell)
     spread, stress = screen.judge(setup)
     if sized:
@@ -67,12 +73,16 @@ def settle(
     sample = f"({screen.n_labels} labels, {screen.basis(setup).n_features} features)"
     setup, trials = screen.downhill(screen.exponents(setup), setup)
     choices.append(_choice("radial_exponent", setup.exponent, trials, sample))
+    if len(screen.degrees) > 1:
+        setup, trials = screen.downhill(screen.weights(setup), setup)
+        choices.append(_choice("radial_weight", setup.weight, trials, sample))
     if automatic is not None:
         setup, trials = screen.downhill(screen.cutoffs(setup, automatic), setup)
         choices.append(_choice("r_cut", setup.r_cut, trials, sample))
     setup, noise = settle_noise(screen, setup)
     choices.append(noise)
-    tell(f"{sample[1:-1]}: cutoff {setup.r_cut:g} Å, exponent {setup.exponent}; {choices[-1].why}")
+    shape = f"cutoff {setup.r_cut:g} Å, exponent {setup.exponent}, radial weight {setup.weight}"
+    tell(f"{sample[1:-1]}: {shape}; {choices[-1].why}")
     return setup, choices
 
 
@@ -94,7 +104,7 @@ def settle_noise(screen: Screen, setup: Setup) -> tuple[Setup, Choice]:
 
 def _choice(setting: str, chosen: Any, trials: list[Trial], sample: str) -> Choice:
     """What a dial said."""
-    name = {"radial_exponent": "exponent"}.get(setting, setting)
+    name = setting.removeprefix("radial_")
     unit, word = (" Å", "at") if setting == "r_cut" else ("", "with")
     tried = tuple({setting: getattr(t.value, name), "error": round(t.error, 4)} for t in trials)
     others = ", ".join(

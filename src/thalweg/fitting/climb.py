@@ -16,14 +16,9 @@ from thalweg.features.defaults import default_basis
 from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
+from thalweg.fitting.ladder import SIZES
 from thalweg.fitting.screening import Screen, Setup
 
-SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
-    1: ((12, 10, 8, 8), (14, 11, 11, 8), (14, 11, 11, 10), (16, 14, 12, 11), (18, 16, 14, 12)),
-    2: ((8, 7, 5), (12, 9, 7), (12, 10, 8), (12, 10, 8, 6)),
-    3: ((6, 5, 3), (7, 5, 5), (9, 7, 6), (10, 8, 6, 3)),
-}
-"""Degrees by number of elements; for more elements the default alone."""
 GAIN = 0.015
 PATIENCE = 2
 """Steps without such a gain that end the ladder: one may be bad luck of a few structures."""
@@ -41,8 +36,15 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
     bases, scores = list[AceBasis](), list[float]()
     reason, misses = "the largest of the ladder", 0
     elements = screen.baseline.elements
-    for degrees in SIZES[len(elements)]:
-        basis = default_basis(elements, True, setup.r_cut, None, degrees, radial_exponent=setup.exponent)
+    for degrees in SIZES[len(elements)][setup.weight]:
+        basis = default_basis(
+            elements,
+            periodic=True,
+            r_cut=setup.r_cut,
+            max_degree=degrees,
+            radial_exponent=setup.exponent,
+            radial_weight=setup.weight,
+        )
         too_large = too_much(basis, screen.all, screen.settings) if bases else None
         if too_large is not None:
             reason = f"the next one, {basis.n_features} features, {too_large}"

@@ -33,6 +33,7 @@ from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.choosing import choose, settle_noise
 from thalweg.fitting.data import Labelled, Spread, data_hash, is_isolated_atom, make_baseline
+from thalweg.fitting.ladder import nearest_weight
 from thalweg.fitting.screening import Screen, Setup
 from thalweg.fitting.spread import StressFindings
 from thalweg.label import Label
@@ -90,7 +91,8 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
     spread, stress = Spread.alike(len(useful)), None
     if len(useful) >= ENOUGH:
         screen = Screen(useful, baseline, settings)
-        setup, _ = settle_noise(screen, Setup(basis.r_cut, basis.radial_exponent))
+        weight = nearest_weight(basis.radial_weight, screen.degrees)
+        setup, _ = settle_noise(screen, Setup(basis.r_cut, basis.radial_exponent, weight))
         spread, stress = screen.judge(setup)
     clock.lap("choice")
     fitted = fit_basis(useful, basis, baseline, spread, settings)

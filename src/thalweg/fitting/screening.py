@@ -1,8 +1,9 @@
-"""What small bases make of a sample of the labels: by this, cutoff, radial exponent and laws of noise are decided.
+"""What small bases make of a sample of the labels: by this, shape, cutoff and laws of noise are decided.
 
-All four are dials, gone along one after the other, downhill in the held-out error:
+All are dials, gone along one after the other, downhill in the held-out error:
 
     exponent   of the radial transform: 1 resolves all distances alike, 3 favours short ones
+    weight     of n against l in a basis' degrees: with as many features, 3 has fewer distances and more angles than 1
     r_cut      a ladder with steps of CUTOFF_STEP about the automatic cutoff
     energy     how much noisier energies of excited structures count (thalweg.fitting.spread)
     forces     how much noisier large forces count
@@ -12,7 +13,7 @@ The sample has no labels of stress: whether those agree with energies and forces
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,7 +22,8 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.fitting.assembly import FitSettings, Start, fit_basis
 from thalweg.fitting.data import Labelled, Spread
-from thalweg.fitting.held_out import bare_potential
+from thalweg.fitting.examiner import bare_potential
+from thalweg.fitting.ladder import Degrees, small
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
     FORCES_LAWS,
@@ -35,10 +37,7 @@ from thalweg.fitting.spread import (
 from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray
 
-SMALL: dict[int, tuple[int, ...]] = {1: (12, 10, 8, 7), 2: (8, 7, 5), 3: (6, 5, 3)}
-"""Degrees by number of elements; more elements have (6, 3)."""
-_MANY = (6, 3)
-_SAMPLE_ATOMS = 9000
+_SAMPLE_ATOMS = 6000
 _SAMPLE_LABELS = 80
 _STEPS = 4
 """Towards the best hyperparameters of each fit but the first, from those of the first."""
@@ -46,7 +45,7 @@ CUTOFF_STEP = 1.12
 CUTOFFS = (0.55, 2.0)
 """Shortest and longest cutoff over the automatic one."""
 EXPONENTS = (1, 2, 3)
-FIRST_EXPONENT = 2
+FIRST_EXPONENT, FIRST_WEIGHT = 2, 2
 _SAYS_SOMETHING = 0.01
 """Share of labels beyond a law's limit from which on it is another law than the next milder one."""
 _BETTER = 1e-3
@@ -59,6 +58,7 @@ class Setup:
 
     r_cut: float
     exponent: int = FIRST_EXPONENT
+    weight: int = 1
     energy: Law = UNIFORM
     forces: Law = UNIFORM
 
@@ -86,7 +86,7 @@ class Screen:
     Parameters
     ----------
     labelled : in shuffled order; the first ones are the sample
-    degrees : of the basis; None: by the number of elements
+    degrees : of the basis, for each radial weight that may be chosen; None: the small ones of so many elements
     """
 
     def __init__(
@@ -94,10 +94,10 @@ class Screen:
         labelled: Labelled,
         baseline: Baseline,
         settings: FitSettings,
-        degrees: tuple[int, ...] | None = None,
+        degrees: Mapping[int, Degrees] | None = None,
     ) -> None:
         self.all, self.baseline, self.settings = labelled, baseline, settings
-        self.degrees = degrees or SMALL.get(len(baseline.elements), _MANY)
+        self.degrees = degrees or small(len(baseline.elements))
         atoms = np.cumsum([len(structure) for structure, _ in labelled])
         n = max(min(_SAMPLE_LABELS, len(labelled)), int(np.searchsorted(atoms, _SAMPLE_ATOMS)))
         self.sample = [(structure, replace(label, stress=None)) for structure, label in labelled[:n]]
@@ -113,7 +113,12 @@ class Screen:
     def basis(self, setup: Setup) -> AceBasis:
         """The small basis."""
         return default_basis(
-            self.baseline.elements, True, setup.r_cut, None, self.degrees, radial_exponent=setup.exponent
+            self.baseline.elements,
+            periodic=True,
+            r_cut=setup.r_cut,
+            max_degree=self.degrees[setup.weight],
+            radial_exponent=setup.exponent,
+            radial_weight=setup.weight,
         )
 
     def spread(self, setup: Setup) -> Spread:
@@ -142,6 +147,10 @@ class Screen:
         """The dial of exponents."""
         return [replace(setup, exponent=exponent) for exponent in EXPONENTS]
 
+    def weights(self, setup: Setup) -> list[Setup]:
+        """The dial of radial weights."""
+        return [replace(setup, weight=weight) for weight in sorted(self.degrees)]
+
     def cutoffs(self, setup: Setup, automatic: float) -> list[Setup]:
         """The dial of cutoffs: steps about the setup's own, within CUTOFFS of the automatic one."""
         reach = round(np.log(CUTOFFS[1] / CUTOFFS[0]) / np.log(CUTOFF_STEP))
@@ -161,7 +170,7 @@ class Screen:
         """Along a dial from a place on it, as long as the score falls; what was tried, in the dial's order."""
         best = dial.index(start)
         tried = {best: self.fit(start).score}
-        for step in (1, -1):
+        for step in (-1, 1):
             while 0 <= best + step < len(dial):
                 tried[best + step] = self.fit(dial[best + step]).score
                 if tried[best + step] > tried[best] - _BETTER:

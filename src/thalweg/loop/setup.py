@@ -133,6 +133,7 @@ def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:
         "r_cut": model.r_cut,
         "correlation_order": model.correlation_order,
         "max_degree": model.max_degree,
+        "radial_weight": model.radial_weight or 1,
     }
     return default_basis(elements, any(bool(s.pbc.any()) for s in structures), **settings)
 
