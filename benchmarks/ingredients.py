@@ -3,7 +3,7 @@ one ingredient taken away at a time.
 
     python benchmarks/ingredients.py DATA_DIR --sets si cu acac
 
-One small basis for each number of elements, at the cutoff that the labels choose; errors on the test set.
+The smallest basis of the ladder, of the shape and at the cutoff that the labels choose; errors on the test sets.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting import FitSettings, is_isolated_atom, make_baseline
 from thalweg.fitting.assembly import Fitted, fit_basis
 from thalweg.fitting.choosing import settle
-from thalweg.fitting.climb import SIZES
 from thalweg.fitting.data import Spread
-from thalweg.fitting.screening import Screen, Setup
+from thalweg.fitting.ladder import SIZES
+from thalweg.fitting.screening import FIRST_WEIGHT, Screen, Setup
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
 from thalweg.potential import ErrorBounds, Potential
@@ -42,8 +42,7 @@ def main() -> None:
     options = arguments.parse_args()
     for name in options.sets:
         task = load(name, options.data)[-1]
-        test = next(iter(task.tests.values()))
-        rows = [_row(label, fitted, test, seconds) for label, fitted, seconds in variants(task.train)]
+        rows = [_row(label, fitted, task.tests, seconds) for label, fitted, seconds in variants(task.train)]
         show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
         write(f"ingredients-{name}", {"set": name, "rows": rows}, options.output)
 
@@ -57,24 +56,29 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     baseline = make_baseline(train, elements)
     screen = Screen(labelled, baseline, SETTINGS)
     start = automatic_cutoff(elements, bool(labelled[0][0].pbc.any()))
-    setup, _ = settle(screen, Setup(start), start)
-    r_cut, exponent = setup.r_cut, setup.exponent
+    setup, _ = settle(screen, Setup(start, weight=FIRST_WEIGHT), start)
+    r_cut, exponent, weight = setup.r_cut, setup.exponent, setup.weight
     spread, _ = screen.judge(setup)
-    small = SIZES[len(elements)][0]
-    basis = default_basis(elements, True, r_cut, None, small, exponent)
+    small = SIZES[len(elements)][weight][0]
+    basis = default_basis(elements, True, r_cut, None, small, exponent, weight)
     alike = Spread.alike(len(labelled))
     bare = [(structure, replace(label, stress=None)) for structure, label in labelled]
     far = Baseline(elements, baseline.reference_energies, ZblBaseline(elements))
 
-    def timed(words: str, *fit: Any) -> tuple[str, Fitted, float]:
+    def timed(words: str, *fit: Any, settings: FitSettings = SETTINGS) -> tuple[str, Fitted, float]:
         began = time.perf_counter()
-        return words, fit_basis(*fit, SETTINGS), time.perf_counter() - began
+        return words, fit_basis(*fit, settings), time.perf_counter() - began
 
-    whole = timed(f"all, exponent {basis.radial_exponent}", labelled, basis, baseline, spread)
-    yield whole
-    steep = default_basis(elements, True, r_cut, None, small, 3)
+    yield timed(f"all, exponent {exponent}, radial weight {weight}", labelled, basis, baseline, spread)
+    for other, rungs in SIZES[len(elements)].items():
+        if other != weight:
+            shaped = default_basis(elements, True, r_cut, None, rungs[0], exponent, other)
+            yield timed(f"radial weight {other}", labelled, shaped, baseline, spread)
+    steep = default_basis(elements, True, r_cut, None, small, 3, weight)
     yield timed("radial exponent 3", labelled, steep, baseline, spread)
-    usual = default_basis(elements, True, start, None, small, exponent)
+    wild = replace(SETTINGS, tame=0.0)
+    yield timed("the wilder of equals", labelled, basis, baseline, spread, settings=wild)
+    usual = default_basis(elements, True, start, None, small, exponent, weight)
     yield timed(f"cutoff {start:.2f} instead of {r_cut:.2f} Å", labelled, usual, baseline, spread)
     yield timed("repulsion up to 0.8 bonds", labelled, basis, far, spread)
     yield timed("all labels alike", labelled, basis, baseline, alike)
@@ -85,19 +89,21 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     hold_noise(held[1].model)
     yield held
     for order in range(1, len(small)):
-        lower = default_basis(elements, True, r_cut, None, small[:order], exponent)
+        lower = default_basis(elements, True, r_cut, None, small[:order], exponent, weight)
         yield timed(f"order {order}, degrees {list(small[:order])}", labelled, lower, baseline, spread)
-    for degrees in SIZES[len(elements)][1:-1]:
-        larger = default_basis(elements, True, r_cut, None, degrees, exponent)
+    for degrees in SIZES[len(elements)][weight][1:-1]:
+        larger = default_basis(elements, True, r_cut, None, degrees, exponent, weight)
         yield timed(f"degrees {list(degrees)}", labelled, larger, baseline, spread)
 
 
-def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str, Any]:
+def _row(words: str, fitted: Fitted, tests: dict[str, Labelled], seconds: float) -> dict[str, Any]:
     bounds = ErrorBounds.bare(len(fitted.basis.elements))
     potential = Potential.from_model(
         fitted.model, fitted.basis, fitted.baseline, novelty=None, bounds=bounds, provenance={}
     )
+    (_, test), *others = tests.items()
     errors = compare(potential, test).to_json()
+    further = {part: compare(potential, labelled).to_json() for part, labelled in others}
     return {
         "fit": words,
         "features": fitted.basis.n_features,
@@ -106,6 +112,8 @@ def _row(words: str, fitted: Fitted, test: Labelled, seconds: float) -> dict[str
         "energy_rmse": 1000 * errors["energy_rmse"],
         "forces_mae": errors["forces_mae"],
         "forces_rmse": errors["forces_rmse"],
+        **{f"{part}, energy_rmse": 1000 * errors["energy_rmse"] for part, errors in further.items()},
+        **{f"{part}, forces_rmse": errors.get("forces_rmse") for part, errors in further.items()},
         "seconds": seconds,
     }
 

@@ -118,15 +118,14 @@ def test_without_forces_hyperparameters_stay(fitted):
     assert np.array_equal(fitted.model.fitted.x, before)
 
 
-def test_of_models_that_predict_equally_well_the_tamer_is_taken(fitted, monkeypatch):
+def test_of_models_that_predict_equally_well_the_tamer_is_taken(fitted):
     prior, found = fitted.model.prior, {}
     start = fitted.model.fitted.x.copy()
     start[: prior.n_prior - 2] -= 3.0  # away from where sums lose digits
     start[prior.n_prior :] += 1.5
     for tame in (0.0, TAME, 0.1):
-        monkeypatch.setattr("thalweg.fitting.balance.TAME", tame)
         model = fitted.model.refitted(fitted.sums.total(), 30)
-        errors = balance(model, fitted.sums, examiner_of(fitted), [start], 30)
+        errors = balance(model, fitted.sums, examiner_of(fitted), [start], 30, tame)
         assert errors is not None
         x = model.fitted.x
         log_variance = prior.covariates() @ x[: prior.n_prior] - 2.0 * noise_of(x, prior)[Kind.FORCES]

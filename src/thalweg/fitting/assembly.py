@@ -15,7 +15,7 @@ import numpy as np
 from thalweg.features import AceBasis, Features
 from thalweg.features.design import design_rows
 from thalweg.features.sharing import in_order
-from thalweg.fitting.balance import balance, unknown_starts, with_virials
+from thalweg.fitting.balance import TAME, balance, unknown_starts, with_virials
 from thalweg.fitting.data import Labelled, Spread, equations
 from thalweg.fitting.examiner import Examiner
 from thalweg.fitting.held_out import HeldOutErrors
@@ -45,6 +45,7 @@ class FitSettings:
     confidence : of the error bounds
     tune_evaluations : most evaluations of the evidence, where no other basis shows where to start
     effort : work allowed to the choice of the basis, over the default (`thalweg.fitting.climb`)
+    tame : what an e-fold less prior variance may cost in held-out errors (`thalweg.fitting.balance`)
     """
 
     n_members: int = 8
@@ -52,6 +53,7 @@ class FitSettings:
     confidence: float = 0.95
     tune_evaluations: int = 40
     effort: float = 1.0
+    tame: float = TAME
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,7 +147,7 @@ def fit_basis(
             starts = with_virials(model, starts[0])
     examined = None
     if model.n_labels >= ENOUGH:
-        examined = balance(model, sums, examiner, starts, steps)
+        examined = balance(model, sums, examiner, starts, steps, settings.tame)
     else:
         hold_noise(model)
     return Fitted(basis, baseline, labelled, spread, model, sums, examined)

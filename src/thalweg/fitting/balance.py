@@ -4,7 +4,7 @@ The evidence takes the errors of one structure's rows for independent; where a b
 and it believes too much, forces most of all. So where labels are enough, all hyperparameters x (thalweg.models.prior)
 but the forces' noise, which sets a scale that no prediction depends on, go downhill in
 
-    J(x) = score of held-out energies and forces + STRESS log rms of held-out virials + TAME g(x)
+    J(x) = score of held-out energies and forces + STRESS log rms of held-out virials + tame g(x)
     g(x)   mean log prior variance of an order's coefficients, averaged over orders
 
 (thalweg.fitting.held_out) along its slope (thalweg.models.folds). Where labels are many for the basis the first two
@@ -58,7 +58,12 @@ _PLAIN_AMPLITUDE = 8000.0
 
 
 def balance(
-    model: BayesianLinear, sums: FoldSums, examiner: Examiner, starts: list[FloatArray], steps: int
+    model: BayesianLinear,
+    sums: FoldSums,
+    examiner: Examiner,
+    starts: list[FloatArray],
+    steps: int,
+    tame: float = TAME,
 ) -> HeldOutErrors | None:
     """Move a model's hyperparameters to least J, in place, and return the errors there; without forces they stay.
 
@@ -66,10 +71,11 @@ def balance(
     ----------
     starts : hyperparameters from which to go down; of several, for FIRST_STEPS each before the best goes on
     steps : evaluations of J, each the work of two or three factorisations for each fold
+    tame : the weight of g
     """
     if Kind.FORCES not in sums.kinds:
         return None
-    J = _Objective(model, sums, examiner)
+    J = _Objective(model, sums, examiner, tame)
     if len(starts) > 1:
         for start in starts:
             J.descend(start, FIRST_STEPS)
@@ -118,6 +124,7 @@ class _Objective:
     model: BayesianLinear
     sums: FoldSums
     examiner: Examiner
+    tame: float = TAME
     best: float = np.inf
     best_x: FloatArray = field(init=False)
     best_errors: HeldOutErrors = field(init=False)
@@ -159,10 +166,10 @@ class _Objective:
         by_mean = [own / scale for own in self.examiner.slopes(examination)]
         stress, by_stress = self._virials([posterior.mean for posterior in posteriors])
         by_mean = [own + other for own, other in zip(by_mean, by_stress, strict=True)]
-        value += stress + TAME * float(self.wildness @ x)
+        value += stress + self.tame * float(self.wildness @ x)
         if value < self.best:
             self.best, self.best_x, self.best_errors = value, x.copy(), examination.errors
-        return value, slope(prior, self.sums, x, posteriors, by_mean) + TAME * self.wildness
+        return value, slope(prior, self.sums, x, posteriors, by_mean) + self.tame * self.wildness
 
     def _virials(self, means: list[FloatArray]) -> tuple[float, list[FloatArray]]:
         """STRESS log rms of held-out virials, and its slope by the mean of each fold."""
