@@ -1,8 +1,9 @@
 """The ladder of sizes: how large a basis the labels pay for.
 
 All labels, bases each some two times larger, until PATIENCE steps lower the held-out error by less than GAIN, or the
-next one would take more work or time per atom than allowed. Work is counted and not timed, so that the same labels give
-the same basis on every machine:
+next one would take more work or time per atom than allowed. The search for hyperparameters begins near those of the
+best one below; where that gains less, it begins at several places again. Work is counted and not timed, so that the
+same labels give the same basis on every machine:
 
     work = DESIGN m n + m n² + EVIDENCE n³      m rows, n columns; some 2e10 a second and core
 """
@@ -51,7 +52,12 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
             break
         start = best.start if best else screen.fit(setup).start
         fitted = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, start)
-        gain = 1.0 - np.exp(fitted.score() - min(scores, default=np.inf))
+        before = min(scores, default=np.inf)
+        if _gain(fitted, before) < GAIN:
+            # What holds more functions should not do worse: its minimum may be elsewhere.
+            anew = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, None)
+            fitted = min(fitted, anew, key=Fitted.score)
+        gain = _gain(fitted, before)
         bases.append(basis)
         scores.append(fitted.score())
         tell(f"{basis.n_features} features: held-out error {np.exp(scores[-1] - scores[0]):.2f}")
@@ -65,6 +71,11 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
             break
     assert best is not None  # the first rung is always stood upon
     return best, _size_choice(bases, scores, best.basis, reason)
+
+
+def _gain(fitted: Fitted, best_before: float) -> float:
+    """By how much a fit lowers the least held-out error so far, relative to it."""
+    return 1.0 - float(np.exp(fitted.score() - best_before))
 
 
 def _size_choice(bases: list[AceBasis], scores: list[float], best: AceBasis, reason: str) -> Choice:
