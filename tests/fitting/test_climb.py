@@ -38,9 +38,11 @@ def test_every_fit_begins_near_the_best_below(screen, monkeypatch):
     monkeypatch.setattr(climb, "fit_basis", watched)
     fitted, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
     assert np.array_equal(starts[0].x, screen.fit(SETUP).start.x)
-    best, below = made[0], np.inf
+    best, below = made[0], -np.inf
     for k in range(1, len(made)):
-        if starts[k] is None:  # once more, after the search from there had gained too little
+        if (
+            starts[k] is None
+        ):  # once more, on the first rung or after the search from there had gained too little
             assert made[k].basis == made[k - 1].basis
             assert made[k - 1].score() > below - climb.GAIN
         else:

@@ -2,8 +2,9 @@
 
 All labels, bases each some two times larger, until PATIENCE steps lower the held-out error by less than GAIN, or the
 next one would take more work or time per atom than allowed. The search for hyperparameters begins near those of the
-best one below; where that gains less, it begins at several places again. Work is counted and not timed, so that the
-same labels give the same basis on every machine:
+best one below; on the first rung, and where that gains less, it begins at several places again: the sample's minimum
+need not be that of all labels, and what holds more functions should not do worse. Work is counted and not timed, so
+that the same labels give the same basis on every machine:
 
     work = DESIGN m n + m n² + EVIDENCE n³      m rows, n columns; some 2e10 a second and core
 """
@@ -14,7 +15,7 @@ import numpy as np
 
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
-from thalweg.fitting.assembly import FitSettings, Fitted, fit_basis
+from thalweg.fitting.assembly import FitSettings, Fitted, Start, fit_basis
 from thalweg.fitting.choice import Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.ladder import SIZES
@@ -50,14 +51,8 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
         if too_large is not None:
             reason = f"the next one, {basis.n_features} features, {too_large}"
             break
-        start = best.start if best else screen.fit(setup).start
-        fitted = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, start)
-        before = min(scores, default=np.inf)
-        if _gain(fitted, before) < GAIN:
-            # What holds more functions should not do worse: its minimum may be elsewhere.
-            anew = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, None)
-            fitted = min(fitted, anew, key=Fitted.score)
-        gain = _gain(fitted, before)
+        fitted = _fit_rung(screen, basis, spread, best, screen.fit(setup).start)
+        gain = _gain(fitted, best)
         bases.append(basis)
         scores.append(fitted.score())
         tell(f"{basis.n_features} features: held-out error {np.exp(scores[-1] - scores[0]):.2f}")
@@ -73,9 +68,21 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
     return best, _size_choice(bases, scores, best.basis, reason)
 
 
-def _gain(fitted: Fitted, best_before: float) -> float:
-    """By how much a fit lowers the least held-out error so far, relative to it."""
-    return 1.0 - float(np.exp(fitted.score() - best_before))
+def _fit_rung(
+    screen: Screen, basis: AceBasis, spread: Spread, best: Fitted | None, of_sample: Start
+) -> Fitted:
+    """One basis, from the hyperparameters of the best one below or of the sample, and anew where that is not enough."""
+    start = best.start if best else of_sample
+    fitted = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, start)
+    if best is not None and _gain(fitted, best) >= GAIN:
+        return fitted
+    anew = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, None)
+    return min(fitted, anew, key=Fitted.score)
+
+
+def _gain(fitted: Fitted, best: Fitted | None) -> float:
+    """By how much a fit lowers the least held-out error so far, relative to it; 1 for the first."""
+    return 1.0 - float(np.exp(fitted.score() - best.score())) if best else 1.0
 
 
 def _size_choice(bases: list[AceBasis], scores: list[float], best: AceBasis, reason: str) -> Choice:
