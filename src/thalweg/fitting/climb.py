@@ -25,7 +25,7 @@ GAIN = 0.015
 PATIENCE = 2
 """Steps without such a gain that end the ladder: one may be bad luck of a few structures."""
 MOST_FEATURES = 4500
-"""Of one element: some 15 µs per atom and step."""
+"""Of one element: some 15 to 50 µs per atom and step, by shape and cutoff."""
 NUMBERS_EACH = 3
 """Fewest numbers in the labels for each coefficient: with fewer a basis is hardly better than the one before."""
 WORK = 2e13
