@@ -40,9 +40,7 @@ def test_every_fit_begins_near_the_best_below(screen, monkeypatch):
     assert np.array_equal(starts[0].x, screen.fit(SETUP).start.x)
     best, below = made[0], -np.inf
     for k in range(1, len(made)):
-        if (
-            starts[k] is None
-        ):  # once more, on the first rung or after the search from there had gained too little
+        if starts[k] is None:  # once more: on the first rung, or where too little was gained
             assert made[k].basis == made[k - 1].basis
             assert made[k - 1].score() > below - climb.GAIN
         else:

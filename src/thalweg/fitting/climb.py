@@ -14,12 +14,11 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.features import AceBasis
-from thalweg.features.defaults import default_basis
 from thalweg.fitting.assembly import FitSettings, Fitted, Start, fit_basis
 from thalweg.fitting.choice import Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.ladder import SIZES
-from thalweg.fitting.screening import Screen, Setup
+from thalweg.fitting.screening import Screen, Setup, basis_of
 
 GAIN = 0.015
 PATIENCE = 2
@@ -39,14 +38,7 @@ def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tup
     reason, misses = "the largest of the ladder", 0
     elements = screen.baseline.elements
     for degrees in SIZES[len(elements)][setup.weight]:
-        basis = default_basis(
-            elements,
-            periodic=True,
-            r_cut=setup.r_cut,
-            max_degree=degrees,
-            radial_exponent=setup.exponent,
-            radial_weight=setup.weight,
-        )
+        basis = basis_of(elements, setup, degrees)
         too_large = too_much(basis, screen.all, screen.settings) if bases else None
         if too_large is not None:
             reason = f"the next one, {basis.n_features} features, {too_large}"

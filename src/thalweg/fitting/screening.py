@@ -13,7 +13,7 @@ The sample has no labels of stress: whether those agree with energies and forces
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -112,14 +112,7 @@ class Screen:
 
     def basis(self, setup: Setup) -> AceBasis:
         """The small basis."""
-        return default_basis(
-            self.baseline.elements,
-            periodic=True,
-            r_cut=setup.r_cut,
-            max_degree=self.degrees[setup.weight],
-            radial_exponent=setup.exponent,
-            radial_weight=setup.weight,
-        )
+        return basis_of(self.baseline.elements, setup, self.degrees[setup.weight])
 
     def spread(self, setup: Setup) -> Spread:
         """Of all labels under the laws of a setup; virials alike."""
@@ -179,6 +172,18 @@ class Screen:
         return dial[best], [
             Trial(dial[k], float(np.exp(score - tried[best]))) for k, score in sorted(tried.items())
         ]
+
+
+def basis_of(elements: Sequence[str], setup: Setup, degrees: Degrees) -> AceBasis:
+    """The basis of these degrees at a setup."""
+    return default_basis(
+        elements,
+        periodic=True,
+        r_cut=setup.r_cut,
+        max_degree=degrees,
+        radial_exponent=setup.exponent,
+        radial_weight=setup.weight,
+    )
 
 
 def _that_say_something(laws: tuple[Law, ...], sizes: FloatArray) -> Iterator[Law]:
