@@ -7,7 +7,7 @@ import pytest
 
 from labelled_shells import shells
 from thalweg.fitting import FitSettings, climb, make_baseline
-from thalweg.fitting.assembly import Fitted
+from thalweg.fitting.assembly import Assembly, Fitted
 from thalweg.fitting.choice import silent
 from thalweg.fitting.data import Spread
 from thalweg.fitting.screening import Screen, Setup
@@ -28,40 +28,47 @@ def screen():
 
 
 def test_every_fit_begins_near_the_best_below(screen, monkeypatch):
-    starts, made, fit = [], [], climb.fit_basis
+    near, anew, made = Assembly.near, Assembly.anew, []
 
-    def watched(labelled, basis, baseline, spread, settings, start):
-        starts.append(start)
-        made.append(fit(labelled, basis, baseline, spread, settings, start))
-        return made[-1]
+    def watched_near(assembly, start):
+        made.append((near(assembly, start), start))
+        return made[-1][0]
 
-    monkeypatch.setattr(climb, "fit_basis", watched)
+    def watched_anew(assembly):
+        made.append((anew(assembly), None))
+        return made[-1][0]
+
+    of_sample = screen.fit(SETUP).start
+    monkeypatch.setattr(Assembly, "near", watched_near)
+    monkeypatch.setattr(Assembly, "anew", watched_anew)
     fitted, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
-    assert np.array_equal(starts[0].x, screen.fit(SETUP).start.x)
-    best, below = made[0], -np.inf
+    assert np.array_equal(made[0][1].x, of_sample.x)
+    best, below = made[0][0], -np.inf
     for k in range(1, len(made)):
-        if starts[k] is None:  # once more: on the first rung, or where too little was gained
-            assert made[k].basis == made[k - 1].basis
-            assert made[k - 1].score() > below - climb.GAIN
+        one, start = made[k]
+        if start is None:  # once more: on the first rung, or where too little was gained
+            assert one.basis == made[k - 1][0].basis
+            assert made[k - 1][0].score() > below - climb.GAIN
         else:
             below = best.score()
-            assert np.array_equal(starts[k].x, best.start.x)
-        best = min(best, made[k], key=Fitted.score)
+            assert np.array_equal(start.x, best.start.x)
+        best = min(best, one, key=Fitted.score)
     assert fitted is best
-    assert len(size.tried) == len({one.basis for one in made}) < len(made)
+    assert len(size.tried) == len({one.basis for one, _ in made}) < len(made)
 
 
 def test_a_search_that_ends_badly_is_begun_again(screen, monkeypatch):
-    fit, lost = climb.fit_basis, []
+    near, lost = Assembly.near, []
 
-    def loses_its_way(labelled, basis, baseline, spread, settings, start):
-        fitted = fit(labelled, basis, baseline, spread, settings, start)
-        if basis.max_degree == LADDER[1] and start is not None:
-            lost.append(fitted)
-            return replace(fitted, examined=replace(fitted.held_out, energy=fitted.held_out.energy + 1.0))
-        return fitted
+    def loses_its_way(assembly, start):
+        fitted = near(assembly, start)
+        if assembly.basis.max_degree != LADDER[1]:
+            return fitted
+        lost.append(fitted)
+        return replace(fitted, examined=replace(fitted.held_out, energy=fitted.held_out.energy + 1.0))
 
-    monkeypatch.setattr(climb, "fit_basis", loses_its_way)
+    screen.fit(SETUP)
+    monkeypatch.setattr(Assembly, "near", loses_its_way)
     _, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
     assert len(lost) == 1
     assert size.tried[1]["error"] < 1.0

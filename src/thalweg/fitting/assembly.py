@@ -1,6 +1,9 @@
 """One basis fitted to labels: sums over folds, hyperparameters by the evidence and by held-out errors.
 
-Rows are made once, label by label, and only their sums are kept; a fold costs one factorisation more.
+Rows are made once, label by label, and only their sums are kept; a fold costs one factorisation more. The search for
+hyperparameters may begin more than once from the same sums, and takes more steps where a step costs little:
+
+    work of a step = N_FOLDS n³ + ROWS m n      m rows, n columns; some 2e10 a second and core
 """
 
 from __future__ import annotations
@@ -28,8 +31,11 @@ from thalweg.structure import FloatArray
 N_FOLDS = 5
 ENOUGH = 20
 """Labels from which held-out errors decide about noise; below, it is held near the forces'."""
-FRESH, WARM = 18, 12
-"""Evaluations of held-out errors where nothing is known, and from hyperparameters of another basis."""
+STEPS = (12, 40)
+"""Fewest and most evaluations of held-out errors in a search."""
+SEARCH = 1e12
+"""Work from which on a search has fewer than the most."""
+_ROWS = 40.0
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 
@@ -107,28 +113,67 @@ class Fitted:
         return self.held_out.score
 
 
-def fit_basis(
-    labelled: Labelled,
-    basis: AceBasis,
-    baseline: Baseline,
-    spread: Spread,
-    settings: FitSettings,
-    start: Start | None = None,
-    steps: int = WARM,
-) -> Fitted:
-    """Fit one basis to labels in their (shuffled) order.
+@dataclass(frozen=True, eq=False)
+class Assembly:
+    """The equations of labels in one basis.
 
-    Parameters
+    Attributes
     ----------
-    spread : of these labels, in the same order
-    start : hyperparameters found with another basis, near which this one's are looked for
-    steps : evaluations of held-out errors from there
+    labelled, spread : in the same (shuffled) order
+    first : the model of the first labels alone, which sets the features' scale and the hyperprior
     """
-    features = Features(basis)
+
+    basis: AceBasis
+    baseline: Baseline
+    labelled: Labelled
+    spread: Spread
+    settings: FitSettings
+    first: BayesianLinear
+    sums: FoldSums
+    examiner: Examiner
+
+    @property
+    def steps(self) -> int:
+        """Evaluations of held-out errors in a search."""
+        n = len(self.sums.scale)
+        work = self.sums.n_folds * float(n) ** 3 + _ROWS * self.sums.n_rows * n
+        return int(np.clip(SEARCH / work, *STEPS))
+
+    def near(self, start: Start, steps: int | None = None) -> Fitted:
+        """Fitted with hyperparameters looked for near those of another basis."""
+        model = self._model()
+        model.set_hyperparameters(_carried(start, model.prior))
+        starts = [model.fitted.x.copy()]
+        if Kind.VIRIAL in self.sums.kinds - start.kinds:
+            starts = with_virials(model, starts[0])
+        return self._searched(model, starts, steps or self.steps)
+
+    def anew(self, steps: int | None = None) -> Fitted:
+        """Fitted with hyperparameters looked for from the evidence's, and at places that know nothing."""
+        model = self._model()
+        model.tune(self.settings.tune_evaluations)
+        return self._searched(model, unknown_starts(model, self.sums.kinds), steps or self.steps)
+
+    def _model(self) -> BayesianLinear:
+        return self.first.refitted(self.sums.total(), len(self.labelled))
+
+    def _searched(self, model: BayesianLinear, starts: list[FloatArray], steps: int) -> Fitted:
+        examined = None
+        if model.n_labels >= ENOUGH:
+            examined = balance(model, self.sums, self.examiner, starts, steps, self.settings.tame)
+        else:
+            hold_noise(model)
+        return Fitted(self.basis, self.baseline, self.labelled, self.spread, model, self.sums, examined)
+
+
+def assemble(
+    labelled: Labelled, basis: AceBasis, baseline: Baseline, spread: Spread, settings: FitSettings
+) -> Assembly:
+    """Make the rows of labels in their (shuffled) order, and add them up; `spread` is in the same order."""
     prior = SmoothnessPrior.for_basis(basis)
     model = BayesianLinear(prior, n_members=settings.n_members, seed=settings.seed)
     examiner = Examiner(basis, baseline, labelled, min(N_FOLDS, len(labelled)))
-    observations = _observations(features, labelled, baseline, spread, examiner)
+    observations = _observations(Features(basis), labelled, baseline, spread, examiner)
     first = list(islice(observations, _FIRST_LABELS))
     model.fit_batch(first)
     sums = FoldSums(model.fitted.scale, examiner.n_folds)
@@ -136,21 +181,28 @@ def fit_basis(
         for block in observation:
             sums.add(i % sums.n_folds, block)
     sums.close()
-    model = model.refitted(sums.total(), len(labelled))
-    if start is None:
-        model.tune(settings.tune_evaluations)
-        starts, steps = unknown_starts(model, sums.kinds), FRESH
-    else:
-        model.set_hyperparameters(_carried(start, model.prior))
-        starts = [model.fitted.x.copy()]
-        if Kind.VIRIAL in sums.kinds - start.kinds:
-            starts = with_virials(model, starts[0])
-    examined = None
-    if model.n_labels >= ENOUGH:
-        examined = balance(model, sums, examiner, starts, steps, settings.tame)
-    else:
-        hold_noise(model)
-    return Fitted(basis, baseline, labelled, spread, model, sums, examined)
+    return Assembly(basis, baseline, labelled, spread, settings, model, sums, examiner)
+
+
+def fit_basis(
+    labelled: Labelled,
+    basis: AceBasis,
+    baseline: Baseline,
+    spread: Spread,
+    settings: FitSettings,
+    start: Start | None = None,
+    steps: int | None = None,
+) -> Fitted:
+    """Fit one basis to labels in their (shuffled) order.
+
+    Parameters
+    ----------
+    spread : of these labels, in the same order
+    start : hyperparameters found with another basis, near which this one's are looked for
+    steps : evaluations of held-out errors, if not as many as the work allows
+    """
+    assembly = assemble(labelled, basis, baseline, spread, settings)
+    return assembly.anew(steps) if start is None else assembly.near(start, steps)
 
 
 def _observations(

@@ -44,7 +44,7 @@ ENERGY_OVER_FORCES = (0.002, 4.0)
 VIRIAL_OVER_FORCES = (0.03, 300.0)
 """Å; likewise of virials."""
 FIRST_STEPS = 6
-"""Evaluations of J from each of several starts."""
+"""Fewest evaluations of J from each of several starts."""
 RMS_OVER_MAE = 1.25
 """Of a normal distribution."""
 LEAST_NOISE = 1e-4
@@ -69,7 +69,7 @@ def balance(
 
     Parameters
     ----------
-    starts : hyperparameters from which to go down; of several, for FIRST_STEPS each before the best goes on
+    starts : hyperparameters from which to go down; of several, for a third as many steps before the best goes on
     steps : evaluations of J, each the work of two or three factorisations for each fold
     tame : the weight of g
     """
@@ -78,7 +78,7 @@ def balance(
     J = _Objective(model, sums, examiner, tame)
     if len(starts) > 1:
         for start in starts:
-            J.descend(start, FIRST_STEPS)
+            J.descend(start, max(FIRST_STEPS, steps // 3))
         starts = [J.best_x]
     x = J.descend(starts[0], steps)
     typical = J.best_errors.typical[Kind.FORCES]

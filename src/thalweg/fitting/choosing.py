@@ -2,8 +2,8 @@
 
     1  screen    a small basis on a sample of the labels; radial exponent and weight, cutoff and laws of noise, one dial
                  after the other (thalweg.fitting.screening)
-    2  again     with the second basis of the ladder of sizes, from there: what a small basis smooths over may ask for
-                 another cutoff, and what it calls noise a larger one may follow
+    2  again     with the second basis of the ladder of sizes and a larger sample, from there: what a small basis
+                 smooths over may ask for another cutoff, and what it calls noise a larger one may follow
     3  stress    labels of stress are held against the best of these
     4  size      all labels, a ladder of bases (thalweg.fitting.climb)
 
@@ -24,7 +24,7 @@ from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.climb import choose_size
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
-from thalweg.fitting.screening import FIRST_WEIGHT, Screen, Setup, Trial
+from thalweg.fitting.screening import FIRST_WEIGHT, SECOND_SAMPLE, Screen, Setup, Trial
 from thalweg.fitting.spread import Law
 from thalweg.models.training import Baseline
 
@@ -53,7 +53,7 @@ def choose(
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
-        screen = Screen(labelled, baseline, settings, rung(len(elements), 1))
+        screen = Screen(labelled, baseline, settings, rung(len(elements), 1), SECOND_SAMPLE)
         setup, choices = settle(screen, setup, free, tell)
     spread, stress = screen.judge(setup)
     if sized:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.features import AceBasis
-from thalweg.fitting.assembly import FitSettings, Fitted, Start, fit_basis
+from thalweg.fitting.assembly import FitSettings, Fitted, Start, assemble
 from thalweg.fitting.choice import Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.ladder import SIZES
@@ -64,12 +64,11 @@ def _fit_rung(
     screen: Screen, basis: AceBasis, spread: Spread, best: Fitted | None, of_sample: Start
 ) -> Fitted:
     """One basis, from the hyperparameters of the best one below or of the sample, and anew where that is not enough."""
-    start = best.start if best else of_sample
-    fitted = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, start)
+    assembly = assemble(screen.all, basis, screen.baseline, spread, screen.settings)
+    fitted = assembly.near(best.start if best else of_sample)
     if best is not None and _gain(fitted, best) >= GAIN:
         return fitted
-    anew = fit_basis(screen.all, basis, screen.baseline, spread, screen.settings, None)
-    return min(fitted, anew, key=Fitted.score)
+    return min(fitted, assembly.anew(), key=Fitted.score)
 
 
 def _gain(fitted: Fitted, best: Fitted | None) -> float:

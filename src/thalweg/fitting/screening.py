@@ -37,10 +37,8 @@ from thalweg.fitting.spread import (
 from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray
 
-_SAMPLE_ATOMS = 6000
-_SAMPLE_LABELS = 80
-_STEPS = 4
-"""Towards the best hyperparameters of each fit but the first, from those of the first."""
+_FIRST_STEPS, _STEPS = 18, 4
+"""Towards the best hyperparameters of the first fit, and of the others from those of the first."""
 CUTOFF_STEP = 1.12
 CUTOFFS = (0.55, 2.0)
 """Shortest and longest cutoff over the automatic one."""
@@ -50,6 +48,18 @@ _SAYS_SOMETHING = 0.01
 """Share of labels beyond a law's limit from which on it is another law than the next milder one."""
 _BETTER = 1e-3
 """Fall of the log error below which two settings are alike."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """How much is looked at: at least so many labels, and labels of so many atoms."""
+
+    labels: int
+    atoms: int
+
+
+FIRST_SAMPLE, SECOND_SAMPLE = Sample(80, 6000), Sample(160, 12000)
+"""For the small basis, and for one of the ladder: what far neighbours do is seen by energies first, one to a label."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,7 @@ class Screen:
     ----------
     labelled : in shuffled order; the first ones are the sample
     degrees : of the basis, for each radial weight that may be chosen; None: the small ones of so many elements
+    sample : how many of the labels; None: the first sample
     """
 
     def __init__(
@@ -95,11 +106,13 @@ class Screen:
         baseline: Baseline,
         settings: FitSettings,
         degrees: Mapping[int, Degrees] | None = None,
+        sample: Sample | None = None,
     ) -> None:
         self.all, self.baseline, self.settings = labelled, baseline, settings
         self.degrees = degrees or small(len(baseline.elements))
         atoms = np.cumsum([len(structure) for structure, _ in labelled])
-        n = max(min(_SAMPLE_LABELS, len(labelled)), int(np.searchsorted(atoms, _SAMPLE_ATOMS)))
+        sample = sample or FIRST_SAMPLE
+        n = max(min(sample.labels, len(labelled)), int(np.searchsorted(atoms, sample.atoms)))
         self.sample = [(structure, replace(label, stress=None)) for structure, label in labelled[:n]]
         self.energy_sizes = excess_energies(labelled, baseline.elements)
         self.force_sizes = force_sizes(labelled)
@@ -123,8 +136,9 @@ class Screen:
         if setup not in self._known:
             start = next((known.start for known in self._known.values()), None)
             spread = self.spread(setup).taken(range(self.n_labels))
+            steps = _STEPS if start else _FIRST_STEPS
             fitted = fit_basis(
-                self.sample, self.basis(setup), self.baseline, spread, self.settings, start, _STEPS
+                self.sample, self.basis(setup), self.baseline, spread, self.settings, start, steps
             )
             self._known[setup] = Screened(fitted.score(), fitted.start, fitted.model.mean)
         return self._known[setup]
