@@ -37,7 +37,7 @@ from thalweg.features import Features
 from thalweg.features.defaults import default_basis
 from thalweg.features.design import design_rows
 from thalweg.fitting.data import make_baseline
-from thalweg.fitting.held_out import bare_potential
+from thalweg.fitting.examiner import bare_potential
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import GPa
 

@@ -1,0 +1,158 @@
+"""What the potentials of `accuracy.py` cost in dynamics, beside SNAP and POD on the same crystals in the same run.
+
+    THALWEG_LMP=/path/to/lmp python benchmarks/cost.py [--sets si cu mo]
+
+Bases are those that `accuracy.py` has left in its result files; SNAP and POD have published settings
+(`peers_refitted.py`: FitSNAP's for tantalum; FastPOD's for silicon, germanium and tantalum are one, taken for copper
+and molybdenum, too), SNAP for the others with POD's cutoff of 5 Å. Coefficients are random: what a potential costs does
+not depend on what it has learned. Constant energy, one thread, some 500 atoms, the same skin; called in turns, the
+least time over all repeats, µs per atom and step.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.build import bulk
+from common import RESULTS, parser, show, write
+from lammps_loop import seconds_per_step, write_data
+from lammps_peers import Pod, find_lammps, version
+from pace import SKIN, STEP_FS, our_seconds
+from peers_refitted import PODS, SNAPS
+from snap_peer import Snap
+
+from thalweg.features.defaults import default_basis
+from thalweg.potential import ErrorBounds, Potential
+
+CRYSTALS = {
+    "si": lambda: bulk("Si", cubic=True).repeat(4),
+    "cu": lambda: bulk("Cu", cubic=True).repeat(5),
+    "mo": lambda: bulk("Mo", cubic=True).repeat(6),
+    "ge": lambda: bulk("Ge", cubic=True).repeat(4),
+    "ta": lambda: bulk("Ta", cubic=True).repeat(6),
+    "inp": lambda: bulk("InP", "zincblende", a=5.87, cubic=True).repeat(4),
+}
+_RATTLE = 0.05
+_STEPS, _REPEATS, _TURNS = 3, 4, 3
+_USUAL_SNAP = replace(SNAPS[1], r_cut=5.0)
+
+
+def main() -> None:
+    made = parser(__doc__)
+    made.add_argument("--sets", nargs="+", choices=list(CRYSTALS), default=list(CRYSTALS))
+    options = made.parse_args()
+    lmp = find_lammps()
+    rows = [row for name in options.sets for row in measured(name, lmp)]
+    show("µs per atom and step, one thread", rows)
+    write("cost", {"lammps": version(lmp), "rows": rows}, options.output)
+
+
+def measured(name: str, lmp: str) -> list[dict[str, Any]]:
+    """One row for each potential of a set."""
+    atoms = CRYSTALS[name]()
+    atoms.rattle(_RATTLE, seed=1)
+    timed: dict[str, Callable[[], float]] = {}
+    for task, potential in chosen(name):
+        n = potential.basis.n_features
+        label = f"thalweg, {task}: {n} features, {potential.basis.r_cut:g} Å"
+        timed[label] = lambda potential=potential: our_seconds(potential, atoms, _STEPS, "double")
+    for known in PODS.get(name, PODS["ta"]):
+        pod = replace(known, elements=tuple(dict.fromkeys(atoms.symbols)))
+        timed[f"{pod.name}, {pod.parameters['rcut']:.3g} Å"] = lambda pod=pod: pod_seconds(lmp, pod, atoms)
+    if name != "inp":
+        for snap in SNAPS if name == "ta" else (_USUAL_SNAP,):
+            own = replace(snap, element=str(atoms.symbols[0]))
+            timed[f"{snap.name}, 2J = {snap.two_j_max}, {snap.r_cut:g} Å"] = lambda own=own: snap_seconds(
+                lmp, own, atoms
+            )
+    least = dict.fromkeys(timed, np.inf)
+    for _ in range(_TURNS):
+        for label, seconds in timed.items():
+            least[label] = min(least[label], seconds())
+    return [
+        {"set": name, "atoms": len(atoms), "potential": label, "µs/atom": 1e6 * seconds / len(atoms)}
+        for label, seconds in least.items()
+    ]
+
+
+def chosen(name: str) -> list[tuple[str, Potential]]:
+    """Potentials on the bases of the set's tasks, their coefficients random."""
+    path = RESULTS / f"accuracy-{name}.json"
+    if not path.exists():
+        raise SystemExit(f"{path} is missing; run accuracy.py DATA_DIR --sets {name} first")
+    found = []
+    for task in json.loads(path.read_text(encoding="utf-8"))["tasks"]:
+        known = task["model"]
+        basis = default_basis(
+            known["elements"],
+            periodic=True,
+            r_cut=known["r_cut"],
+            max_degree=tuple(known["max_degree"]),
+            radial_exponent=known["radial_exponent"],
+            radial_weight=known["radial_weight"],
+        )
+        n, p = len(basis.elements), basis.n_features
+        rng = np.random.default_rng(1)
+        weights, deltas = 1e-5 * rng.standard_normal((n, p)), 1e-6 * rng.standard_normal((8, n, p))
+        bounds = ErrorBounds.bare(n)
+        found.append((task["name"], Potential(basis, weights, deltas, np.zeros(n), None, None, bounds)))
+    return found
+
+
+def pod_seconds(lmp: str, pod: Pod, atoms: Atoms) -> float:
+    """Of a step by `pair_style pod`, whose file of coefficients says how many it needs."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "p.pod").write_text(pod.parameter_file(), encoding="utf-8")
+        n = POD_COEFFICIENTS[pod.name, len(pod.elements)]
+        numbers = 1e-5 * np.random.default_rng(1).standard_normal(n)
+        text = f"model_coefficients: {n} 0 0\n" + "".join(f"{number:.12f}\n" for number in numbers)
+        (folder / "c.pod").write_text(text, encoding="utf-8")
+        style = f"pair_style pod\npair_coeff * * p.pod c.pod {' '.join(pod.elements)}\n"
+        return _lammps_seconds(lmp, folder, atoms, pod.elements, style)
+
+
+def snap_seconds(lmp: str, snap: Snap, atoms: Atoms) -> float:
+    """Of a step by `pair_style snap`."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, n = Path(name), snap.n_coefficients + 1
+        numbers = 1e-5 * np.random.default_rng(1).standard_normal(n)
+        head = f"1 {n}\n{snap.element} 0.5 1.0\n"
+        (folder / "s.snapcoeff").write_text(head + "".join(f"{x:.12f}\n" for x in numbers), encoding="utf-8")
+        settings = (
+            f"rcutfac {snap.r_cut}\ntwojmax {snap.two_j_max}\nrfac0 {snap.rfac0}\nrmin0 0\n"
+            f"bzeroflag 1\nquadraticflag {snap.quadratic:d}\n"
+        )
+        (folder / "s.snapparam").write_text(settings, encoding="utf-8")
+        style = f"pair_style snap\npair_coeff * * s.snapcoeff s.snapparam {snap.element}\n"
+        return _lammps_seconds(lmp, folder, atoms, (snap.element,), style)
+
+
+def _lammps_seconds(lmp: str, folder: Path, atoms: Atoms, elements: tuple[str, ...], style: str) -> float:
+    write_data(folder / "data", atoms, elements)
+    script = f"""units metal
+boundary p p p
+read_data data
+{style}neighbor {SKIN} bin
+neigh_modify every 1 delay 0 check yes
+timestep {STEP_FS * 1e-3}
+fix 1 all nve
+thermo 1000000
+run 2
+"""
+    return seconds_per_step(lmp, folder, script, _STEPS, _REPEATS)
+
+
+POD_COEFFICIENTS = {("FastPOD", 1): 184, ("FastPOD", 2): 1586, ("linear POD", 2): 1074}
+"""As `fitpod` of LAMMPS 2025 writes them."""
+
+
+if __name__ == "__main__":
+    main()
