@@ -11,8 +11,10 @@ import pytest
 
 COMMAND = [sys.executable, "-m", "thalweg.cli"]
 
+# A shell's background jobs ignore SIGINT, and so does all that they start, which these tests may be.
 SLOW = """
-import sys, time, types
+import signal, sys, time, types
+signal.signal(signal.SIGINT, signal.default_int_handler)
 module = types.ModuleType("thalweg.loop.runner")
 def run(config, folder, reporter):
     reporter.event("info", "walking", {})
@@ -82,13 +84,14 @@ def test_interruption_says_how_to_go_on(tmp_path, number):
         stderr=subprocess.PIPE,
         text=True,
     )
-    try:
-        assert process.stdout.readline() == "walking\n"
-        time.sleep(0.05)
-        process.send_signal(number)
-        output, errors = process.communicate(timeout=30)
-    finally:
-        process.kill()
+    with process:
+        try:
+            assert process.stdout.readline() == "walking\n"
+            time.sleep(0.05)
+            process.send_signal(number)
+            output, errors = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert process.returncode == 130
     assert "Go on with: thalweg run water.yaml --run runs/water" in output
     assert "Traceback" not in errors
