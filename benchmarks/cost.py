@@ -15,6 +15,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,14 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from common import RESULTS, parser, show, write
-from lammps_loop import seconds_per_step, write_data
+from lammps_loop import constant_energy_seconds
 from lammps_peers import Pod, find_lammps, version
-from pace import SKIN, STEP_FS, our_seconds
+from pace import our_seconds, random_potential
 from peers_refitted import PODS, SNAPS
 from snap_peer import Snap
 
-from thalweg.features.defaults import default_basis
-from thalweg.potential import ErrorBounds, Potential
+from thalweg.fitting.screening import Setup, basis_of
+from thalweg.potential import Potential
 
 CRYSTALS = {
     "si": lambda: bulk("Si", cubic=True).repeat(4),
@@ -40,7 +41,9 @@ CRYSTALS = {
     "inp": lambda: bulk("InP", "zincblende", a=5.87, cubic=True).repeat(4),
 }
 _RATTLE = 0.05
-_STEPS, _REPEATS, _TURNS = 3, 4, 3
+_STEPS, _TURNS = 3, 3
+_POD_COEFFICIENTS = {("FastPOD", 1): 184, ("FastPOD", 2): 1586, ("linear POD", 2): 1074}
+"""As `fitpod` of LAMMPS 2025 writes them."""
 _USUAL_SNAP = replace(SNAPS[1], r_cut=5.0)
 
 
@@ -62,16 +65,14 @@ def measured(name: str, lmp: str) -> list[dict[str, Any]]:
     for task, potential in chosen(name):
         n = potential.basis.n_features
         label = f"thalweg, {task}: {n} features, {potential.basis.r_cut:g} Å"
-        timed[label] = lambda potential=potential: our_seconds(potential, atoms, _STEPS, "double")
+        timed[label] = partial(our_seconds, potential, atoms, _STEPS, "double")
     for known in PODS.get(name, PODS["ta"]):
         pod = replace(known, elements=tuple(dict.fromkeys(atoms.symbols)))
-        timed[f"{pod.name}, {pod.parameters['rcut']:.3g} Å"] = lambda pod=pod: pod_seconds(lmp, pod, atoms)
-    if name != "inp":
-        for snap in SNAPS if name == "ta" else (_USUAL_SNAP,):
-            own = replace(snap, element=str(atoms.symbols[0]))
-            timed[f"{snap.name}, 2J = {snap.two_j_max}, {snap.r_cut:g} Å"] = lambda own=own: snap_seconds(
-                lmp, own, atoms
-            )
+        timed[f"{pod.name}, {pod.parameters['rcut']:.3g} Å"] = partial(pod_seconds, lmp, pod, atoms)
+    for known in {"ta": SNAPS, "inp": ()}.get(name, (_USUAL_SNAP,)):
+        snap = replace(known, element=str(atoms.symbols[0]))
+        label = f"{snap.name}, 2J = {snap.two_j_max}, {snap.r_cut:g} Å"
+        timed[label] = partial(snap_seconds, lmp, snap, atoms)
     least = dict.fromkeys(timed, np.inf)
     for _ in range(_TURNS):
         for label, seconds in timed.items():
@@ -90,19 +91,9 @@ def chosen(name: str) -> list[tuple[str, Potential]]:
     found = []
     for task in json.loads(path.read_text(encoding="utf-8"))["tasks"]:
         known = task["model"]
-        basis = default_basis(
-            known["elements"],
-            periodic=True,
-            r_cut=known["r_cut"],
-            max_degree=tuple(known["max_degree"]),
-            radial_exponent=known["radial_exponent"],
-            radial_weight=known["radial_weight"],
-        )
-        n, p = len(basis.elements), basis.n_features
-        rng = np.random.default_rng(1)
-        weights, deltas = 1e-5 * rng.standard_normal((n, p)), 1e-6 * rng.standard_normal((8, n, p))
-        bounds = ErrorBounds.bare(n)
-        found.append((task["name"], Potential(basis, weights, deltas, np.zeros(n), None, None, bounds)))
+        setup = Setup(known["r_cut"], known["radial_exponent"], known["radial_weight"])
+        basis = basis_of(known["elements"], setup, tuple(known["max_degree"]))
+        found.append((task["name"], random_potential(basis)))
     return found
 
 
@@ -111,12 +102,12 @@ def pod_seconds(lmp: str, pod: Pod, atoms: Atoms) -> float:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "p.pod").write_text(pod.parameter_file(), encoding="utf-8")
-        n = POD_COEFFICIENTS[pod.name, len(pod.elements)]
+        n = _POD_COEFFICIENTS[pod.name, len(pod.elements)]
         numbers = 1e-5 * np.random.default_rng(1).standard_normal(n)
         text = f"model_coefficients: {n} 0 0\n" + "".join(f"{number:.12f}\n" for number in numbers)
         (folder / "c.pod").write_text(text, encoding="utf-8")
-        style = f"pair_style pod\npair_coeff * * p.pod c.pod {' '.join(pod.elements)}\n"
-        return _lammps_seconds(lmp, folder, atoms, pod.elements, style)
+        style = f"pair_style pod\npair_coeff * * p.pod c.pod {' '.join(pod.elements)}"
+        return constant_energy_seconds(lmp, folder, atoms, pod.elements, style, _STEPS)
 
 
 def snap_seconds(lmp: str, snap: Snap, atoms: Atoms) -> float:
@@ -131,27 +122,8 @@ def snap_seconds(lmp: str, snap: Snap, atoms: Atoms) -> float:
             f"bzeroflag 1\nquadraticflag {snap.quadratic:d}\n"
         )
         (folder / "s.snapparam").write_text(settings, encoding="utf-8")
-        style = f"pair_style snap\npair_coeff * * s.snapcoeff s.snapparam {snap.element}\n"
-        return _lammps_seconds(lmp, folder, atoms, (snap.element,), style)
-
-
-def _lammps_seconds(lmp: str, folder: Path, atoms: Atoms, elements: tuple[str, ...], style: str) -> float:
-    write_data(folder / "data", atoms, elements)
-    script = f"""units metal
-boundary p p p
-read_data data
-{style}neighbor {SKIN} bin
-neigh_modify every 1 delay 0 check yes
-timestep {STEP_FS * 1e-3}
-fix 1 all nve
-thermo 1000000
-run 2
-"""
-    return seconds_per_step(lmp, folder, script, _STEPS, _REPEATS)
-
-
-POD_COEFFICIENTS = {("FastPOD", 1): 184, ("FastPOD", 2): 1586, ("linear POD", 2): 1074}
-"""As `fitpod` of LAMMPS 2025 writes them."""
+        style = f"pair_style snap\npair_coeff * * s.snapcoeff s.snapparam {snap.element}"
+        return constant_energy_seconds(lmp, folder, atoms, (snap.element,), style, _STEPS)
 
 
 if __name__ == "__main__":

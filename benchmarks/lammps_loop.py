@@ -16,6 +16,11 @@ from thalweg.export.yace import lammps_lines, write_yace
 if TYPE_CHECKING:
     from explorer import Task
 
+SKIN = 0.5
+STEP_FS = 0.01
+"""So short that nothing a random potential does moves an atom far."""
+RUNS = 6
+"""In one process: the shorter, the likelier that one is undisturbed."""
 _STEPS = {True: 2000, False: 4000}
 
 
@@ -33,6 +38,33 @@ def seconds_per_step(lmp: str, folder: Path, script: str, n_steps: int, repeats:
     if done.returncode or len(times) != repeats + 1:
         raise RuntimeError(f"{lmp} failed: {done.stdout[-800:]} {done.stderr[-500:]}")
     return min(map(float, times[1:])) / n_steps
+
+
+def constant_energy_seconds(
+    lmp: str,
+    folder: Path,
+    atoms: Atoms,
+    elements: tuple[str, ...],
+    style: str,
+    n_steps: int,
+    asked: str = "",
+) -> float:
+    """Least of RUNS, of a step at constant energy by a pair style whose files lie in `folder`; `asked`: more lines."""
+    write_data(folder / "data", atoms, elements)
+    script = f"""units metal
+boundary p p p
+read_data data
+{style}
+neighbor {SKIN} bin
+neigh_modify every 1 delay 0 check yes
+timestep {STEP_FS * 1e-3}
+fix 1 all nve
+{asked}
+thermo_modify norm no
+thermo 1000000
+run 2
+"""
+    return seconds_per_step(lmp, folder, script, n_steps, RUNS)
 
 
 def lammps_steps_per_second(lmp: str, task: Task, repeats: int) -> float:

@@ -24,29 +24,12 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from common import parser, show, write
-from lammps_loop import seconds_per_step, write_data
-from pace import CASES, RUNS, SKIN, STEP_FS, our_seconds
+from lammps_loop import constant_energy_seconds
+from pace import CASES, our_seconds
 
 from thalweg.export.plugin import export_plugin
 from thalweg.potential import Potential
 from thalweg.structure import Structure
-
-SCRIPT = """units metal
-boundary p p p
-read_data data
-plugin load {plugin}
-pair_style thalweg {options}
-pair_coeff * * p.thalweg {elements}
-neighbor {skin} bin
-neigh_modify every 1 delay 0 check yes
-timestep {timestep}
-fix 1 all nve
-{asked}
-thermo_modify norm no
-thermo 1000000
-run 2
-"""
-
 
 BOUND, EACH_STRESS = (
     "fix unc all pair {} thalweg bound 1",
@@ -66,18 +49,12 @@ ASKED = {
 
 def plugin_seconds(potential: Potential, atoms: Atoms, n_steps: int, options: str, asked: str = "") -> float:
     """The least loop time of several short runs in one process, with options of the style and lines of the script."""
-    script = SCRIPT.format(
-        plugin=Path(os.environ["THALWEG_LAMMPS_PLUGIN"]).resolve(),
-        options=options,
-        elements=" ".join(potential.elements),
-        skin=SKIN,
-        timestep=STEP_FS * 1e-3,
-        asked=asked,
-    )
+    lmp, plugin = os.environ["THALWEG_LMP"], Path(os.environ["THALWEG_LAMMPS_PLUGIN"]).resolve()
+    names = " ".join(potential.elements)
+    style = f"plugin load {plugin}\npair_style thalweg {options}\npair_coeff * * p.thalweg {names}"
     with tempfile.TemporaryDirectory() as folder:
         export_plugin(potential, Path(folder) / "p.thalweg")
-        write_data(Path(folder) / "data", atoms, potential.elements)
-        return seconds_per_step(os.environ["THALWEG_LMP"], Path(folder), script, n_steps, RUNS)
+        return constant_energy_seconds(lmp, Path(folder), atoms, potential.elements, style, n_steps, asked)
 
 
 def measure(name: str, n_atoms: int, repeats: int) -> dict[str, Any]:

@@ -25,7 +25,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 from common import parser, show, write
-from lammps_loop import seconds_per_step, write_data
+from lammps_loop import RUNS, SKIN, STEP_FS, constant_energy_seconds
 
 from thalweg.calculator import ThalwegCalculator
 from thalweg.explorers.base import CoreField
@@ -37,9 +37,13 @@ from thalweg.features import AceBasis
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import Structure
 
-SKIN = 0.5
-STEP_FS = 0.01
-RUNS = 6  # in one process: the shorter, the likelier that one is undisturbed
+
+def random_potential(basis: AceBasis) -> Potential:
+    """With random coefficients and a committee of eight."""
+    n, p = len(basis.elements), basis.n_features
+    rng = np.random.default_rng(1)
+    weights, deltas = 1e-3 * rng.standard_normal((n, p)), 1e-4 * rng.standard_normal((8, n, p))
+    return Potential(basis, weights, deltas, np.zeros(n), None, None, ErrorBounds.bare(n))
 
 
 @dataclass(frozen=True)
@@ -60,10 +64,7 @@ class Case:
             max_degree=self.orders,
             l_max=self.l_max,
         )
-        n, p = len(self.elements), basis.n_features
-        rng = np.random.default_rng(1)
-        weights, deltas = 1e-3 * rng.standard_normal((n, p)), 1e-4 * rng.standard_normal((8, n, p))
-        return Potential(basis, weights, deltas, np.zeros(n), None, None, ErrorBounds.bare(n))
+        return random_potential(basis)
 
     def structure(self, n_atoms: int) -> Atoms:
         repeats = {256: (4, 4, 2), 512: (4, 4, 4), 4096: (8, 8, 8)}[n_atoms]
@@ -89,22 +90,9 @@ def lammps_seconds(lmp: str, potential: Potential, atoms: Atoms, n_steps: int, a
     """The least loop time of several short runs in one process."""
     with tempfile.TemporaryDirectory() as folder:
         write_yace(potential, Path(folder) / "p.yace")
-        write_data(Path(folder) / "data", atoms, potential.elements)
         names = " ".join(potential.elements)
-        script = f"""units metal
-boundary p p p
-read_data data
-pair_style pace {algorithm}
-pair_coeff * * p.yace {names}
-neighbor {SKIN} bin
-neigh_modify every 1 delay 0 check yes
-timestep {STEP_FS * 1e-3}
-fix 1 all nve
-thermo_modify norm no
-thermo 1000000
-run 2
-"""
-        return seconds_per_step(lmp, Path(folder), script, n_steps, RUNS)
+        style = f"pair_style pace {algorithm}\npair_coeff * * p.yace {names}"
+        return constant_energy_seconds(lmp, Path(folder), atoms, potential.elements, style, n_steps)
 
 
 def our_seconds(potential: Potential, atoms: Atoms, n_steps: int, precision: str) -> float:

@@ -84,6 +84,7 @@ def typical_error(errors: FloatArray, weights: FloatArray | IntArray) -> float:
 
 def log_typical_slope(errors: FloatArray, weights: FloatArray | IntArray) -> FloatArray:
     """Slope of the log of the typical error by each error."""
-    size2 = (errors**2 + RESOLUTION**2) / typical_error(errors, weights) ** 2
+    t2 = typical_error(errors, weights) ** 2
+    size2 = (errors**2 + RESOLUTION**2) / t2
     pull = weights * (1.0 + size2) ** -0.75
-    return np.asarray(pull * errors / (errors**2 + RESOLUTION**2) * size2 / np.sum(pull * size2))
+    return np.asarray(pull * errors / (t2 * np.sum(pull * size2)))
