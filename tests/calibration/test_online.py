@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from thalweg.calibration import Answer, BoundMap, Calibration, CalibrationSpec, Stream
+from thalweg.calibration.fit import fit_bounds
 from thalweg.errors import InputError
 
 NUMBERS = np.array([6, 6, 6, 8, 8, 1, 1, 1, 1])
@@ -39,6 +40,31 @@ def test_bounds_cover_at_the_stated_rate_and_are_sharp(ratio: float, floor: floa
     error = np.concatenate([a.error for a in fresh])
     mean_bound = np.concatenate([state.bounds.bound(a.numbers, a.deviation) for a in fresh]).mean()
     assert mean_bound < 1.5 * np.quantile(error, 0.95)
+
+
+@pytest.mark.parametrize(("small", "large"), [(0.1, 1.0), (1.0, 0.1)])
+def test_bounds_speak_of_atoms_whatever_the_sizes_of_answers(small: float, large: float) -> None:
+    rng = np.random.default_rng(5)
+
+    def answers(n: int) -> list[Answer]:
+        out = []
+        for size, ratio in [(4, small), (60, large)] * n:
+            deviation = 0.1 * rng.gamma(4, 0.25, size)
+            error = ratio * deviation * np.linalg.norm(rng.normal(size=(size, 3)), axis=1)
+            out.append(Answer(Stream.AUDIT, np.full(size, 14), deviation, error))
+        return out
+
+    spec = CalibrationSpec(half_life=1e9)
+    bounds = fit_bounds(answers(100), spec, alpha=0.05, n_answers=10**12)
+
+    def covered(some: list[Answer]) -> float:
+        hits = [a.error <= bounds.bound(a.numbers, a.deviation) for a in some]
+        return float(np.mean(np.concatenate(hits)))
+
+    fresh = answers(100)
+    assert 0.94 < covered(fresh) < 0.965
+    by_size = [covered(fresh[k::2]) for k in (0, 1)]
+    assert abs(by_size[0] - by_size[1]) > 0.04, "the sizes must differ, or any weighting would do"
 
 
 def test_a_committee_that_became_overconfident_gets_wider_bounds() -> None:

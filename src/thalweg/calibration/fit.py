@@ -8,11 +8,12 @@ Notation
                for bounds that are calibrated and as sharp as they can be
     q_z        conformal quantile of the scores for element z; bound_i = q_z d_i + q_z beta m_z
 
-Weights. An answer, however many atoms it has, has weight (stream weight) * 2^(-age / half_life), its age
-counted in answers; its atoms share it. Audits are a fair sample and count in full. Queries were chosen for
-their deviation, which tilts the sample towards large deviations but not, to first order, the ratio of error
-to deviation; they count half. Seeds were predicted by the poorest models and count a quarter. The coverage
-to be believed is that of the audits.
+Weights. An answer of the usual size has weight (stream weight) * 2^(-age / half_life), its age counted in
+answers; its atoms share it, and larger answers weigh more in proportion: the bound speaks of atoms, and among
+labels of all sizes small symmetric cells, whose forces vanish, would otherwise answer for the rest. Audits are a
+fair sample and count in full. Queries were chosen for their deviation, which tilts the sample towards large
+deviations but not, to first order, the ratio of error to deviation; they count half. Seeds were predicted by the
+poorest models and count a quarter. The coverage to be believed is that of the audits.
 
 Few records. An element borrows from the others, scored against their own medians: their total weight is
 k²/(k + W_z) for own weight W_z, k = `borrow`. Before any answer the prior speaks, a half-normal distribution
@@ -44,7 +45,7 @@ SMALLEST_DEVIATION = 1e-6
 
 @dataclass(frozen=True)
 class _Records:
-    """The window laid end to end: per atom, the element, d, e, and its answer's share of weight."""
+    """The window laid end to end: per atom, the element, d, e, and its share of its answer's weight."""
 
     numbers: IntArray
     d: FloatArray
@@ -72,7 +73,7 @@ def _lay_out(window: Sequence[Answer], spec: CalibrationSpec) -> _Records:
         numbers=np.concatenate([a.numbers for a in window]),
         d=np.concatenate([a.deviation for a in window]),
         e=np.concatenate([a.error for a in window]),
-        weight=(answer_weight / np.array(sizes))[answer],
+        weight=(answer_weight / np.mean(sizes))[answer],
         answer=answer,
         answer_weight=answer_weight,
     )
@@ -123,9 +124,9 @@ def _element_factor(
     prior_weight: float,
 ) -> float:
     """q_z: own records, what is borrowed from other elements, and the prior, as one weighted sample."""
-    # within an answer the atoms of this element share the answer's whole weight
-    counts = np.bincount(records.answer[own], minlength=len(records.answer_weight))
-    own_weight = records.answer_weight[records.answer[own]] / counts[records.answer[own]]
+    # among answers that have this element, its atoms share the whole weight
+    answers_with_it = np.unique(records.answer[own])
+    own_weight = records.answer_weight[records.answer[own]] / (own.sum() / len(answers_with_it))
     other_weight = records.weight[~own]
     W = float(own_weight.sum())
     if len(other_weight):
