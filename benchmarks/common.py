@@ -107,12 +107,18 @@ def _cell(value: Any) -> str:
 
 
 def write(name: str, document: Mapping[str, Any], output: Path | None) -> Path:
+    """Write the document with the machine's description, and say where."""
+    path = save(name, document, output)
+    print(f"\nwritten to {path}")
+    return path
+
+
+def save(name: str, document: Mapping[str, Any], output: Path | None) -> Path:
     """Write the document with the machine's description; returns where."""
     path = output or RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"benchmark": name, "machine": machine(), **document}
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False, default=_plain) + "\n", encoding="utf-8")
-    print(f"\nwritten to {path}")
     return path
 
 

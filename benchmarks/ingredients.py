@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from accuracy import cost
-from common import parser, show, write
+from common import parser, save, show
 from reference_sets import FILES, Labelled, load
 
 from thalweg.evaluation import compare
@@ -42,9 +42,12 @@ def main() -> None:
     options = arguments.parse_args()
     for name in options.sets:
         task = load(name, options.data)[-1]
-        rows = [_row(label, fitted, task.tests, seconds) for label, fitted, seconds in variants(task.train)]
+        rows: list[dict[str, Any]] = []
+        for label, fitted, seconds in variants(task.train):
+            rows.append(_row(label, fitted, task.tests, seconds))
+            print(rows[-1], flush=True)
+            save(f"ingredients-{name}", {"set": name, "rows": rows}, options.output)
         show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
-        write(f"ingredients-{name}", {"set": name, "rows": rows}, options.output)
 
 
 def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
@@ -112,6 +115,7 @@ def _row(words: str, fitted: Fitted, tests: dict[str, Labelled], seconds: float)
         "energy_rmse": 1000 * errors["energy_rmse"],
         "forces_mae": errors["forces_mae"],
         "forces_rmse": errors["forces_rmse"],
+        "stress_mae": errors.get("stress_mae"),
         **{f"{part}, energy_rmse": 1000 * errors["energy_rmse"] for part, errors in further.items()},
         **{f"{part}, forces_rmse": errors.get("forces_rmse") for part, errors in further.items()},
         "seconds": seconds,

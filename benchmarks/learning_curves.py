@@ -2,16 +2,19 @@
 
     python benchmarks/learning_curves.py DATA_DIR --sets si cu --plot docs/images/learning_curves.png
 
-Subsets are nested, drawn at random once; the tool chooses the basis anew at each size, within `--effort`.
+Subsets are nested, drawn at random once; the tool chooses the basis anew at each size: within `--effort` for parts of a
+set, within the default's for the whole.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import parser, show, write
+from common import parser, save, show
 from reference_sets import FILES, load
 
 from thalweg import api
@@ -25,44 +28,45 @@ def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("data", type=Path, help="folder of the reference data")
     arguments.add_argument("--sets", nargs="+", choices=list(FILES), default=list(FILES))
-    arguments.add_argument("--effort", type=float, default=0.05, help="as in `thalweg fit`")
+    arguments.add_argument("--effort", type=float, default=0.05, help="of fits to parts of a set")
     arguments.add_argument("--shares", nargs="+", type=float, default=list(SHARES))
     arguments.add_argument("--plot", type=Path, help="PNG of all curves measured so far")
     options = arguments.parse_args()
     for name in options.sets:
-        rows = curve(name, options.data, options.effort, options.shares)
+        rows = []
+        for row in curve(name, options.data, options.effort, options.shares):
+            rows.append(row)
+            print(row, flush=True)
+            save(f"learning-{name}", {"set": name, "effort": options.effort, "rows": rows}, options.output)
         show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
-        write(f"learning-{name}", {"set": name, "effort": options.effort, "rows": rows}, options.output)
     if options.plot:
         plot(options.plot)
 
 
-def curve(name: str, folder: Path, effort: float, shares: list[float]) -> list[dict[str, Any]]:
+def curve(name: str, folder: Path, effort: float, shares: list[float]) -> Iterator[dict[str, Any]]:
     """Errors on the first test part of the set's last task, one row for each size."""
     task = load(name, folder)[-1]
     part, test = next(iter(task.tests.items()))
     alone = [pair for pair in task.train if is_isolated_atom(pair[0])]
     others = [pair for pair in task.train if not is_isolated_atom(pair[0])]
     order = np.random.default_rng(0).permutation(len(others))
-    rows = []
     for share in shares:
         chosen = [others[k] for k in order[: round(share * len(others))]]
-        potential = api.fit(alone + chosen, effort=effort).potential
+        began = time.perf_counter()
+        potential = api.fit(alone + chosen, effort=effort if share < 1.0 else 1.0).potential
+        seconds = time.perf_counter() - began
         errors = compare(potential, test).to_json()
-        rows.append(
-            {
-                "structures": len(chosen),
-                "energy_mae": 1000 * errors["energy_mae"],
-                "forces_mae": errors["forces_mae"],
-                "energy_rmse": 1000 * errors["energy_rmse"],
-                "forces_rmse": errors["forces_rmse"],
-                "r_cut": potential.basis.r_cut,
-                "features": potential.basis.n_features,
-                "test": part,
-            }
-        )
-        print(rows[-1], flush=True)
-    return rows
+        yield {
+            "structures": len(chosen),
+            "energy_mae": 1000 * errors["energy_mae"],
+            "forces_mae": errors["forces_mae"],
+            "energy_rmse": 1000 * errors["energy_rmse"],
+            "forces_rmse": errors["forces_rmse"],
+            "r_cut": potential.basis.r_cut,
+            "features": potential.basis.n_features,
+            "test": part,
+            "seconds": seconds,
+        }
 
 
 def plot(path: Path) -> None:
