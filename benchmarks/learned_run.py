@@ -10,7 +10,7 @@ from typing import Any
 
 from systems import potential_of
 
-from thalweg.config import RunConfig
+from thalweg.config import validate
 from thalweg.label import Label
 from thalweg.loop.audits import AuditRecord, Target
 from thalweg.loop.certification import Certification, advance
@@ -43,7 +43,7 @@ class LearnedRun:
             checkpoint = store.last_checkpoint()
             if checkpoint is None:
                 raise RuntimeError(f"{folder}: the run has no checkpoint yet")
-            config = RunConfig.from_json(json.dumps(store.runs()[-1].config))
+            config = validate(store.runs()[-1].config, source="saved configuration")
             oracle = make_oracle(config.oracle.model_dump())
             known = store.meta(f"reference_energies {oracle.fingerprint}") or {}
             return cls(

@@ -5,7 +5,6 @@ import pytest
 
 from thalweg.config import (
     ModelConfig,
-    RunConfig,
     describe_changes,
     load_config,
     override,
@@ -66,7 +65,7 @@ def test_paths_start_from_the_file(tmp_path):
 
 def test_json_round_trip(tmp_path):
     config = load(tmp_path, SHORT + "explore: {temperature: 400, strain: 3 %}\nmodel: {max_degree: [8, 6]}\n")
-    again = RunConfig.from_json(config.to_json())
+    again = validate(json.loads(config.to_json()))
     assert again == config
     assert again.to_json() == config.to_json()
     assert again != override(config, {"seed": 2})
@@ -262,7 +261,7 @@ def test_settings_from_words():
 def test_saved_configuration_of_another_version():
     text = json.dumps({"system": {"paths": ["a.xyz"]}, "oracle": {"name": "tblite"}, "flavour": 3})
     with pytest.raises(InputError, match="saved configuration: flavour: unknown key"):
-        RunConfig.from_json(text)
+        validate(json.loads(text), source="saved configuration")
 
 
 def test_plain_data_keeps_relative_paths():

@@ -264,10 +264,3 @@ class RunConfig(Section):
     def to_json(self) -> str:
         """Canonical JSON: what the store keeps."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> RunConfig:
-        """Inverse of `to_json`; raises InputError when a key is unknown or a value does not fit."""
-        from thalweg.config.load import validate
-
-        return validate(json.loads(text), source="saved configuration")

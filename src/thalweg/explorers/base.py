@@ -1,22 +1,12 @@
-"""What every explorer is made of: the field it moves on, the walkers it moves, the snapshots it hands back.
-
-Explorers know neither the store nor the oracle: a force field and states come in, new states and events
-go out.
-"""
+"""What every explorer is made of: the field it moves on and the snapshots it hands back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from thalweg import _native
 from thalweg.structure import FloatArray, Structure
-
-if TYPE_CHECKING:
-    from thalweg.explorers.block import BlockResult
-    from thalweg.explorers.limits import Limits
-    from thalweg.explorers.walker import WalkerState
 
 
 @runtime_checkable
@@ -90,19 +80,3 @@ class Snapshot:
     def novelty_atom(self) -> int | None:
         """The atom that has it."""
         return None if self.novelty is None else int(self.novelty.argmax())
-
-
-class Explorer(Protocol):
-    """Moves walkers on a field, a block of steps at a time."""
-
-    def advance(
-        self,
-        field: NativeField,
-        states: Sequence[WalkerState],
-        n_steps: int,
-        limits: Limits | Sequence[Limits],
-        *,
-        stop_on_label: bool = False,
-    ) -> list[BlockResult]:
-        """One result per state, in order; each walker stops by itself where its event fires."""
-        ...
