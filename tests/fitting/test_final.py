@@ -55,6 +55,15 @@ def test_every_label_is_predicted_once_by_a_model_that_has_not_seen_it(labelled)
     assert np.sqrt((out_of_fold**2).mean()) > 1.05 * np.sqrt((seen**2).mean())
 
 
+def test_bounds_are_learned_from_deviations_as_the_potential_states_them():
+    fit = fit_labels(copper(60), BASIS, FitSettings())
+    stated = np.concatenate([fit.potential.predict(s).forces_deviation for s, _ in copper(40, seed=1)])
+    learned = np.concatenate([answer.deviation for answer in fit.answers])
+    ratio = np.median(learned) / np.median(stated)
+    assert ratio == pytest.approx(1.0, abs=0.05)
+    assert ratio / np.sqrt(0.8) > 1.05, "as the folds' models state them they are larger"
+
+
 def test_noise_is_held_to_the_forces(labelled):
     baseline = make_baseline(labelled, BASIS.elements)
     model = fresh_model([observe(Features(BASIS), *pair, baseline) for pair in labelled])

@@ -8,7 +8,9 @@ Notation
 
 Each label is compared with what out_k, which has not seen it, predicts: committee deviation d_i and force
 error e_i of every atom. The conformal map from d to a bound on e (thalweg.calibration) is learned from these
-pairs, as a run learns it from the oracle's answers.
+pairs, as a run learns it from the oracle's answers. The full model has seen 1 / (1 - 1/K) times as many labels: its
+deviations are smaller, by sqrt(1 - 1/K) where labels and not the prior decide, and its errors hardly, since the misfit
+of the basis stays. So the map is learned from sqrt(1 - 1/K) d_i, what the full model would state of the same atom.
 
 Folds are drawn at random: the bounds speak of structures like the training set's. Consecutive frames of one
 trajectory are near-copies of each other, and then bounds are too small; give the frames thinned out.
@@ -57,7 +59,8 @@ class Fit:
     potential : Potential
     model : BayesianLinear
     answers : tuple of Answer
-        Deviations and errors of each label as predicted without it; empty for fewer than two labels.
+        Errors of each label as predicted without it, and the deviations that a model of as many labels as the
+        potential's would state; empty for fewer than two labels.
     n_folds : int
     seconds : mapping
         Wall time of the steps: choice, calibration.
@@ -157,7 +160,7 @@ def _finished(chosen: Chosen, labelled: Labelled, settings: FitSettings, clock: 
 
 
 def _out_of_fold(fitted: Fitted) -> tuple[Answer, ...]:
-    """Each label with forces beside the prediction of the model that has not seen its fold."""
+    """Each label with forces beside the prediction of the model without its fold, its deviations as of all labels."""
     n_folds, bounds = fitted.n_folds, ErrorBounds.bare(len(fitted.basis.elements))
     answers = []
     for k in range(n_folds):
@@ -171,15 +174,16 @@ def _out_of_fold(fitted: Fitted) -> tuple[Answer, ...]:
             bounds=bounds,
             provenance={},
         )
-        answers += [_answer(potential, structure, label) for structure, label in held_out]
+        narrower = float(np.sqrt(n_others / len(fitted.labelled)))
+        answers += [_answer(potential, structure, label, narrower) for structure, label in held_out]
     return tuple(answers)
 
 
-def _answer(potential: Potential, structure: Structure, label: Label) -> Answer:
+def _answer(potential: Potential, structure: Structure, label: Label, narrower: float) -> Answer:
     prediction = potential.predict(structure)
     error = np.linalg.norm(prediction.forces - label.forces, axis=1)
     # A fold is a fair sample of the training set, as an audit is of a trajectory.
-    return Answer(Stream.AUDIT, structure.numbers, prediction.forces_deviation, np.asarray(error))
+    return Answer(Stream.AUDIT, structure.numbers, narrower * prediction.forces_deviation, np.asarray(error))
 
 
 def _bounds(answers: Sequence[Answer], basis: AceBasis, confidence: float) -> ErrorBounds:
