@@ -89,6 +89,11 @@ def test_few_labels_take_the_defaults_and_say_so():
     assert "too few" in result.story()[0]
 
 
+def test_a_dozen_labels_are_enough_to_choose_by():
+    result = api.fit(shells(12, peak=2.6), options=ModelConfig(max_degree=(6, 4)))
+    assert {choice.setting for choice in result.fitted.choices} == {"radial_exponent", "r_cut", "noise"}
+
+
 def test_work_is_limited_by_effort():
     labelled = shells(3, peak=2.6)
     small, large = (AceBasis(("Cu",), 5.0, correlation_order=2, max_degree=d) for d in ((4, 2), (12, 10)))

@@ -29,8 +29,8 @@ from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray
 
 N_FOLDS = 5
-ENOUGH = 20
-"""Labels from which held-out errors decide about noise; below, it is held near the forces'."""
+ENOUGH = 10
+"""Labels from which held-out errors decide, about the basis too; below, noise is held near the forces'."""
 STEPS = (12, 40)
 """Fewest and most evaluations of held-out errors in a search."""
 SEARCH = 1e12
