@@ -21,6 +21,7 @@ from thalweg import api
 from thalweg.evaluation import compare
 from thalweg.fitting import is_isolated_atom
 
+TITLES = {"inp": "InP", "acac": "acetylacetone"}
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
@@ -85,8 +86,8 @@ def plot(path: Path) -> None:
         if file.exists():
             rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
             n = [row["structures"] for row in rows]
-            left.loglog(n, [row["forces_mae"] for row in rows], "o-", label=name)
-            right.loglog(n, [row["energy_mae"] for row in rows], "o-", label=name)
+            left.loglog(n, [row["forces_mae"] for row in rows], "o-", label=TITLES.get(name, name.capitalize()))
+            right.loglog(n, [row["energy_mae"] for row in rows], "o-")
     left.set(xlabel="training structures", ylabel="force MAE (eV/Å)")
     right.set(xlabel="training structures", ylabel="energy MAE (meV/atom)")
     left.legend(frameon=False)
