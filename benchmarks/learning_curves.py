@@ -86,7 +86,9 @@ def plot(path: Path) -> None:
         if file.exists():
             rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
             n = [row["structures"] for row in rows]
-            left.loglog(n, [row["forces_mae"] for row in rows], "o-", label=TITLES.get(name, name.capitalize()))
+            left.loglog(
+                n, [row["forces_mae"] for row in rows], "o-", label=TITLES.get(name, name.capitalize())
+            )
             right.loglog(n, [row["energy_mae"] for row in rows], "o-")
     left.set(xlabel="training structures", ylabel="force MAE (eV/Å)")
     right.set(xlabel="training structures", ylabel="energy MAE (meV/atom)")
