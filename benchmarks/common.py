@@ -8,7 +8,7 @@ import os
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -108,13 +108,25 @@ def _cell(value: Any) -> str:
 
 def write(name: str, document: Mapping[str, Any], output: Path | None) -> Path:
     """Write the document with the machine's description, and say where."""
-    path = save(name, document, output)
+    path = _save(name, document, output)
     print(f"\nwritten to {path}")
     return path
 
 
-def save(name: str, document: Mapping[str, Any], output: Path | None) -> Path:
-    """Write the document with the machine's description; returns where."""
+def write_as_they_come(
+    name: str, title: str, rows: Iterable[Row], about: Mapping[str, Any], output: Path | None
+) -> None:
+    """Print and write each row as soon as it is there, beside what the document is `about`; then show the table."""
+    done: list[Row] = []
+    for row in rows:
+        done.append(row)
+        print(row, flush=True)
+        _save(name, {**about, "rows": done}, output)
+    show(title, done)
+    write(name, {**about, "rows": done}, output)
+
+
+def _save(name: str, document: Mapping[str, Any], output: Path | None) -> Path:
     path = output or RESULTS / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = {"benchmark": name, "machine": machine(), **document}

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from accuracy import cost
-from common import parser, save, show
+from common import parser, write_as_they_come
 from reference_sets import FILES, Labelled, load
 
 from thalweg.evaluation import compare
@@ -42,12 +42,9 @@ def main() -> None:
     options = arguments.parse_args()
     for name in options.sets:
         task = load(name, options.data)[-1]
-        rows: list[dict[str, Any]] = []
-        for label, fitted, seconds in variants(task.train):
-            rows.append(_row(label, fitted, task.tests, seconds))
-            print(rows[-1], flush=True)
-            save(f"ingredients-{name}", {"set": name, "rows": rows}, options.output)
-        show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
+        rows = (_row(label, fitted, task.tests, seconds) for label, fitted, seconds in variants(task.train))
+        title = f"{name}: energies in meV/atom, forces in eV/Å, stress in GPa"
+        write_as_they_come(f"ingredients-{name}", title, rows, {"set": name}, options.output)
 
 
 def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import parser, save, show
+from common import parser, write_as_they_come
 from reference_sets import FILES, load
 
 from thalweg import api
@@ -34,12 +34,12 @@ def main() -> None:
     arguments.add_argument("--plot", type=Path, help="PNG of all curves measured so far")
     options = arguments.parse_args()
     for name in options.sets:
-        rows = []
-        for row in curve(name, options.data, options.effort, options.shares):
-            rows.append(row)
-            print(row, flush=True)
-            save(f"learning-{name}", {"set": name, "effort": options.effort, "rows": rows}, options.output)
-        show(f"{name}: energies in meV/atom, forces in eV/Å", rows)
+        rows = curve(name, options.data, options.effort, options.shares)
+        title, about = (
+            f"{name}: energies in meV/atom, forces in eV/Å",
+            {"set": name, "effort": options.effort},
+        )
+        write_as_they_come(f"learning-{name}", title, rows, about, options.output)
     if options.plot:
         plot(options.plot)
 
