@@ -29,7 +29,7 @@ from pace import our_seconds, random_potential
 from peers_refitted import PODS, SNAPS
 from snap_peer import Snap
 
-from thalweg.fitting.screening import Setup, basis_of
+from thalweg.fitting.screening import ScreeningSetup, basis_of
 from thalweg.potential import Potential
 
 CRYSTALS = {
@@ -91,7 +91,7 @@ def chosen(name: str) -> list[tuple[str, Potential]]:
     found = []
     for task in json.loads(path.read_text(encoding="utf-8"))["tasks"]:
         known = task["model"]
-        setup = Setup(known["r_cut"], known["radial_exponent"], known["radial_weight"])
+        setup = ScreeningSetup(known["r_cut"], known["radial_exponent"], known["radial_weight"])
         basis = basis_of(known["elements"], setup, tuple(known["max_degree"]))
         found.append((task["name"], random_potential(basis)))
     return found

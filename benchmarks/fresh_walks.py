@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from proton_watch import Watch
 
-from thalweg.explorers import CoreField, Event, Limits, MdSettings, WalkerState, advance
+from thalweg.explorers import CoreField, Limits, MdSettings, WalkerState, WalkEvent, advance
 from thalweg.explorers.block import BlockResult
 from thalweg.label import Label
 from thalweg.oracles import Oracle
@@ -65,7 +65,7 @@ class Walks:
     @property
     def complete(self) -> bool:
         """Whether every walker came to its end: positions and energies stayed finite."""
-        return all(result.event is Event.BLOCK_END for result in self.results)
+        return all(result.event is WalkEvent.BLOCK_END for result in self.results)
 
     @property
     def positions(self) -> list[FloatArray]:

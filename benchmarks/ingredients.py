@@ -27,7 +27,7 @@ from thalweg.fitting.assembly import Fitted, fit_basis
 from thalweg.fitting.choosing import settle
 from thalweg.fitting.data import Spread
 from thalweg.fitting.ladder import SIZES
-from thalweg.fitting.screening import FIRST_WEIGHT, Screen, Setup
+from thalweg.fitting.screening import FIRST_WEIGHT, Screen, ScreeningSetup
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
 from thalweg.potential import ErrorBounds, Potential
@@ -56,7 +56,7 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     baseline = make_baseline(train, elements)
     screen = Screen(labelled, baseline, SETTINGS)
     start = automatic_cutoff(elements, bool(labelled[0][0].pbc.any()))
-    setup, _ = settle(screen, Setup(start, weight=FIRST_WEIGHT), start)
+    setup, _ = settle(screen, ScreeningSetup(start, weight=FIRST_WEIGHT), start)
     r_cut, exponent, weight = setup.r_cut, setup.exponent, setup.weight
     spread, _ = screen.judge(setup)
     small = SIZES[len(elements)][weight][0]

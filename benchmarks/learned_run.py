@@ -12,12 +12,12 @@ from systems import potential_of
 
 from thalweg.config import validate
 from thalweg.label import Label
-from thalweg.loop.audits import AuditRecord, Target
-from thalweg.loop.certification import Certification, advance
-from thalweg.loop.learner import Learner
+from thalweg.loop.deciding.audit_record import AuditRecord, Target
+from thalweg.loop.deciding.certification import Certification, advance
+from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.relearning import make_learner, with_fitted_energies
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
-from thalweg.loop.training import make_learner, with_fitted_energies
 from thalweg.oracles import make_oracle
 from thalweg.potential import Potential
 from thalweg.store import LabelRecord, SqliteStore

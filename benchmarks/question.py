@@ -20,7 +20,7 @@ from pace import CASES, Case
 from systems import silicon, silicon_potential
 
 from thalweg.explorers.base import CoreField
-from thalweg.explorers.limits import Event, Limits
+from thalweg.explorers.limits import Limits, WalkEvent
 from thalweg.explorers.md import MdSettings, WalkerState, advance, initial_velocities
 from thalweg.models.environments import NoveltyModel
 from thalweg.potential import Potential, Precision
@@ -115,7 +115,9 @@ def agreement(
             stop_on_label=True,
         )
         seconds[committee] = time.perf_counter() - begin
-        ends[committee] = [r.event_step if r.event is Event.LABEL_UNCERTAIN else n_steps + 1 for r in results]
+        ends[committee] = [
+            r.event_step if r.event is WalkEvent.LABEL_UNCERTAIN else n_steps + 1 for r in results
+        ]
     late = np.subtract(ends["screened"], ends["whole"])
     fired = np.array(ends["whole"]) <= n_steps
     return {

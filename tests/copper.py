@@ -8,7 +8,7 @@ from ase.build import bulk
 from thalweg.features import AceBasis
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
-from thalweg.loop.learner import Learner
+from thalweg.loop.learning.learner import Learner
 from thalweg.models.training import Baseline, estimate_reference_energies
 from thalweg.oracles import make_oracle
 from thalweg.potential import ErrorBounds, Potential

@@ -12,7 +12,7 @@ from thalweg import api
 from thalweg.calibration import CalibrationSpec
 from thalweg.config import ModelConfig
 from thalweg.errors import InputError, ModelError
-from thalweg.explorers import Event
+from thalweg.explorers import WalkEvent
 from thalweg.label import Label
 from thalweg.potential import Potential
 from thalweg.structure import Structure
@@ -224,7 +224,7 @@ def test_a_walk_stops_before_the_bound_and_says_which_atom(result, start):
     limit = 0.7 * min(max(moment.bound_max for moment in walk.snapshots) for walk in free)
     for walk in api.explore(result.potential, start, **hot, bound_max=limit):
         assert not walk.finished
-        assert walk.verdict.event is Event.BREAK_UNCERTAIN
+        assert walk.verdict.event is WalkEvent.BREAK_UNCERTAIN
         assert walk.stopped_at.bound_max > limit
         assert all(moment.bound_max <= limit for moment in walk.snapshots)
         assert f"Cu{walk.verdict.atom} uncertain" in walk.reason
@@ -233,7 +233,7 @@ def test_a_walk_stops_before_the_bound_and_says_which_atom(result, start):
 def test_a_walk_stops_where_nothing_like_it_was_seen(result, start):
     strict = api.Dynamics(novelty_max=1.2)
     (walk,) = api.explore(result.potential, start, temperature=2000, time_ps=2, dynamics=strict)
-    assert walk.verdict.event is Event.BREAK_NOVEL
+    assert walk.verdict.event is WalkEvent.BREAK_NOVEL
     assert walk.stopped_at.novelty_max > 1.2
     assert "not seen before" in walk.reason
     blind = replace(result.potential, novelty=None)

@@ -24,8 +24,8 @@ from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.fitting import Fit, FitSettings, Tell, Wanted, fit_chosen, silent
 from thalweg.label import Label
-from thalweg.loop.reporter import NullReporter, Reporter
-from thalweg.loop.summary import Summary
+from thalweg.loop.telling.reporter import NullReporter, Reporter
+from thalweg.loop.telling.summary import Summary
 from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.structure import Structure

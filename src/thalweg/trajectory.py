@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 from thalweg.config import automatic_timestep
 from thalweg.errors import check
-from thalweg.explorers import CoreField, Event, Limits, MdSettings, Snapshot, Verdict, WalkerState, advance
+from thalweg.explorers import (
+    CoreField,
+    Finding,
+    Limits,
+    MdSettings,
+    Snapshot,
+    WalkerState,
+    WalkEvent,
+    advance,
+)
 from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import NOVELTY_BREAK
 from thalweg.explorers.md import Coupling, Ensemble
@@ -36,14 +45,14 @@ class Trajectory:
     """
 
     snapshots: tuple[Snapshot, ...]
-    verdict: Verdict
+    verdict: Finding
     stopped_at: Snapshot | None
     state: WalkerState
 
     @property
     def finished(self) -> bool:
         """Whether it went all the way."""
-        return self.verdict.event is Event.BLOCK_END
+        return self.verdict.event is WalkEvent.BLOCK_END
 
     @property
     def reason(self) -> str:
@@ -170,7 +179,7 @@ def _walk(
         for k, result in zip(going, found, strict=True):
             states[k], results[k] = result.state, result
             snapshots[k] += result.samples
-        going = [k for k, result in zip(going, found, strict=True) if result.event is Event.BLOCK_END]
+        going = [k for k, result in zip(going, found, strict=True) if result.event is WalkEvent.BLOCK_END]
         done += block
     return [
         Trajectory(tuple(own), result.verdict, result.event_snapshot, result.state)

@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 
-from thalweg.calibration import Answer, BoundMap, Calibration, CalibrationSpec, Stream
+from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared, Stream
 from thalweg.calibration.fit import fit_bounds
 from thalweg.errors import InputError
 
@@ -12,10 +12,10 @@ NUMBERS = np.array([6, 6, 6, 8, 8, 1, 1, 1, 1])
 
 def answer(
     rng: np.random.Generator, ratio: float = 1.0, stream: Stream = Stream.QUERY, floor: float = 0.0
-) -> Answer:
+) -> Compared:
     deviation = 0.1 * rng.gamma(4, 0.25, 9)
     error = np.linalg.norm(rng.normal(size=(9, 3)), axis=1) * np.hypot(ratio * deviation, floor)
-    return Answer(stream, NUMBERS, deviation, error)
+    return Compared(stream, NUMBERS, deviation, error)
 
 
 def run(n: int, seed: int, **kwargs: float) -> Calibration:
@@ -46,18 +46,18 @@ def test_bounds_cover_at_the_stated_rate_and_are_sharp(ratio: float, floor: floa
 def test_bounds_speak_of_atoms_whatever_the_sizes_of_answers(small: float, large: float) -> None:
     rng = np.random.default_rng(5)
 
-    def answers(n: int) -> list[Answer]:
+    def answers(n: int) -> list[Compared]:
         out = []
         for size, ratio in [(4, small), (60, large)] * n:
             deviation = 0.1 * rng.gamma(4, 0.25, size)
             error = ratio * deviation * np.linalg.norm(rng.normal(size=(size, 3)), axis=1)
-            out.append(Answer(Stream.AUDIT, np.full(size, 14), deviation, error))
+            out.append(Compared(Stream.AUDIT, np.full(size, 14), deviation, error))
         return out
 
     spec = CalibrationSpec(half_life=1e9)
     bounds = fit_bounds(answers(100), spec, alpha=0.05, n_answers=10**12)
 
-    def covered(some: list[Answer]) -> float:
+    def covered(some: list[Compared]) -> float:
         hits = [a.error <= bounds.bound(a.numbers, a.deviation) for a in some]
         return float(np.mean(np.concatenate(hits)))
 
@@ -84,7 +84,7 @@ def test_a_rare_element_borrows_and_a_common_one_speaks_for_itself() -> None:
     for k in range(60):
         a = answer(rng)
         error = np.where(NUMBERS == 8, 3.0, 1.0) * a.error
-        state = state.record(Answer(Stream.QUERY, NUMBERS, a.deviation, error))
+        state = state.record(Compared(Stream.QUERY, NUMBERS, a.deviation, error))
         if k == 0:
             first = state.bounds
     assert first.line(8)[0] == pytest.approx(first.line(1)[0])
@@ -95,7 +95,7 @@ def test_a_rare_element_borrows_and_a_common_one_speaks_for_itself() -> None:
 def test_a_committee_in_full_agreement_still_gets_a_bound() -> None:
     state, rng = Calibration(), np.random.default_rng(1)
     for _ in range(20):
-        state = state.record(Answer(Stream.QUERY, NUMBERS, np.zeros(9), 0.1 * rng.random(9)))
+        state = state.record(Compared(Stream.QUERY, NUMBERS, np.zeros(9), 0.1 * rng.random(9)))
     assert 0.05 < state.bounds.bound(NUMBERS, np.zeros(9)).min() < 0.2
 
 
@@ -128,6 +128,6 @@ def test_coverage_of_one_stream() -> None:
 
 def test_non_finite_records_are_refused() -> None:
     with pytest.raises(InputError, match="finite"):
-        Answer(Stream.QUERY, np.array([1]), np.array([np.nan]), np.array([0.1]))
+        Compared(Stream.QUERY, np.array([1]), np.array([np.nan]), np.array([0.1]))
     with pytest.raises(InputError, match="shape"):
-        Answer(Stream.QUERY, np.array([1, 1]), np.array([0.1]), np.array([0.1]))
+        Compared(Stream.QUERY, np.array([1, 1]), np.array([0.1]), np.array([0.1]))

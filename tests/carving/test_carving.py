@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk, fcc111
 from large_structures import R_CUT, copper_potential, hot, liquid, salt_potential, water_box, water_potential
 
-from thalweg.carving import Cell, Kind, carve, carve_uncertain
+from thalweg.carving import Cell, CellKind, carve, carve_uncertain
 from thalweg.errors import InputError
 from thalweg.structure import Structure
 
@@ -31,7 +31,7 @@ def check_cell(cell: Cell, large: Structure, max_atoms: int) -> None:
     assert np.array_equal(small.numbers, large.numbers[cell.parent])
     assert cell.parent[cell.target] == cell.atom
     assert len(set(cell.parent)) == len(cell.parent)
-    assert np.array_equal(small.pbc, large.pbc) or cell.kind is Kind.CLUSTER
+    assert np.array_equal(small.pbc, large.pbc) or cell.kind is CellKind.CLUSTER
     assert np.isfinite(cell.bound).all()
     if cell.target_change == 0:
         before, after = sees(large, cell.atom), sees(small, cell.target)
@@ -54,7 +54,7 @@ def test_a_crystal_is_cut_along_its_lattice(max_atoms):
     large = Structure.from_atoms(hot(bulk("Cu", cubic=True), 8))
     cell = carve(large, copper_potential(), 1000, max_atoms=max_atoms)
     check_cell(cell, large, max_atoms)
-    assert cell.kind is Kind.CRYSTAL
+    assert cell.kind is CellKind.CRYSTAL
     assert cell.target_change == 0
     assert density(cell.structure) == pytest.approx(density(large), rel=1e-6)
     primitive = large.cell / 16 @ (np.ones((3, 3)) - np.eye(3))
@@ -116,7 +116,7 @@ def test_a_defect_stays_one_and_brings_no_other(what):
     large = Structure.from_atoms(atoms)
     cell = carve(large, copper_potential(), middle, max_atoms=80)
     check_cell(cell, large, 80)
-    assert cell.kind is Kind.CRYSTAL
+    assert cell.kind is CellKind.CRYSTAL
     sites = cell.structure.volume / (3.61**3 / 4)
     assert sites == pytest.approx(round(sites), abs=1e-6)
     assert len(cell.structure) == round(sites) + extra
@@ -138,7 +138,7 @@ def liquid_cell():
 def test_a_liquid_is_cut_to_a_compact_cell_of_its_density():
     large, cell = liquid(), liquid_cell()
     check_cell(cell, large, 60)
-    assert cell.kind is Kind.PACKED
+    assert cell.kind is CellKind.PACKED
     assert cell.target_change == 0
     assert density(cell.structure) == pytest.approx(density(large), rel=0.12)
     assert shortest(cell.structure) > 0.65 * shortest(large)
@@ -153,7 +153,7 @@ def test_a_molten_salt_tends_to_whole_formula_units(atom, monkeypatch):
     for formula in ("kept", "not looked at"):
         cell = carve(large, salt_potential(), atom, max_atoms=90)
         check_cell(cell, large, 90)
-        assert cell.kind is Kind.PACKED
+        assert cell.kind is CellKind.PACKED
         sodium, chlorine = ((cell.structure.numbers == z).sum() for z in (11, 17))
         charge[formula] = abs(int(sodium) - int(chlorine))
         monkeypatch.setattr("thalweg.carving.place.Place.formula", None)
@@ -174,7 +174,7 @@ def test_of_a_droplet_a_cluster_of_whole_molecules_is_cut():
     large = Structure.from_atoms(water_box(periodic=False))
     cell = carve(large, water_potential(), 513, max_atoms=100)
     check_cell(cell, large, 100)
-    assert cell.kind is Kind.CLUSTER
+    assert cell.kind is CellKind.CLUSTER
     assert not cell.structure.pbc.any()
     assert cell.target_change == 0
     per_molecule = np.bincount(cell.parent // 3)
@@ -213,7 +213,7 @@ def large_area(cell):
 def test_what_is_small_enough_is_left_whole():
     small = Structure.from_atoms(hot(bulk("Cu", cubic=True), 2))
     cell = carve(small, copper_potential(), 5, max_atoms=40)
-    assert cell.kind is Kind.WHOLE
+    assert cell.kind is CellKind.WHOLE
     assert cell.structure is small
     assert cell.target == 5
 

@@ -8,8 +8,8 @@ from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.carving import carve
 from thalweg.features import AceBasis
 from thalweg.features.zbl import ZblBaseline
-from thalweg.loop.comparing import error_bounds
-from thalweg.loop.learner import Learner
+from thalweg.loop.learning.comparing import error_bounds
+from thalweg.loop.learning.learner import Learner
 from thalweg.models.training import Baseline
 from thalweg.oracles import make_oracle
 from thalweg.structure import Structure

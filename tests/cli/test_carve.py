@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from small_potentials import random_potential
 from thalweg.cli.app import app
-from thalweg.loop.handing import reason_of
+from thalweg.loop.asking.handing import reason_of
 from thalweg.store import read_scored
 from thalweg.structure import Structure
 

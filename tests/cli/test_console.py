@@ -8,7 +8,7 @@ from thalweg.cli.console import ConsoleReporter, progress_line
 from thalweg.cli.live import PatientConsole
 from thalweg.cli.output import duration
 from thalweg.cli.panel import gauge, progress_panel
-from thalweg.loop.reporter import NullReporter, Progress, Reporter, WalkerProgress
+from thalweg.loop.telling.reporter import NullReporter, Progress, Reporter, WalkerProgress
 
 
 def progress(**changes):

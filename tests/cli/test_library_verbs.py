@@ -77,11 +77,11 @@ def test_evaluate_needs_a_potential_and_labels(runner, labelled, monkeypatch):
 
 @pytest.mark.parametrize(("certified", "code"), [(True, 0), (False, 3)])
 def test_audit_exit_code_is_the_certificate(runner, folder, monkeypatch, certified, code):
-    module = types.ModuleType("thalweg.loop.audit")
+    module = types.ModuleType("thalweg.loop.auditing")
     audit = {**SUMMARY["audit"], "n_atoms": 81, "coverage": 0.98}
     document = {"target": SUMMARY["target"], "audit": audit, "certified": certified}
     module.audit = lambda place, count: types.SimpleNamespace(to_json=lambda: {**document, "asked": count})
-    monkeypatch.setitem(sys.modules, "thalweg.loop.audit", module)
+    monkeypatch.setitem(sys.modules, "thalweg.loop.auditing", module)
     (folder / "summary.json").write_text("{}")
     script = runner.invoke(app, ["audit", ".", "-n", "9", "--json"])
     assert script.exit_code == code

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from copper import copper, copper_potential
 from thalweg.cli.app import app
 from thalweg.cli.mdconsole import MdConsole, closing_lines, progress_line
-from thalweg.production import Progress
+from thalweg.production import ProductionProgress
 
 COMMAND = [sys.executable, "-m", "thalweg.cli"]
 
@@ -184,11 +184,11 @@ def test_interrupted_it_saves_and_says_how_to_go_on(place, tmp_path, number):
 
 
 def test_progress_in_one_line():
-    progress = Progress(500, 2000, 1.0, 250.0, temperature=301.2, pressure_gpa=-0.1, bound=0.12)
+    progress = ProductionProgress(500, 2000, 1.0, 250.0, temperature=301.2, pressure_gpa=-0.1, bound=0.12)
     assert progress_line(progress) == (
         "step 500/2,000 | 1.00 ps | 301 K | -0.10 GPa | largest bound 0.12 eV/Å | 250 steps/s | 6.0 s to go"
     )
-    assert progress_line(Progress(0, 10, 0.0, None)) == "step 0/10 | 0.00 ps"
+    assert progress_line(ProductionProgress(0, 10, 0.0, None)) == "step 0/10 | 0.00 ps"
 
 
 def test_a_live_line_in_a_terminal_and_none_when_quiet():
@@ -200,7 +200,7 @@ def test_a_live_line_in_a_terminal_and_none_when_quiet():
     for quiet in (False, True):
         file = io.StringIO()
         with MdConsole(quiet=quiet, console=Console(file=file, force_terminal=True, width=120)) as console:
-            console.progress(Progress(5, 10, 0.01, 100.0))
+            console.progress(ProductionProgress(5, 10, 0.01, 100.0))
             time.sleep(0.3)
             console.insist("done")
         shown[quiet] = file.getvalue()

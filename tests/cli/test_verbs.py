@@ -7,7 +7,7 @@ from cli_documents import SUMMARY
 
 from thalweg.cli.app import app
 from thalweg.errors import ModelError, OracleError, SetupError, StoreError
-from thalweg.loop.reporter import Progress, WalkerProgress
+from thalweg.loop.telling.reporter import Progress, WalkerProgress
 
 VERBS = (
     "init",

@@ -9,7 +9,7 @@ import pytest
 from fields import NO_LIMITS, crystal, ethanol, morse, walkers
 
 from thalweg.errors import InputError, ModelError
-from thalweg.explorers import BlockResult, Event, Limits, MdSettings, WalkerState, advance
+from thalweg.explorers import BlockResult, Limits, MdSettings, WalkerState, WalkEvent, advance
 from thalweg.explorers.limits import hottest_plausible, shortest_distances
 from thalweg.structure import Structure
 from thalweg.units import kB
@@ -57,7 +57,7 @@ def check_stopped_before(result: BlockResult, step: int) -> None:
 
 
 def test_nothing_fires_without_limits() -> None:
-    assert FREE.event is Event.BLOCK_END
+    assert FREE.event is WalkEvent.BLOCK_END
     assert FREE.crossing is None
     assert FREE.first_crossing is None
     assert FREE.event_snapshot is None
@@ -74,7 +74,7 @@ def test_break_stops_before_the_moment(kind: str) -> None:
     result = run(limits)
     step = first_above(series, limit)
     check_stopped_before(result, step)
-    assert result.event is (Event.BREAK_UNCERTAIN if kind == "uncertain" else Event.BREAK_NOVEL)
+    assert result.event is (WalkEvent.BREAK_UNCERTAIN if kind == "uncertain" else WalkEvent.BREAK_NOVEL)
     assert result.event.is_break
     assert result.verdict.value == series[step - 1] > result.verdict.limit == limit
     assert result.event_snapshot is not None
@@ -89,7 +89,7 @@ def test_label_stops_at_the_moment_when_asked(kind: str) -> None:
     limits = replace(NO_LIMITS, **{"bound_label" if kind == "uncertain" else "novelty_label": limit})
     result = run(limits, stop_on_label=True)
     step = first_above(series, limit)
-    assert result.event is (Event.LABEL_UNCERTAIN if kind == "uncertain" else Event.LABEL_NOVEL)
+    assert result.event is (WalkEvent.LABEL_UNCERTAIN if kind == "uncertain" else WalkEvent.LABEL_NOVEL)
     assert result.event_step == result.state.step == result.n_steps == step
     assert np.array_equal(result.state.structure.positions, FREE.samples.positions[step - 1])
     assert result.crossing == result.verdict
@@ -98,10 +98,10 @@ def test_label_stops_at_the_moment_when_asked(kind: str) -> None:
 def test_label_is_remembered_when_not_asked_to_stop() -> None:
     limit = between(BOUNDS)
     result = run(replace(NO_LIMITS, bound_label=limit))
-    assert result.event is Event.BLOCK_END
+    assert result.event is WalkEvent.BLOCK_END
     assert np.array_equal(result.state.structure.positions, FREE.state.structure.positions)
     assert result.crossing is not None
-    assert result.crossing.event is Event.LABEL_UNCERTAIN
+    assert result.crossing.event is WalkEvent.LABEL_UNCERTAIN
     assert result.first_crossing is not None
     assert result.first_crossing.step == first_above(BOUNDS, limit)
     assert result.worst is not None
@@ -124,7 +124,7 @@ def test_too_hot() -> None:
     limit = between(FREE.samples.temperature)
     result = run(replace(NO_LIMITS, temperature_max=limit))
     check_stopped_before(result, first_above(FREE.samples.temperature, limit))
-    assert result.event is Event.TOO_HOT
+    assert result.event is WalkEvent.TOO_HOT
     assert result.verdict.limit == pytest.approx(limit)
     assert result.verdict.value == pytest.approx(result.event_snapshot.temperature)  # type: ignore[union-attr]
 
@@ -140,7 +140,7 @@ def test_energy_spike() -> None:
     rise = (free.potential_energy - low.potential_energy) / 9
     limit = between(rise)
     result = advance(morse(), [start], 100, SETTINGS, replace(NO_LIMITS, energy_rise_max=limit))[0]
-    assert result.event is Event.ENERGY_SPIKE
+    assert result.event is WalkEvent.ENERGY_SPIKE
     assert result.event_step == first_above(rise, limit)
     assert result.verdict.value == pytest.approx(rise[result.event_step - 1])
     assert np.array_equal(result.state.structure.positions, free.positions[result.event_step - 2])
@@ -156,13 +156,13 @@ def test_too_close_names_the_pair(structure: Structure) -> None:
     distance = atoms.get_distance(c, o, mic=True)
     shortest[1, 2] = shortest[2, 1] = distance + 1e-3
     result = advance(morse(), [state], 10, SETTINGS, replace(NO_LIMITS, min_distance=shortest))[0]
-    assert result.event is Event.TOO_CLOSE
+    assert result.event is WalkEvent.TOO_CLOSE
     assert {result.verdict.atom, result.verdict.partner} == {c, o}
     assert result.verdict.value == pytest.approx(distance)
     assert result.n_steps == 0
     shortest[1, 2] = shortest[2, 1] = distance - 1e-3
     result = advance(morse(), [state], 0, SETTINGS, replace(NO_LIMITS, min_distance=shortest))[0]
-    assert result.event is Event.BLOCK_END
+    assert result.event is WalkEvent.BLOCK_END
 
 
 def test_a_crystals_own_images_count_as_close() -> None:
@@ -170,7 +170,7 @@ def test_a_crystals_own_images_count_as_close() -> None:
     shortest[1, 1] = 3.1  # the first cell vector is 3.007 Å long
     state = WalkerState.start(crystal(), temperature=300, seed=1, walker_id=0)
     result = advance(morse(), [state], 5, SETTINGS, replace(NO_LIMITS, min_distance=shortest))[0]
-    assert result.event is Event.TOO_CLOSE
+    assert result.event is WalkEvent.TOO_CLOSE
     assert result.verdict.atom == result.verdict.partner
 
 
@@ -181,13 +181,13 @@ def test_runaway_positions_are_caught_before_they_do_harm() -> None:
     settings = MdSettings(timestep_fs=0.5, ensemble="nve")
     calm = walkers(3)
     results = advance(morse(), [calm[0], WalkerState.from_dict(data), calm[2]], 50, settings, NO_LIMITS)
-    assert results[1].event is Event.NOT_FINITE
+    assert results[1].event is WalkEvent.NOT_FINITE
     assert results[1].event.is_insane
     assert results[1].event_snapshot is None
     assert np.array_equal(results[1].state.structure.positions, state.structure.positions)
     alone = advance(morse(), [calm[0], calm[2]], 50, settings, NO_LIMITS)
     for result, other in zip((results[0], results[2]), alone, strict=True):
-        assert result.event is Event.BLOCK_END
+        assert result.event is WalkEvent.BLOCK_END
         assert np.array_equal(result.state.structure.positions, other.state.structure.positions)
 
 
@@ -198,17 +198,17 @@ def test_one_walker_stops_and_the_others_go_on_unchanged() -> None:
     results = advance(morse(), states, 100, SETTINGS, each)
     for k, (result, other) in enumerate(zip(results, free, strict=True)):
         if k in (1, 4):
-            assert result.event is Event.BREAK_UNCERTAIN
+            assert result.event is WalkEvent.BREAK_UNCERTAIN
         else:
-            assert result.event is Event.BLOCK_END
+            assert result.event is WalkEvent.BLOCK_END
             assert np.array_equal(result.state.structure.positions, other.state.structure.positions)
             assert np.array_equal(result.bound_mean, other.bound_mean)
 
 
 def test_sanity_speaks_before_uncertainty() -> None:
     result = run(replace(NO_LIMITS, bound_label=0.0, bound_break=0.0, temperature_max=0.0))
-    assert result.event is Event.TOO_HOT
-    assert run(replace(NO_LIMITS, bound_label=0.0, bound_break=0.0)).event is Event.BREAK_UNCERTAIN
+    assert result.event is WalkEvent.TOO_HOT
+    assert run(replace(NO_LIMITS, bound_label=0.0, bound_break=0.0)).event is WalkEvent.BREAK_UNCERTAIN
 
 
 def test_history_leads_back_to_the_last_sane_state() -> None:
@@ -228,7 +228,7 @@ def test_history_leads_back_to_the_last_sane_state() -> None:
 def test_default_limits_hold_at_equilibrium_and_catch_a_blow_up() -> None:
     settings = MdSettings(timestep_fs=0.5, friction_per_fs=0.05)
     warm = advance(morse(), [ethanol_walker()], 500, settings, NO_LIMITS)[0].state
-    assert advance(morse(), [warm], 2000, settings, Limits())[0].event is Event.BLOCK_END
+    assert advance(morse(), [warm], 2000, settings, Limits())[0].event is WalkEvent.BLOCK_END
     wild = advance(morse(), [warm], 2000, MdSettings(timestep_fs=20.0, ensemble="nve"), Limits())[0]
     assert wild.event.is_insane
 

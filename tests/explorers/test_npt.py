@@ -12,7 +12,7 @@ from fields import walkers as mixed_walkers
 
 from thalweg import _native
 from thalweg.errors import InputError
-from thalweg.explorers import BlockResult, CoreField, Event, MdSettings, WalkerState, advance
+from thalweg.explorers import BlockResult, CoreField, MdSettings, WalkerState, WalkEvent, advance
 from thalweg.features.batch import pack
 from thalweg.structure import Structure
 from thalweg.units import GPa, kB
@@ -153,7 +153,7 @@ def test_an_event_hands_back_the_cell_before_it() -> None:
     result = advance(
         field, walkers(1), 200, replace(NPT, record_stride=1), replace(NO_LIMITS, bound_break=limit)
     )[0]
-    assert result.event is Event.BREAK_UNCERTAIN
+    assert result.event is WalkEvent.BREAK_UNCERTAIN
     assert result.event_step == int(np.argmax(bounds > limit)) + 1
     assert np.array_equal(result.state.structure.cell, free.samples.cells[result.state.step - 1])
     assert result.event_snapshot is not None
@@ -162,7 +162,7 @@ def test_an_event_hands_back_the_cell_before_it() -> None:
 
 def test_a_cell_that_collapses_ends_the_walk() -> None:
     result = advance(morse(), walkers(1), 1000, replace(NPT, pressure_gpa=1e7), NO_LIMITS)[0]
-    assert result.event is Event.NOT_FINITE
+    assert result.event is WalkEvent.NOT_FINITE
     assert np.isfinite(result.state.structure.cell).all()
     assert result.state.structure.volume > 0.1 * crystal().volume
 

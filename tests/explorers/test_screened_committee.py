@@ -7,7 +7,7 @@ import pytest
 
 from small_potentials import random_potential, silicon
 from thalweg.errors import InputError
-from thalweg.explorers import Event, Limits, MdSettings, WalkerState, advance, initial_velocities
+from thalweg.explorers import Limits, MdSettings, WalkerState, WalkEvent, advance, initial_velocities
 from thalweg.explorers.base import CoreField
 from thalweg.potential import Potential
 
@@ -43,13 +43,13 @@ def test_walkers_stop_where_the_whole_committee_stops_them(potential: Potential)
     peaks = sorted(r.worst.bound_max for r in walk(potential, "whole", np.inf))
     limit = peaks[6]
     whole, screened = walk(potential, "whole", limit), walk(potential, "screened", limit)
-    fired = [r.event is Event.LABEL_UNCERTAIN for r in whole]
+    fired = [r.event is WalkEvent.LABEL_UNCERTAIN for r in whole]
     assert 3 <= sum(fired) < 12
     for a, b in zip(whole, screened, strict=True):
         assert b.event_step >= a.event_step
-        if b.event is Event.LABEL_UNCERTAIN:
+        if b.event is WalkEvent.LABEL_UNCERTAIN:
             # What stops a walker is the whole committee's word.
-            assert a.event is Event.LABEL_UNCERTAIN
+            assert a.event is WalkEvent.LABEL_UNCERTAIN
             assert b.verdict.value > limit
             assert b.event_step - a.event_step <= 8
     agree = sum(a.event is b.event for a, b in zip(whole, screened, strict=True))

@@ -9,7 +9,7 @@ import pytest
 from fields import NO_LIMITS, morse, walkers
 
 from thalweg.errors import InputError
-from thalweg.explorers import Event, MdSettings, WalkerState, advance
+from thalweg.explorers import MdSettings, WalkerState, WalkEvent, advance
 from thalweg.units import kB
 
 EVERY = MdSettings(timestep_fs=0.5, record_stride=1, history_stride=0, log_stride=1)
@@ -44,7 +44,7 @@ def test_a_limit_is_looked_at_where_scores_are() -> None:
     result = advance(field, state, 200, settings, replace(NO_LIMITS, bound_break=limit))[0]
     first_due = 7 * (int(np.argmax(bounds[6::7] > limit)) + 1)
     assert int(np.argmax(bounds > limit)) + 1 < first_due  # it passed the limit unseen
-    assert (result.event, result.event_step) == (Event.BREAK_UNCERTAIN, first_due)
+    assert (result.event, result.event_step) == (WalkEvent.BREAK_UNCERTAIN, first_due)
     assert result.state.step == first_due - 1
     assert result.last.bound is None  # nobody asked at the step before
     assert result.event_snapshot is not None
@@ -57,7 +57,7 @@ def test_sanity_is_looked_at_in_every_step() -> None:
     limit = float(np.sort(temperatures)[-2])
     never = replace(EVERY, score_stride=0, record_stride=0)
     result = advance(field, state, 200, never, replace(NO_LIMITS, temperature_max=limit))[0]
-    assert result.event is Event.TOO_HOT
+    assert result.event is WalkEvent.TOO_HOT
     assert result.event_step == int(temperatures.argmax()) + 1
     assert result.worst is None
     assert result.bound_mean is None
@@ -113,7 +113,7 @@ def test_a_look_ends_the_block_where_it_stands() -> None:
     assert len(looks) == 2
     assert 0 < looks[0] < looks[1]
     for result, state in zip(results, states, strict=True):
-        assert result.event is Event.BLOCK_END
+        assert result.event is WalkEvent.BLOCK_END
         assert result.n_steps == result.state.step == looks[1]
         again = advance(field, [state], looks[1], quiet, NO_LIMITS)[0]
         assert np.array_equal(result.state.structure.positions, again.state.structure.positions)

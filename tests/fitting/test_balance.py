@@ -20,7 +20,7 @@ from thalweg.fitting.balance import (
 from thalweg.fitting.data import Spread
 from thalweg.fitting.examiner import Examiner, bare_potential
 from thalweg.label import Label
-from thalweg.models import Kind
+from thalweg.models import RowKind
 from thalweg.models.observation import KINDS
 
 BASIS = AceBasis(("Cu",), 4.5, correlation_order=2, max_degree=(6, 4))
@@ -77,11 +77,11 @@ def test_held_out_errors_fall_below_those_of_the_evidence(fitted):
 
 
 def test_predictions_do_not_depend_on_the_scale_that_noise_is_given(fitted):
-    typical = fitted.held_out.typical[Kind.FORCES]
+    typical = fitted.held_out.typical[RowKind.FORCES]
     noise = noise_of(fitted.model.fitted.x, fitted.model.prior)
-    assert np.exp(noise[Kind.FORCES]) == pytest.approx(RMS_OVER_MAE * typical, rel=0.02)
+    assert np.exp(noise[RowKind.FORCES]) == pytest.approx(RMS_OVER_MAE * typical, rel=0.02)
     low, high = np.log(ENERGY_OVER_FORCES)
-    assert low - 1e-9 <= noise[Kind.ENERGY] - noise[Kind.FORCES] <= high + 1e-9
+    assert low - 1e-9 <= noise[RowKind.ENERGY] - noise[RowKind.FORCES] <= high + 1e-9
     structures = [structure for structure, _ in fitted.labelled[:5]]
 
     def forces(model):
@@ -102,7 +102,8 @@ def test_predictions_do_not_depend_on_the_scale_that_noise_is_given(fitted):
 def test_labels_without_error_leave_some_noise():
     fitted = fitted_to(shells(24, peak=2.6))
     assert (
-        np.exp(noise_of(fitted.model.fitted.x, fitted.model.prior)[Kind.FORCES]) >= RMS_OVER_MAE * LEAST_NOISE
+        np.exp(noise_of(fitted.model.fitted.x, fitted.model.prior)[RowKind.FORCES])
+        >= RMS_OVER_MAE * LEAST_NOISE
     )
 
 
@@ -113,7 +114,7 @@ def test_without_forces_hyperparameters_stay(fitted):
     assert np.array_equal(model.fitted.x, again.fitted.x)
     before = fitted.model.fitted.x.copy()
     sums = fitted_to(bare).sums
-    assert sums.kinds == {Kind.ENERGY}
+    assert sums.kinds == {RowKind.ENERGY}
     balance(fitted.model, sums, examiner_of(fitted), [before + 1.0], 3)
     assert np.array_equal(fitted.model.fitted.x, before)
 
@@ -128,7 +129,7 @@ def test_of_models_that_predict_equally_well_the_tamer_is_taken(fitted):
         )
         assert errors is not None
         x = model.fitted.x
-        log_variance = prior.covariates() @ x[: prior.n_prior] - 2.0 * noise_of(x, prior)[Kind.FORCES]
+        log_variance = prior.covariates() @ x[: prior.n_prior] - 2.0 * noise_of(x, prior)[RowKind.FORCES]
         orders = [log_variance[prior.nu == order].mean() for order in np.unique(prior.nu)]
         found[tame] = np.mean(orders), errors.score
     wildness, scores = np.array(list(found.values())).T
@@ -139,13 +140,14 @@ def test_of_models_that_predict_equally_well_the_tamer_is_taken(fitted):
 
 def test_the_search_begins_at_several_places(fitted):
     model = fitted.model
-    few, many = unknown_starts(model, {Kind.FORCES}), unknown_starts(model, set(KINDS))
+    few, many = unknown_starts(model, {RowKind.FORCES}), unknown_starts(model, set(KINDS))
     assert len(few) == 3
     assert len(many) == 4
     assert len({tuple(start) for start in many}) == 4
     strong, weak = with_virials(model, model.fitted.x)
     ratios = [
-        noise_of(x, model.prior)[Kind.VIRIAL] - noise_of(x, model.prior)[Kind.FORCES] for x in (strong, weak)
+        noise_of(x, model.prior)[RowKind.VIRIAL] - noise_of(x, model.prior)[RowKind.FORCES]
+        for x in (strong, weak)
     ]
     assert ratios[0] == pytest.approx(0.0)
     assert ratios[1] > 1.0

@@ -14,7 +14,7 @@ from thalweg.fitting import FitSettings, make_baseline
 from thalweg.fitting.choosing import settle, settle_noise
 from thalweg.fitting.climb import WORK, too_much
 from thalweg.fitting.ladder import SIZES, rung, small
-from thalweg.fitting.screening import _BETTER, CUTOFFS, EXPONENTS, Screen, Setup
+from thalweg.fitting.screening import _BETTER, CUTOFFS, EXPONENTS, Screen, ScreeningSetup
 from thalweg.fitting.spread import ENERGY_LAWS, UNIFORM, Law
 from thalweg.label import Label
 
@@ -25,7 +25,7 @@ def screen_of(labelled):
 
 def cutoff_of(screen, start):
     """The cutoff that its dial leads to, and what was tried."""
-    setup = Setup(start)
+    setup = ScreeningSetup(start)
     return screen.downhill(screen.cutoffs(setup, start), setup)
 
 
@@ -42,12 +42,12 @@ def test_the_cutoff_goes_to_where_the_interaction_is(peak, longer):
 
 def test_cutoffs_stay_near_the_automatic_one():
     screen = screen_of(shells(24, peak=2.6))
-    dial = [setup.r_cut for setup in screen.cutoffs(Setup(5.0), 4.2)]
+    dial = [setup.r_cut for setup in screen.cutoffs(ScreeningSetup(5.0), 4.2)]
     assert 5.0 in dial
     assert dial == sorted(dial)
     assert min(dial) >= CUTOFFS[0] * 4.2 - 0.01
     assert max(dial) <= CUTOFFS[1] * 4.2 + 0.01
-    assert [setup.r_cut for setup in screen.cutoffs(Setup(20.0), 4.2)][
+    assert [setup.r_cut for setup in screen.cutoffs(ScreeningSetup(20.0), 4.2)][
         -1
     ] == 20.0  # what was said is never left out
 
@@ -119,7 +119,7 @@ def test_a_larger_basis_is_taken_only_while_it_pays(monkeypatch):
 
 def test_the_same_labels_give_the_same_choice():
     labelled = shells(22, peak=2.6)
-    (first, why), (second, again) = (settle(screen_of(labelled), Setup(4.2), 4.2) for _ in range(2))
+    (first, why), (second, again) = (settle(screen_of(labelled), ScreeningSetup(4.2), 4.2) for _ in range(2))
     assert first == second
     assert why == again
     assert [choice.setting for choice in why] == ["radial_exponent", "radial_weight", "r_cut", "noise"]
@@ -127,7 +127,7 @@ def test_the_same_labels_give_the_same_choice():
 
 def test_a_dial_ends_where_no_neighbour_is_better():
     screen = screen_of(shells(24, peak=2.6))
-    setup, (exponent, weight, _) = settle(screen, Setup(4.5), None)
+    setup, (exponent, weight, _) = settle(screen, ScreeningSetup(4.5), None)
     errors = {trial["radial_exponent"]: trial["error"] for trial in exponent.tried}
     assert set(errors) <= set(EXPONENTS)
     assert len(errors) >= 2
@@ -143,9 +143,13 @@ def test_laws_of_noise_are_tried_only_where_they_say_something():
     calm = screen_of(shells(24, peak=2.6))
     calm.energy_sizes = np.full(24, 0.1)
     calm.force_sizes = np.full(24, 0.1)
-    assert calm.energy_laws(Setup(4.5)) == calm.forces_laws(Setup(4.5)) == [Setup(4.5)]
+    assert (
+        calm.energy_laws(ScreeningSetup(4.5))
+        == calm.forces_laws(ScreeningSetup(4.5))
+        == [ScreeningSetup(4.5)]
+    )
     calm.energy_sizes = np.append(np.full(21, 0.1), [3.0, 3.0, 30.0])
-    assert [setup.energy for setup in calm.energy_laws(Setup(4.5))] == list(ENERGY_LAWS)
+    assert [setup.energy for setup in calm.energy_laws(ScreeningSetup(4.5))] == list(ENERGY_LAWS)
 
 
 def test_labels_that_are_noisy_where_energies_are_high_are_given_a_law():
@@ -156,7 +160,7 @@ def test_labels_that_are_noisy_where_energies_are_high_are_given_a_law():
         labelled.append((structure, Label(label.energy + off, label.forces)))
     screen = screen_of(labelled)
     screen.energy_sizes = np.where(high, 30.0, 0.0)
-    setup, choice = settle_noise(screen, Setup(4.5))
+    setup, choice = settle_noise(screen, ScreeningSetup(4.5))
     assert setup.energy != UNIFORM
     assert choice.chosen["energy"] == setup.energy.limit
     assert "grows from" in choice.why

@@ -10,10 +10,10 @@ from thalweg.fitting import FitSettings, climb, make_baseline
 from thalweg.fitting.assembly import Assembly, Fitted
 from thalweg.fitting.choice import silent
 from thalweg.fitting.data import Spread
-from thalweg.fitting.screening import Screen, Setup
+from thalweg.fitting.screening import Screen, ScreeningSetup
 
 LADDER = ((3, 1), (4, 2), (5, 2), (6, 3))
-SETUP = Setup(4.5)
+SETUP = ScreeningSetup(4.5)
 
 
 @pytest.fixture(autouse=True)

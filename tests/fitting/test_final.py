@@ -8,7 +8,7 @@ from thalweg.features import AceBasis, Features
 from thalweg.fitting import FitSettings, data_hash, fit_labels, make_baseline
 from thalweg.fitting.assembly import fit_basis
 from thalweg.fitting.data import Spread
-from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models import BayesianLinear, RowKind, SmoothnessPrior
 from thalweg.models.folds import FoldSums
 from thalweg.models.noise import BOND, SWAY, hold_noise
 from thalweg.models.observation import KINDS
@@ -84,14 +84,14 @@ def test_noise_is_held_to_the_forces(labelled):
     baseline = make_baseline(labelled, BASIS.elements)
     model = fresh_model([observe(Features(BASIS), *pair, baseline) for pair in labelled])
     x = model.fitted.x.copy()
-    energy, virial = (model.prior.n_prior + KINDS.index(kind) for kind in (Kind.ENERGY, Kind.VIRIAL))
+    energy, virial = (model.prior.n_prior + KINDS.index(kind) for kind in (RowKind.ENERGY, RowKind.VIRIAL))
     for given, expected in ((3.0, SWAY[1] * 0.05), (0.005, 0.005), (1e-4, SWAY[0] * 0.05)):
         x[energy], x[virial] = np.log(given), np.log(10 * given)
         model.set_hyperparameters(x)
         hold_noise(model)
-        assert model.noise[Kind.FORCES] == pytest.approx(0.05)
-        assert model.noise[Kind.ENERGY] == pytest.approx(expected)
-        assert model.noise[Kind.VIRIAL] == pytest.approx(10 * expected)
+        assert model.noise[RowKind.FORCES] == pytest.approx(0.05)
+        assert model.noise[RowKind.ENERGY] == pytest.approx(expected)
+        assert model.noise[RowKind.VIRIAL] == pytest.approx(10 * expected)
     assert (BOND[0], BOND[1]) == (10 * SWAY[0], 10 * SWAY[1])
 
 

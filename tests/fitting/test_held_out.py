@@ -15,7 +15,7 @@ from thalweg.fitting.data import Spread
 from thalweg.fitting.examiner import Examiner, bare_potential
 from thalweg.fitting.held_out import RESOLUTION, HeldOutErrors, log_typical_slope, typical_error
 from thalweg.label import Label
-from thalweg.models import Kind
+from thalweg.models import RowKind
 
 BASIS = AceBasis(("Cu",), 4.5, correlation_order=2, max_degree=(6, 4))
 
@@ -106,13 +106,13 @@ def test_a_label_that_happens_to_be_met_exactly_is_no_place_to_be_caught_in():
 
 def test_forces_count_by_atoms_and_only_where_they_are_labelled():
     errors = errors_of([0.1, 0.1, 0.1], [0.1, 0.4, np.nan], [1, 3, 50])
-    typical = errors.typical[Kind.FORCES]
+    typical = errors.typical[RowKind.FORCES]
     by_atoms = [(1 + (size / typical) ** 2) ** 0.25 for size in (0.1, 0.4, 0.4, 0.4)]
     assert np.mean(by_atoms) == pytest.approx(2**0.25, rel=1e-7)
     energies = errors_of([0.1, 0.4], [np.nan, np.nan])
-    assert set(energies.typical) == {Kind.ENERGY}
-    assert 0.1 < energies.typical[Kind.ENERGY] < typical < 0.4
-    assert energies.score == pytest.approx(np.log(energies.typical[Kind.ENERGY]))
+    assert set(energies.typical) == {RowKind.ENERGY}
+    assert 0.1 < energies.typical[RowKind.ENERGY] < typical < 0.4
+    assert energies.score == pytest.approx(np.log(energies.typical[RowKind.ENERGY]))
 
 
 def test_errors_below_the_resolution_are_alike_and_the_slope_is_finite():

@@ -11,7 +11,7 @@ from thalweg.features import AceBasis
 from thalweg.features.zbl import shortest_distances
 from thalweg.fitting import FitSettings, fit_labels, make_baseline
 from thalweg.fitting.data import Spread
-from thalweg.fitting.screening import Screen, Setup
+from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import (
     Law,
     excess_energies,
@@ -59,7 +59,7 @@ def test_force_sizes_are_rms_components(labelled):
 
 def judged(labelled):
     screen = Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings())
-    return screen.judge(Setup(5.0))
+    return screen.judge(ScreeningSetup(5.0))
 
 
 def test_sound_stress_labels_raise_no_warning(labelled):

@@ -12,18 +12,18 @@ from runs import EMT, cluster, make_config
 
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.explorers.base import Snapshot
-from thalweg.loop.asking import Asker
-from thalweg.loop.desk import Desk
-from thalweg.loop.executor import Labeller
-from thalweg.loop.exploration import Walk
-from thalweg.loop.gate import Answer, Judgement, Reason
-from thalweg.loop.journal import Journal
-from thalweg.loop.policy_state import PolicyState
-from thalweg.loop.reporter import NullReporter
+from thalweg.labelling.desk import Desk
+from thalweg.labelling.labeller import Labeller
+from thalweg.loop.asking.asker import Asker
+from thalweg.loop.deciding.policy_state import PolicyState
+from thalweg.loop.learning.relearning import make_learner
 from thalweg.loop.setup import prepare
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopwatch import Stopwatch
-from thalweg.loop.training import make_learner
+from thalweg.loop.telling.journal import Journal
+from thalweg.loop.telling.reporter import NullReporter
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.walking.exploration import Walk
+from thalweg.loop.walking.gate import GateAnswer, Judgement, Reason
 from thalweg.store import SqliteStore
 from thalweg.structure import Structure
 
@@ -76,8 +76,8 @@ def walk_asking(*structures: Structure, cause: str = "uncertain", samples: tuple
     """A block in which each walker, one for each structure, has a question about it."""
     reason = Reason(cause, 1, "Cu", 0.3, LIMITS.label, "Cu1 uncertain")
     judgements = tuple(
-        Judgement(k, Answer.LABEL, reason, moment_of(structure)) for k, structure in enumerate(structures)
-    ) or (Judgement(0, Answer.TRUST),)
+        Judgement(k, GateAnswer.LABEL, reason, moment_of(structure)) for k, structure in enumerate(structures)
+    ) or (Judgement(0, GateAnswer.TRUST),)
     moments = tuple(moment_of(structure) for structure in samples or structures)
     result = SimpleNamespace(state=SimpleNamespace(temperature=300.0), samples=moments)
     return Walk((result,) * max(1, len(structures)), judgements)

@@ -6,16 +6,16 @@ import numpy as np
 
 from thalweg.explorers.base import Snapshot
 from thalweg.explorers.block import BlockResult, Frames, ThermoLog
-from thalweg.explorers.limits import Event, Verdict
+from thalweg.explorers.limits import Finding, WalkEvent
 from thalweg.explorers.walker import WalkerState
-from thalweg.loop.exploration import Walk
-from thalweg.loop.gate import Limits, judge
+from thalweg.loop.walking.exploration import Walk
+from thalweg.loop.walking.gate import GateLimits, judge
 from thalweg.structure import Structure
 
 NO_LOG = ThermoLog(
     *[np.zeros(0, np.int64), *[np.zeros(0)] * 3, *[np.zeros((0, 3, 3))] * 2, *[np.zeros(0)] * 2]
 )
-LIMITS = Limits(label=0.2, break_=0.6, novelty_label=3.0, novelty_break=10.0)
+LIMITS = GateLimits(label=0.2, break_=0.6, novelty_label=3.0, novelty_break=10.0)
 STEP_FS = 2.0
 
 
@@ -71,8 +71,8 @@ def walker_at(one: Snapshot, walker_id: int = 0, temperature: float = 300.0) -> 
 def block(
     trajectory: list[Snapshot],
     *,
-    event: Event = Event.BLOCK_END,
-    crossing: Verdict | None = None,
+    event: WalkEvent = WalkEvent.BLOCK_END,
+    crossing: Finding | None = None,
     value: float = 0.0,
     limit: float = 0.0,
     walker_id: int = 0,
@@ -81,12 +81,12 @@ def block(
     last = trajectory[-1]
     over = [m for m in trajectory if m.bound_max >= LIMITS.label or m.novelty_max >= LIMITS.novelty_label]
     if crossing is None and over:
-        crossing = Verdict(Event.LABEL_UNCERTAIN, atom=1, value=over[0].bound_max, limit=LIMITS.label)
-    broken = event is not Event.BLOCK_END
+        crossing = Finding(WalkEvent.LABEL_UNCERTAIN, atom=1, value=over[0].bound_max, limit=LIMITS.label)
+    broken = event is not WalkEvent.BLOCK_END
     return BlockResult(
         state=walker_at(last, walker_id),
         last=last,
-        verdict=Verdict(event, atom=1 if broken else None, partner=0, value=value, limit=limit),
+        verdict=Finding(event, atom=1 if broken else None, partner=0, value=value, limit=limit),
         event_step=last.step + broken,
         event_snapshot=None,
         crossing=crossing,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from thalweg.loop.executor import Labeller
+from thalweg.labelling.labeller import Labeller
 
 
 class LatePool(Executor):

@@ -11,13 +11,13 @@ from runs import EMT
 
 from thalweg.calibration import Stream
 from thalweg.errors import OracleError
-from thalweg.loop.comparing import predict
-from thalweg.loop.gate import Limits
-from thalweg.loop.training import make_potential
+from thalweg.loop.learning.comparing import predict
+from thalweg.loop.learning.relearning import make_potential
+from thalweg.loop.walking.gate import GateLimits
 
-EAGER = Limits(1e-6, np.inf, np.inf, np.inf)
+EAGER = GateLimits(1e-6, np.inf, np.inf, np.inf)
 """Whatever is not learned is worth a question."""
-CONTENT = Limits(1e6, np.inf, np.inf, np.inf)
+CONTENT = GateLimits(1e6, np.inf, np.inf, np.inf)
 
 
 def true_forces(structure):

@@ -5,7 +5,7 @@ from runs import cluster, make_config, same_model
 
 from thalweg.errors import InputError, StoreError
 from thalweg.explorers.md import Limits
-from thalweg.loop.audit import audit
+from thalweg.loop.auditing import audit
 from thalweg.loop.runner import run
 from thalweg.store import SqliteStore
 
@@ -49,7 +49,7 @@ def test_walks_that_end_unphysically_are_counted_and_certify_nothing(learned, mo
     calm = audit(folder, 4)
     assert calm.broken_walks == 0
     # So cold a limit that every walk meets it at once stands in for a potential with a hole.
-    monkeypatch.setattr("thalweg.loop.audit.Limits", lambda: Limits(temperature_max=1.0))
+    monkeypatch.setattr("thalweg.loop.auditing.Limits", lambda: Limits(temperature_max=1.0))
     broken = audit(folder, 4)
     assert broken.broken_walks == 4
     assert not broken.certified

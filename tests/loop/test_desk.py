@@ -11,9 +11,9 @@ from runs import EMT
 
 from thalweg.errors import OracleError
 from thalweg.label import Failure, FailureKind, Label
-from thalweg.loop.desk import Desk, Question, reference_energies
-from thalweg.loop.events import QuestionKind
-from thalweg.loop.executor import ATTEMPTS, Labeller, SerialPool
+from thalweg.labelling.desk import Desk, Question, reference_energies
+from thalweg.labelling.labeller import ATTEMPTS, Labeller, SerialPool
+from thalweg.labelling.question import QuestionKind
 from thalweg.potential import Prediction
 from thalweg.store import SqliteStore, TaskState
 from thalweg.structure import Structure

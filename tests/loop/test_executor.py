@@ -7,8 +7,8 @@ import pytest
 
 from thalweg.errors import InputError, OracleError, SetupError
 from thalweg.label import FailureKind, Label
-from thalweg.loop.executor import Labeller
-from thalweg.loop.workers import WorkerPool
+from thalweg.labelling.executors.process import WorkerPool
+from thalweg.labelling.labeller import Labeller
 from thalweg.oracles.faulty import FaultyOracle
 from thalweg.structure import Structure
 

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from blocks import LIMITS, block, dimer, frames, moment, walk_of, walker_at
 
-from thalweg.explorers.limits import NOVELTY_BREAK, Event
+from thalweg.explorers.limits import NOVELTY_BREAK, WalkEvent
 from thalweg.explorers.md import MdSettings
 from thalweg.explorers.walker import WalkerState
-from thalweg.loop import exploration
 from thalweg.loop.events import Explore
-from thalweg.loop.exploration import (
+from thalweg.loop.walking import exploration
+from thalweg.loop.walking.exploration import (
     SLACK,
     Walk,
     at_random,
@@ -23,7 +23,7 @@ from thalweg.loop.exploration import (
     rethermalise,
     step_back,
 )
-from thalweg.loop.gate import Answer
+from thalweg.loop.walking.gate import GateAnswer
 
 ACTION = Explore(block_fs=100.0, limit=0.2, break_limit=0.6)
 
@@ -49,7 +49,7 @@ def walk_over(monkeypatch, results, taught, action=ACTION, walkers=None):
     return walk, given
 
 
-def standing(event=Event.ENERGY_SPIKE):
+def standing(event=WalkEvent.ENERGY_SPIKE):
     """A block that ended before its first step."""
     return dataclasses.replace(block([moment(0, 0.1)], event=event), n_steps=0)
 
@@ -73,7 +73,7 @@ def test_short_blocks_give_samples_too(monkeypatch):
 
 def test_a_taught_walker_that_cannot_make_a_step_is_rejected_instead_of_asked_about_again(monkeypatch):
     walk, _ = walk_over(monkeypatch, [standing(), standing()], taught={1: 0.1})
-    assert [j.answer for j in walk.judgements] == [Answer.BACKTRACK, Answer.REJECT]
+    assert [j.answer for j in walk.judgements] == [GateAnswer.BACKTRACK, GateAnswer.REJECT]
     assert walk.judgements[1].moment is None
     assert walk.judgements[1].reason == walk.judgements[0].reason
 
@@ -108,8 +108,8 @@ def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
     results = [
         block([moment(1), moment(2)]),
         block([moment(1), moment(2, 0.4)]),
-        block([moment(1), moment(2, 0.55)], event=Event.BREAK_UNCERTAIN),
-        block([moment(2, 0.55)], event=Event.TOO_HOT),
+        block([moment(1), moment(2, 0.55)], event=WalkEvent.BREAK_UNCERTAIN),
+        block([moment(2, 0.55)], event=WalkEvent.TOO_HOT),
     ]
     homes = [walker_at(moment(0), k) for k in range(4)]
     walkers, trusted = next_walkers(walk_of(*results), homes, homes, np.random.default_rng(0))
@@ -139,7 +139,7 @@ def test_a_walker_that_is_held_stands_and_the_others_keep_their_names(monkeypatc
 
 def test_a_walker_that_could_not_leave_its_home_measures_its_energy_anew():
     walk = walk_of(standing())
-    rejected = Walk(walk.results, (exploration.Judgement(0, Answer.REJECT, walk.judgements[0].reason),))
+    rejected = Walk(walk.results, (exploration.Judgement(0, GateAnswer.REJECT, walk.judgements[0].reason),))
     start = [walker_at(moment(0))]
     walkers, _ = next_walkers(rejected, start, start, np.random.default_rng(0))
     assert walkers[0].reference_energy is None
@@ -170,13 +170,13 @@ def test_audits_beyond_the_number_of_walkers_go_round_and_walkers_without_sample
 def test_the_control_arm_changes_what_is_asked_and_not_who_asks():
     trusted = block([moment(1), moment(2)])
     uncertain = block([moment(1), moment(2, 0.4), moment(3)])
-    broken = block([moment(1), moment(2, 0.4)], event=Event.BREAK_UNCERTAIN)
-    rejected = block([moment(1, 0.55)], event=Event.TOO_HOT)
+    broken = block([moment(1), moment(2, 0.4)], event=WalkEvent.BREAK_UNCERTAIN)
+    rejected = block([moment(1, 0.55)], event=WalkEvent.TOO_HOT)
     walk = walk_of(trusted, uncertain, broken, rejected)
     rng = np.random.default_rng(1)
     asked = [at_random(walk, rng).judgements for _ in range(60)]
     assert all(judgements[0] == walk.judgements[0] for judgements in asked)
-    expected = [Answer.TRUST, Answer.LABEL, Answer.BACKTRACK, Answer.BACKTRACK]
+    expected = [GateAnswer.TRUST, GateAnswer.LABEL, GateAnswer.BACKTRACK, GateAnswer.BACKTRACK]
     assert all([j.answer for j in judgements] == expected for judgements in asked)
     assert {judgements[1].moment.step for judgements in asked} == {1, 2, 3}
     assert asked[0][1].reason.cause == "random"

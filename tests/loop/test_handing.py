@@ -17,7 +17,7 @@ from runs import cluster, make_config, same_model
 from thalweg.config import override
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.label import FailureKind
-from thalweg.loop.handing import hand_in
+from thalweg.loop.asking.handing import hand_in
 from thalweg.loop.runner import run
 from thalweg.store import HANDED, SqliteStore, TaskState
 from thalweg.structure import Structure

@@ -11,8 +11,8 @@ from thalweg.calibration import Calibration, CalibrationSpec, Stream
 from thalweg.features import AceBasis
 from thalweg.features.zbl import ZblBaseline, shortest_distances
 from thalweg.label import Label
-from thalweg.loop.comparing import error_bounds, force_errors, predict, prequential
-from thalweg.loop.learner import NOVELTY_GROWTH, Learner
+from thalweg.loop.learning.comparing import error_bounds, force_errors, predict, prequential
+from thalweg.loop.learning.learner import NOVELTY_GROWTH, Learner
 from thalweg.models.linear import TUNE_GROWTH
 from thalweg.models.training import Baseline
 from thalweg.structure import Structure

@@ -6,24 +6,24 @@ import json
 import numpy as np
 import pytest
 
+from thalweg.loop.deciding.policy import decide, retarget
+from thalweg.loop.deciding.policy_state import LIMIT_RATIO, Phase, PolicyState, Rules
+from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Target
 from thalweg.loop.events import (
     Answered,
     Ask,
     AskHanded,
     BlockEnded,
-    Checkpoint,
     DrawAudits,
     Explore,
     LabelSeeds,
     OutOfTime,
     Receive,
+    SaveCheckpoint,
     SeedsAnswered,
     Started,
     Stop,
 )
-from thalweg.loop.policy import decide, retarget
-from thalweg.loop.policy_state import LIMIT_RATIO, Phase, PolicyState, Rules
-from thalweg.loop.stopping import AuditRecord, StopReason, Target
 
 RULES = Rules(
     Target(0.15, 0.95, 0.90),
@@ -98,7 +98,7 @@ def test_every_walk_is_preceded_by_a_checkpoint():
     _, done = play(RULES, lambda n: 0.99, questions=lambda n: int(n < 40))
     walks = [k for k, action in enumerate(done) if isinstance(action, Explore)]
     assert walks
-    assert all(isinstance(done[k - 1], Checkpoint) for k in walks)
+    assert all(isinstance(done[k - 1], SaveCheckpoint) for k in walks)
 
 
 def test_audits_come_by_walked_time_not_by_questions():
@@ -238,7 +238,7 @@ def put(under_way, held, calls=0):
 
 def test_walkers_that_have_not_asked_go_on_while_questions_are_under_way():
     state, actions = decide(WALKING, put(3, held=(0, 2)), RULES)
-    assert actions == (Checkpoint(), Explore(100.0, 0.3, 1.2, held=(0, 2)))
+    assert actions == (SaveCheckpoint(), Explore(100.0, 0.3, 1.2, held=(0, 2)))
     assert state.calls_left(RULES) == RULES.oracle_calls - 23
     # They meet nothing: the same again, without waiting.
     state, actions = decide(state, BlockEnded((0.0, 100.0, 0.0, 100.0), 0), RULES)
@@ -273,7 +273,7 @@ def test_a_run_ends_when_what_is_under_way_is_answered():
     state, actions = decide(state, BlockEnded((100.0, 0.0, 100.0, 100.0), 0), rules)
     assert actions == (Receive(),)
     state, actions = decide(state, put(1, (), calls=1), rules)
-    assert actions == (Checkpoint(), Explore(state.block_fs, actions[-1].limit, actions[-1].break_limit))
+    assert actions == (SaveCheckpoint(), Explore(state.block_fs, actions[-1].limit, actions[-1].break_limit))
     state, actions = decide(state, BlockEnded((100.0,) * 4, 0), rules)
     assert actions == (Receive(),)
     state, actions = decide(state, put(0, (), calls=1), rules)
@@ -311,7 +311,7 @@ def answered_handed(calls, waiting):
 def test_what_was_handed_in_comes_before_walking_and_once():
     states, _ = play(RULES, lambda n: 0.97, questions=lambda n: 1, state=FRESH)
     state, actions = decide(states[5], Started(handed=3), RULES)
-    assert actions == (Checkpoint(), AskHanded(RULES.oracle_calls - state.calls))
+    assert actions == (SaveCheckpoint(), AskHanded(RULES.oracle_calls - state.calls))
     after, actions = decide(state, answered_handed(3, 0), RULES)
     assert (after.calls, after.n_labels, after.handed) == (state.calls + 3, state.n_labels + 3, 0)
     assert after.iteration == state.iteration + 1
@@ -323,7 +323,7 @@ def test_what_was_handed_in_waits_for_the_seeds():
     state, actions = decide(FRESH, Started(handed=2), RULES)
     assert actions == (LabelSeeds(),)
     _, actions = decide(state, SeedsAnswered(calls=8, failed=0, labels=8, force_scale=1.0), RULES)
-    assert actions == (Checkpoint(), AskHanded(RULES.oracle_calls - 8))
+    assert actions == (SaveCheckpoint(), AskHanded(RULES.oracle_calls - 8))
 
 
 def test_a_certified_run_that_is_reopened_answers_and_stops_with_its_certificate():

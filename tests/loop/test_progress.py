@@ -9,14 +9,14 @@ from blocks import block, moment, walk_of, walker_at
 from runs import cluster, make_config
 
 from thalweg.calibration import Calibration, CalibrationSpec
-from thalweg.explorers.limits import Event
-from thalweg.loop.policy_state import Phase, PolicyState
-from thalweg.loop.progress import make_progress, make_summary, walker_metrics
+from thalweg.explorers.limits import WalkEvent
+from thalweg.loop.deciding.policy_state import Phase, PolicyState
+from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Verdict
 from thalweg.loop.setup import prepare
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopping import AuditRecord, StopReason, Verdict
-from thalweg.loop.stopwatch import Stopwatch
-from thalweg.loop.summary import Timing, write_summary
+from thalweg.loop.telling.progress import make_progress, make_summary, walker_metrics
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.telling.summary import Timing, write_summary
 from thalweg.oracles.registry import make_oracle
 
 KEYS = {
@@ -148,7 +148,7 @@ def test_the_forecast_speaks_of_further_calls_where_errors_fall(standing):
 
 def test_each_walkers_block_becomes_a_point_of_its_curve():
     stood = dataclasses.replace(
-        block([moment(0, 0.3)], event=Event.BREAK_UNCERTAIN),
+        block([moment(0, 0.3)], event=WalkEvent.BREAK_UNCERTAIN),
         n_steps=0,
         worst=None,
         mean_temperature=float("nan"),

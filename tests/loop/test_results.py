@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from runs import EMT, cluster, crystal, make_config
 
-from thalweg.loop.executor import ATTEMPTS, Labeller
+from thalweg.labelling.labeller import ATTEMPTS, Labeller
 from thalweg.loop.results import META_KEY, compute, describe, recall
 from thalweg.loop.setup import prepare
 from thalweg.potential import ErrorBounds
@@ -25,7 +25,7 @@ def potential(tmp_path_factory):
     from ase.calculators import emt
 
     from thalweg.label import Label
-    from thalweg.loop.training import make_learner
+    from thalweg.loop.learning.relearning import make_learner
     from thalweg.structure import Structure
 
     setup, _ = setup_and_labeller(crystal(tmp_path_factory.mktemp("learned")))

@@ -5,14 +5,14 @@ import json
 import numpy as np
 from blocks import dimer
 
-from thalweg.calibration import Answer, Calibration, CalibrationSpec, Stream
+from thalweg.calibration import Calibration, CalibrationSpec, Compared, Stream
 from thalweg.explorers.walker import WalkerState
-from thalweg.loop.certification import Certificate, Certification
-from thalweg.loop.learner import Tuning
-from thalweg.loop.policy_state import Phase, PolicyState
+from thalweg.loop.deciding.certification import Certificate, Certification
+from thalweg.loop.deciding.policy_state import Phase, PolicyState
+from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Verdict
+from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopping import AuditRecord, StopReason, Verdict
-from thalweg.loop.summary import Timing
+from thalweg.loop.telling.summary import Timing
 
 THIRD = 1.0 / 3.0
 
@@ -20,7 +20,7 @@ THIRD = 1.0 / 3.0
 def full_state():
     rng = np.random.default_rng(3)
     rng.random(5)
-    answer = Answer(
+    answer = Compared(
         Stream.AUDIT, np.array([29, 29]), np.array([0.1, THIRD]), np.array([0.2, 0.3]), np.array([0.4, 0.5])
     )
     walker = WalkerState.start(dimer(), temperature=300 + THIRD, seed=2**63 + 1, walker_id=1)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from thalweg.errors import InputError
-from thalweg.loop.audits import AuditRecord, Target, summarise_audits
-from thalweg.loop.certification import Certification, advance, audits_needed, look_level
-from thalweg.loop.stopping import (
+from thalweg.loop.deciding.audit_record import AuditRecord, Target, summarise_audits
+from thalweg.loop.deciding.certification import Certification, advance, audits_needed, look_level
+from thalweg.loop.deciding.stopping import (
     Budget,
     LearningPoint,
     StopReason,

@@ -7,9 +7,10 @@ from pools import HeldPool, LatePool, calls_on
 from resuming import Interrupted, interrupt, learned, told
 from runs import EMT, FAILING, cluster, make_config, same_model
 
-from thalweg.loop import exploration, runner
-from thalweg.loop.executor import SerialPool
+from thalweg.labelling.labeller import SerialPool
+from thalweg.loop import runner
 from thalweg.loop.runner import run
+from thalweg.loop.walking import exploration
 from thalweg.store import SqliteStore
 
 THREE = {"executor": {"kind": "process", "workers": 3}, "explore": {"walkers": 4}}

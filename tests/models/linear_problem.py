@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from thalweg.models import Block, Kind, Observation, SmoothnessPrior
+from thalweg.models import Block, Observation, RowKind, SmoothnessPrior
 
 N_ATOMS = 6
 
@@ -28,14 +28,17 @@ class Problem:
         energy = rng.standard_normal((1, n)) * self.column_size
         sd = np.hypot(noise, label_noise)
         blocks = [
-            Block(Kind.ENERGY, energy, energy @ self.truth + 0.005 * rng.standard_normal(1)),
+            Block(RowKind.ENERGY, energy, energy @ self.truth + 0.005 * rng.standard_normal(1)),
             Block(
-                Kind.FORCES, forces, forces @ self.truth + sd * rng.standard_normal(3 * N_ATOMS), label_noise
+                RowKind.FORCES,
+                forces,
+                forces @ self.truth + sd * rng.standard_normal(3 * N_ATOMS),
+                label_noise,
             ),
         ]
         if virial:
             rows = rng.standard_normal((6, n)) * self.column_size
-            blocks.append(Block(Kind.VIRIAL, rows, rows @ self.truth + 0.02 * rng.standard_normal(6)))
+            blocks.append(Block(RowKind.VIRIAL, rows, rows @ self.truth + 0.02 * rng.standard_normal(6)))
         return tuple(blocks)
 
     def labels(self, count: int, *, noise: float = 0.05, virial: bool = False) -> list[Observation]:

@@ -6,7 +6,7 @@ import pytest
 from thalweg.models.dual import WORTHWHILE, KeptRows
 from thalweg.models.evidence import log_evidence
 from thalweg.models.gram import Grams
-from thalweg.models.observation import Block, Kind
+from thalweg.models.observation import Block, RowKind
 from thalweg.models.prior import SmoothnessPrior
 
 PRIOR = SmoothnessPrior(np.array([1, 1, 2, 2, 3, 3, 3, 3]), np.arange(8) % 4, np.arange(8) % 3, n_elements=12)
@@ -18,7 +18,11 @@ def both(seed, n_labels=3):
     n = PRIOR.n_columns
     kept, grams = KeptRows(n), Grams(n)
     for _ in range(n_labels):
-        for kind, m, noise in ((Kind.ENERGY, 1, 0.0), (Kind.FORCES, 9, 0.03), (Kind.VIRIAL, 6, 0.0)):
+        for kind, m, noise in (
+            (RowKind.ENERGY, 1, 0.0),
+            (RowKind.FORCES, 9, 0.03),
+            (RowKind.VIRIAL, 6, 0.0),
+        ):
             rows = rng.standard_normal((m, n))
             block = Block(kind, rows, rng.standard_normal(m), noise)
             grams.add(block, rows)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from thalweg.models import BayesianLinear, Block, Kind, SmoothnessPrior
+from thalweg.models import BayesianLinear, Block, RowKind, SmoothnessPrior
 from thalweg.models.folds import FoldSums, out_of_fold, slope
 
 N = 12
@@ -11,7 +11,7 @@ PRIOR = SmoothnessPrior(np.ones(N), np.arange(N) % 4, np.arange(N) % 3)
 
 
 def blocks(rng, weights, noise, rows_of=(1, 6, 2)):
-    kinds = (Kind.ENERGY, Kind.FORCES, Kind.VIRIAL)
+    kinds = (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL)
     made = []
     for kind, sigma, m in zip(kinds, noise, rows_of, strict=True):
         rows = rng.normal(size=(m, N))
@@ -40,9 +40,11 @@ def test_the_posterior_of_a_fold_is_that_of_the_others(problem):
     for k, posterior in enumerate(posteriors):
         others = [o for i, o in enumerate(observations) if i % sums.n_folds != k]
         other = model.refitted(sums.total(without=k), len(others))
-        rows = np.concatenate([b.rows / sums.scale for o in others for b in o if b.kind is Kind.FORCES])
+        rows = np.concatenate([b.rows / sums.scale for o in others for b in o if b.kind is RowKind.FORCES])
         assert np.allclose(
-            np.triu(rows.T @ rows), dict(sums.total(without=k).items())[Kind.FORCES, 0.0].G, rtol=1e-10
+            np.triu(rows.T @ rows),
+            dict(sums.total(without=k).items())[RowKind.FORCES, 0.0].G,
+            rtol=1e-10,
         )
         assert np.allclose(posterior.mean / sums.scale, other.mean, rtol=1e-8)
         right = np.arange(1.0, N + 1)
@@ -53,7 +55,7 @@ def test_the_posterior_of_a_fold_is_that_of_the_others(problem):
 
 def test_sums_know_what_was_added(problem):
     observations, _, sums = problem
-    assert sums.kinds == {Kind.ENERGY, Kind.FORCES, Kind.VIRIAL}
+    assert sums.kinds == {RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL}
     assert sums.n_rows == sum(len(b.targets) for o in observations for b in o)
     own = sums.virials(1)
     assert sum(gram.m for gram in own) == sum(len(o[2].targets) for o in observations[1::4])

@@ -8,7 +8,7 @@ from linear_problem import N_ATOMS, Problem
 from scipy.stats import multivariate_normal
 
 from thalweg.errors import InputError, ModelError
-from thalweg.models import BayesianLinear, Block, Kind, Observation
+from thalweg.models import BayesianLinear, Block, Observation, RowKind
 from thalweg.models.evidence import log_evidence, unpack
 from thalweg.models.observation import noise_class
 
@@ -119,7 +119,7 @@ def test_known_noise_is_recovered(noise: float) -> None:
     before = model.log_marginal_likelihood
     model.tune(60)
     assert model.log_marginal_likelihood > before
-    assert model.noise[Kind.FORCES] == pytest.approx(noise, rel=0.06)
+    assert model.noise[RowKind.FORCES] == pytest.approx(noise, rel=0.06)
 
 
 def test_noisy_labels_weigh_less_when_they_say_so() -> None:
@@ -143,7 +143,7 @@ def test_declared_label_noise_is_not_taken_for_model_noise() -> None:
         [problem.label(noise=0.02, label_noise=0.2) for _ in range(30)] + problem.labels(30, noise=0.02)
     )
     model.tune(60)
-    assert model.noise[Kind.FORCES] == pytest.approx(0.02, rel=0.15)
+    assert model.noise[RowKind.FORCES] == pytest.approx(0.02, rel=0.15)
 
 
 def test_same_calls_give_the_same_bits() -> None:
@@ -240,7 +240,7 @@ def test_noise_free_labels_are_survived() -> None:
     model.tune(40)
     model.update(labels[0])
     np.testing.assert_allclose(labels[0][1].rows @ model.mean, labels[0][1].targets, atol=2e-3)
-    assert model.noise[Kind.FORCES] < 5e-3
+    assert model.noise[RowKind.FORCES] < 5e-3
 
 
 def test_errors_say_what_is_wrong() -> None:
@@ -248,13 +248,13 @@ def test_errors_say_what_is_wrong() -> None:
     model = BayesianLinear(problem.prior)
     with pytest.raises(ModelError, match="before any label"):
         model.mean  # noqa: B018
-    narrow = Block(Kind.FORCES, np.ones((3 * N_ATOMS, 4)), np.ones(3 * N_ATOMS))
+    narrow = Block(RowKind.FORCES, np.ones((3 * N_ATOMS, 4)), np.ones(3 * N_ATOMS))
     with pytest.raises(InputError, match="another basis"):
         model.update((narrow,))
     with pytest.raises(InputError, match="NaN"):
-        Block(Kind.ENERGY, np.full((1, 4), np.nan), np.zeros(1))
+        Block(RowKind.ENERGY, np.full((1, 4), np.nan), np.zeros(1))
     with pytest.raises(InputError, match="one target each"):
-        Block(Kind.ENERGY, np.ones((2, 4)), np.zeros(1))
+        Block(RowKind.ENERGY, np.ones((2, 4)), np.zeros(1))
     assert model.n_labels == 0
 
 

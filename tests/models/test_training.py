@@ -13,7 +13,7 @@ from thalweg.features.design import design_rows
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label, LabelNoise
-from thalweg.models import BayesianLinear, Kind, SmoothnessPrior
+from thalweg.models import BayesianLinear, RowKind, SmoothnessPrior
 from thalweg.models.training import Baseline, estimate_reference_energies, observe, without_rigid_motion
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import Structure
@@ -57,7 +57,7 @@ def test_energy_forces_and_virial_are_scaled_as_documented() -> None:
     one, two = (observe(features, s, label_with(truth, s, noise), baseline) for s in (small, large))
     for block, twice in zip(one, two, strict=True):
         np.testing.assert_allclose(twice.rows @ truth.weights.ravel(), twice.targets, rtol=1e-6, atol=1e-8)
-        if block.kind is not Kind.FORCES:
+        if block.kind is not RowKind.FORCES:
             # Energy and virial of a doubled cell are doubled, and divided by sqrt(N), sqrt(2) times larger.
             np.testing.assert_allclose(twice.targets, np.sqrt(2.0) * block.targets, rtol=1e-6, atol=1e-9)
         np.testing.assert_allclose(block.rows @ truth.weights.ravel(), block.targets, rtol=1e-6, atol=1e-8)
@@ -106,7 +106,7 @@ def test_noise_is_not_diluted_by_rigid_motions() -> None:
         label = label_with(truth, ethanol(k))
         model.update(observe(features, ethanol(k), Label(label.energy, label.forces + misfit), baseline))
     model.tune(30)
-    assert model.noise[Kind.FORCES] == pytest.approx(0.3, rel=0.05)
+    assert model.noise[RowKind.FORCES] == pytest.approx(0.3, rel=0.05)
 
 
 def test_a_perfect_crystal_first_does_not_spoil_the_scale() -> None:
@@ -131,7 +131,7 @@ def test_labels_without_stress_make_no_virial() -> None:
     baseline = Baseline(("Si",), truth.reference_energies)
     label = dataclasses.replace(label_with(truth, silicon(1)), stress=None)
     kinds = [block.kind for block in observe(Features(truth.basis), silicon(1), label, baseline)]
-    assert kinds == [Kind.ENERGY, Kind.FORCES]
+    assert kinds == [RowKind.ENERGY, RowKind.FORCES]
     with pytest.raises(InputError, match="forces have shape"):
         observe(Features(truth.basis), silicon(1), Label(0.0, np.zeros((2, 3))), baseline)
 

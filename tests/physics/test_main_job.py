@@ -7,7 +7,7 @@ import pytest
 
 from thalweg.config import load_config
 from thalweg.explorers.base import CoreField
-from thalweg.explorers.limits import Event
+from thalweg.explorers.limits import WalkEvent
 from thalweg.explorers.md import Limits, MdSettings, advance
 from thalweg.explorers.walker import WalkerState
 from thalweg.loop.runner import run
@@ -83,7 +83,7 @@ def test_fresh_walks_neither_explode_nor_lose_an_atom(fresh):
     from ase.data import covalent_radii
 
     for result in fresh[1]:
-        assert result.event is Event.BLOCK_END
+        assert result.event is WalkEvent.BLOCK_END
         assert result.n_steps == round(1000 * WALK_PS / 0.5)
         assert result.mean_temperature == pytest.approx(result.state.temperature, rel=0.25)
         for moment in result.samples:

@@ -10,12 +10,12 @@ from thalweg.report.data import (
     AUDIT,
     QUERY,
     SEED,
-    AuditSummary,
+    AskedQuestion,
+    AuditNumbers,
     CostSeries,
     Portrait,
-    Question,
     ReportData,
-    Summary,
+    RunNumbers,
     WalkerSeries,
 )
 from thalweg.report.series import audit_series
@@ -42,7 +42,7 @@ def molecule(rng: np.random.Generator) -> Structure:
     return Structure(np.array(NUMBERS), positions, np.zeros((3, 3)), np.zeros(3, dtype=bool))
 
 
-def question(call: int, rng: np.random.Generator) -> Question:
+def question(call: int, rng: np.random.Generator) -> AskedQuestion:
     kind = SEED if call <= 12 else AUDIT if call % 4 == 0 else QUERY
     scale = 0.5 / (1 + call / 12) * (1.0 if kind == AUDIT else 2.2) + 0.012
     errors = scale * rng.chisquare(3, 9) ** 0.5 * 0.5
@@ -50,7 +50,7 @@ def question(call: int, rng: np.random.Generator) -> Question:
     atom = int(bounds.argmax())
     common = {"call": call, "kind": kind, "oracle_time": float(rng.uniform(0.003, 0.012))}
     if kind == SEED:
-        return Question(**common, reason="a diverse first structure", learned="first model")
+        return AskedQuestion(**common, reason="a diverse first structure", learned="first model")
     walker = int(rng.integers(4))
     place = {
         "walker": walker,
@@ -62,14 +62,14 @@ def question(call: int, rng: np.random.Generator) -> Question:
         "limit": 0.3 if kind == QUERY else None,
     }
     if call in {31, 57}:
-        return Question(
+        return AskedQuestion(
             **common,
             **place,
             reason="uncertain",
             outcome="unconverged",
             message="SCF not converged in 250 steps",
         )
-    return Question(
+    return AskedQuestion(
         **common,
         **place,
         reason=f"{SYMBOLS[atom]}{atom} uncertain" if kind == QUERY else "drawn at random",
@@ -96,7 +96,7 @@ def run(n_calls: int = 130, seed: int = 0) -> ReportData:
     worst = sorted(
         (q for q in questions if q.bound is not None and q.errors is not None), key=lambda q: -q.bound
     )
-    summary = Summary(
+    summary = RunNumbers(
         oracle_calls=n_calls,
         audit_calls=len(audits),
         failed_calls=failed,
@@ -106,7 +106,7 @@ def run(n_calls: int = 130, seed: int = 0) -> ReportData:
         md_steps=400_000,
         force_error=0.15,
         confidence=0.95,
-        audit=AuditSummary(
+        audit=AuditNumbers(
             n_structures=len(audits),
             force_rmse=float(np.sqrt((errors**2).mean() / 3)),
             force_error_quantile=float(np.quantile(errors, 0.95)),

@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from thalweg.report.data import AUDIT, Question, reliability, running_median
+from thalweg.report.data import AUDIT, AskedQuestion, reliability, running_median
 from thalweg.report.plot import BOTTOM, LEFT, RIGHT, TOP, Axis, Chart, log_ends
 from thalweg.report.series import audit_series, cost_series, walker_series
-from thalweg.store import Metrics
+from thalweg.store import MetricsRecord
 
 
 def test_error_rms_is_over_components() -> None:
-    q = Question(call=1, kind=AUDIT, errors=np.array([3.0, 0.0]))
+    q = AskedQuestion(call=1, kind=AUDIT, errors=np.array([3.0, 0.0]))
     assert q.error_max == 3.0
     assert q.error_rms == pytest.approx(np.sqrt(9.0 / 6.0))
     assert q.fraction_within(1.0) == 0.5
@@ -65,9 +65,9 @@ def test_a_line_breaks_at_a_gap() -> None:
     assert chart.svg().split('class="l" d="')[1].split('"')[0].count("M") == 2
 
 
-def audit(call: int, within: int) -> Question:
+def audit(call: int, within: int) -> AskedQuestion:
     errors = np.array([0.05] * within + [0.5] * (9 - within))
-    return Question(call=call, kind=AUDIT, errors=errors, bounds=np.full(9, 0.2))
+    return AskedQuestion(call=call, kind=AUDIT, errors=errors, bounds=np.full(9, 0.2))
 
 
 def test_audit_series_counts_atoms_within_the_target() -> None:
@@ -82,7 +82,7 @@ def test_audit_series_counts_atoms_within_the_target() -> None:
 
 def test_cost_and_walkers_from_metrics() -> None:
     rows = [
-        Metrics(
+        MetricsRecord(
             k,
             {
                 "oracle_calls": 10 * k,
@@ -104,7 +104,9 @@ def test_cost_and_walkers_from_metrics() -> None:
 
 def test_long_walks_keep_their_largest_bounds() -> None:
     rows = [
-        Metrics(k, {"walkers": [{"index": 0, "time": float(k), "bound": 9.0 if k == 1234 else 0.1}]}, 0.0)
+        MetricsRecord(
+            k, {"walkers": [{"index": 0, "time": float(k), "bound": 9.0 if k == 1234 else 0.1}]}, 0.0
+        )
         for k in range(5000)
     ]
     (walker,) = walker_series(rows)

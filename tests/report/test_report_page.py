@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from thalweg.report.data import Portrait, Question, ReportData, Summary, per_atom
+from thalweg.report.data import AskedQuestion, Portrait, ReportData, RunNumbers, per_atom
 from thalweg.report.html import SECTIONS, duration, page
 from thalweg.structure import Structure
 
@@ -72,7 +72,7 @@ def empty(**changes: object) -> ReportData:
         started="",
         updated="",
         version="0",
-        summary=Summary(),
+        summary=RunNumbers(),
     )
     return dataclasses.replace(data, **changes)  # type: ignore[arg-type]
 
@@ -96,7 +96,7 @@ def test_nothing_is_loaded_from_elsewhere(data: ReportData) -> None:
 def test_hostile_names_stay_text(data: ReportData) -> None:
     before = read(page(data))
     question = dataclasses.replace(data.questions[20], reason=HOSTILE, learned=HOSTILE, symbol=HOSTILE)
-    failed = Question(call=999, kind=HOSTILE, outcome=HOSTILE, message=HOSTILE, walker=0, symbol=HOSTILE)
+    failed = AskedQuestion(call=999, kind=HOSTILE, outcome=HOSTILE, message=HOSTILE, walker=0, symbol=HOSTILE)
     portrait = dataclasses.replace(data.portraits[0], title=HOSTILE)
     hostile = dataclasses.replace(
         data,

@@ -1,6 +1,6 @@
 """What to ask next: scores of candidates, and greedy batches of them."""
 
-from thalweg.acquisition.batch import Candidate, Choice, Context, Strategy, select_batch
+from thalweg.acquisition.batch import Candidate, Context, Pick, Strategy, select_batch
 from thalweg.acquisition.scores import (
     ForceCovariance,
     condition,
@@ -12,9 +12,9 @@ from thalweg.acquisition.scores import (
 
 __all__ = [
     "Candidate",
-    "Choice",
     "Context",
     "ForceCovariance",
+    "Pick",
     "Strategy",
     "condition",
     "force_covariance",

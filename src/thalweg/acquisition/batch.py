@@ -70,7 +70,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Choice:
+class Pick:
     """One chosen question.
 
     Attributes
@@ -113,7 +113,7 @@ def select_batch(
     strategy: Strategy | str = Strategy.INFORMATION,
     rng: np.random.Generator | None = None,
     context: Context | None = None,
-) -> list[Choice]:
+) -> list[Pick]:
     """The `n` questions to ask (all, when there are fewer), best first.
 
     Raises
@@ -137,11 +137,11 @@ def select_batch(
             return _conditioned(candidates, n, ranked, context)
 
 
-def _random(candidates: Sequence[Candidate], n: int, rng: np.random.Generator | None) -> list[Choice]:
+def _random(candidates: Sequence[Candidate], n: int, rng: np.random.Generator | None) -> list[Pick]:
     if rng is None:
         raise InputError("acquisition: strategy 'random' needs a random generator (rng)")
     chosen = [int(k) for k in rng.permutation(len(candidates))[:n]]
-    return [Choice(k, 0.0, candidates[k].bound, "drawn at random") for k in chosen]
+    return [Pick(k, 0.0, candidates[k].bound, "drawn at random") for k in chosen]
 
 
 Score = Callable[[Candidate, ForceCovariance, int, float], float]
@@ -179,22 +179,20 @@ def _rows(candidates: Sequence[Candidate]) -> list[FloatArray]:
     return rows
 
 
-def _conditioned(
-    candidates: Sequence[Candidate], n: int, strategy: Strategy, context: Context
-) -> list[Choice]:
+def _conditioned(candidates: Sequence[Candidate], n: int, strategy: Strategy, context: Context) -> list[Pick]:
     rows = _rows(candidates)
     before = [float(np.sqrt((r**2).reshape(-1, 3 * r.shape[1]).sum(axis=1).max())) for r in rows]
     covariance = force_covariance(
         rows, noise=context.noise, reference=context.reference, pending=_rows(context.pending)
     )
-    choices: list[Choice] = []
+    choices: list[Pick] = []
     left = list(range(len(rows)))
     for _ in range(n):
         bounds = {c: candidates[c].bound * _remaining(covariance, c, before[c]) for c in left}
         scores = {c: SCORES[strategy](candidates[c], covariance, c, bounds[c]) for c in left}
         best = max(left, key=lambda c: scores[c])  # the first among equals, so that a resumed run agrees
         choices.append(
-            Choice(best, scores[best], bounds[best], _reason(candidates[best], bounds[best], strategy))
+            Pick(best, scores[best], bounds[best], _reason(candidates[best], bounds[best], strategy))
         )
         left.remove(best)
         if len(choices) < n:
@@ -223,12 +221,12 @@ def _fingerprints(candidates: Sequence[Candidate]) -> list[FloatArray]:
     return prints
 
 
-def _farthest(candidates: Sequence[Candidate], n: int, context: Context) -> list[Choice]:
+def _farthest(candidates: Sequence[Candidate], n: int, context: Context) -> list[Pick]:
     points = np.stack(_fingerprints(candidates))
     others = [*_fingerprints(context.pending), *(context.known if context.known is not None else ())]
     order, distances = farthest_points(points, n, known=np.stack(others) if others else None)
     return [
-        Choice(
+        Pick(
             k,
             d,
             candidates[k].bound,

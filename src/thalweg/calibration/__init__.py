@@ -8,13 +8,13 @@ from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.curves import ReliabilityCurve, coverage, ence, rank_correlation, reliability_curve
 from thalweg.calibration.intervals import clopper_pearson_lower, clustered_lower_bound, wilson_interval
 from thalweg.calibration.online import Calibration, Coverage
-from thalweg.calibration.records import Answer, CalibrationSpec, Stream
+from thalweg.calibration.records import CalibrationSpec, Compared, Stream
 
 __all__ = [
-    "Answer",
     "BoundMap",
     "Calibration",
     "CalibrationSpec",
+    "Compared",
     "Coverage",
     "ReliabilityCurve",
     "Stream",

@@ -31,7 +31,7 @@ from scipy import stats
 
 from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.conformal import pinball_loss, weighted_quantile
-from thalweg.calibration.records import Answer, CalibrationSpec
+from thalweg.calibration.records import CalibrationSpec, Compared
 from thalweg.structure import BoolArray, FloatArray, IntArray
 
 BETAS = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -63,7 +63,7 @@ class _Records:
         return scale
 
 
-def _lay_out(window: Sequence[Answer], spec: CalibrationSpec) -> _Records:
+def _lay_out(window: Sequence[Compared], spec: CalibrationSpec) -> _Records:
     sizes = [len(a.numbers) for a in window]
     ages = np.arange(len(sizes))[::-1]
     streams = np.array([spec.weight(a.stream) for a in window])
@@ -79,7 +79,9 @@ def _lay_out(window: Sequence[Answer], spec: CalibrationSpec) -> _Records:
     )
 
 
-def fit_bounds(window: Sequence[Answer], spec: CalibrationSpec, *, alpha: float, n_answers: int) -> BoundMap:
+def fit_bounds(
+    window: Sequence[Compared], spec: CalibrationSpec, *, alpha: float, n_answers: int
+) -> BoundMap:
     """The bound map that the window (oldest answer first) supports at the working `alpha`.
 
     `n_answers` counts all answers of the run; the prior fades with it.

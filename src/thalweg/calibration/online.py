@@ -16,7 +16,7 @@ from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.conformal import adapt_alpha
 from thalweg.calibration.fit import fit_bounds
 from thalweg.calibration.intervals import wilson_interval
-from thalweg.calibration.records import Answer, CalibrationSpec, Stream
+from thalweg.calibration.records import CalibrationSpec, Compared, Stream
 
 WINDOW_HALF_LIVES = 6.0
 """Answers older than this weigh below 2 % and are let go."""
@@ -42,7 +42,7 @@ class Calibration:
     spec: CalibrationSpec = field(default_factory=CalibrationSpec)
     n_answers: int = 0
     working_alpha: float | None = None
-    window: tuple[Answer, ...] = ()
+    window: tuple[Compared, ...] = ()
 
     @property
     def alpha(self) -> float:
@@ -54,7 +54,7 @@ class Calibration:
         """The map now in force."""
         return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers)
 
-    def record(self, answer: Answer) -> Calibration:
+    def record(self, answer: Compared) -> Calibration:
         """The state after one more answer, judged by its own bounds or else by those now in force."""
         if answer.bound is None:
             answer = replace(answer, bound=self.bounds.bound(answer.numbers, answer.deviation))
@@ -88,5 +88,5 @@ class Calibration:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Calibration:
         """Inverse of `to_json`."""
-        window = tuple(Answer.from_json(a) for a in data["window"])
+        window = tuple(Compared.from_json(a) for a in data["window"])
         return cls(CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window)

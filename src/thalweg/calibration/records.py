@@ -55,7 +55,7 @@ class CalibrationSpec:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Compared:
     """One labelled structure beside its prediction: per atom, deviation and error in eV/Å, shape (n_atoms,).
 
     Elements are atomic numbers. `bound` is what was predicted, eV/Å; None lets the state's own map say it.
@@ -103,6 +103,6 @@ class Answer:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Answer:
+    def from_json(cls, data: dict[str, Any]) -> Compared:
         """Inverse of `to_json`."""
         return cls(Stream(data["stream"]), data["numbers"], data["deviation"], data["error"], data["bound"])

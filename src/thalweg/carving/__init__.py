@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from thalweg.carving.carve import carve, carve_uncertain
-from thalweg.carving.cell import Cell, Kind
+from thalweg.carving.cell import Cell, CellKind
 
-__all__ = ["Cell", "Kind", "carve", "carve_uncertain"]
+__all__ = ["Cell", "CellKind", "carve", "carve_uncertain"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.carving.cell import Cell, Kind
+from thalweg.carving.cell import Cell, CellKind
 from thalweg.carving.cutting import Rules, fill, n_inside
 from thalweg.carving.lattice import best_sublattice, crystal_lattice, packed_lattice, reduced
 from thalweg.carving.place import Place
@@ -42,7 +42,7 @@ COVERED = 0.05
 class _Plan:
     """A cell to try: lattice vectors (k, 3) Å, what to keep, how close atoms may come, how many."""
 
-    kind: Kind
+    kind: CellKind
     vectors: FloatArray
     keep: float
     tightness: tuple[float, ...]
@@ -130,12 +130,12 @@ def _crystal_plans(place: Place) -> Iterator[_Plan]:
         for times in range(first, min(first + SIZES, largest + 1)):
             vectors, shortest = best_sublattice(lattice, times)
             if shortest >= 2.0 * keep:
-                yield _Plan(Kind.CRYSTAL, vectors, keep, (SAME_SITE,))
+                yield _Plan(CellKind.CRYSTAL, vectors, keep, (SAME_SITE,))
                 break
     for times in sorted({largest, largest - 1 - int(FOREIGN / per_cell)}):
         if times >= 1:  # the smaller one leaves room for what an interstitial adds
             vectors, shortest = best_sublattice(lattice, times)
-            yield _Plan(Kind.CRYSTAL, vectors, min(place.keeps[0], 0.5 * shortest), (SAME_SITE,))
+            yield _Plan(CellKind.CRYSTAL, vectors, min(place.keeps[0], 0.5 * shortest), (SAME_SITE,))
 
 
 def _general_plans(place: Place, *, through: bool = False) -> Iterator[_Plan]:
@@ -145,7 +145,7 @@ def _general_plans(place: Place, *, through: bool = False) -> Iterator[_Plan]:
     """
     if not place.structure.pbc.any():
         for keep in place.keeps:
-            yield _Plan(Kind.CLUSTER, np.zeros((0, 3)), keep, (0.0,))
+            yield _Plan(CellKind.CLUSTER, np.zeros((0, 3)), keep, (0.0,))
         return
     fixed = place.structure.cell[place.vacuum & (not through)]
     across = place.structure.cell[place.structure.pbc if through else place.across]
@@ -157,7 +157,7 @@ def _general_plans(place: Place, *, through: bool = False) -> Iterator[_Plan]:
         for keep in sorted({min(keep, 0.5 * widest - 1e-9) for keep in place.keeps} if widest > 0 else ()):
             for shortest in sorted({min(2.0 * keep + room, widest) for room in (2e-9, nearest, np.inf)}):
                 vectors = np.vstack([packed_lattice(across, shortest, cubic=cubic), fixed])
-                yield _Plan(Kind.PACKED, vectors, keep, TIGHT, n_inside(place.near, vectors))
+                yield _Plan(CellKind.PACKED, vectors, keep, TIGHT, n_inside(place.near, vectors))
 
 
 def _widest(place: Place, across: FloatArray, fixed: FloatArray, cubic: bool) -> float:
@@ -191,7 +191,7 @@ def _cell(place: Place, plan: _Plan) -> Cell | None:
             worst = max(worst, float((prediction.novelty / novelty)[changed].max()))
         return worst
 
-    rigid = place.near.is_molecular and plan.kind is Kind.CLUSTER
+    rigid = place.near.is_molecular and plan.kind is CellKind.CLUSTER
     settled = settle(
         start,
         place.potential,
@@ -208,15 +208,15 @@ def _cell(place: Place, plan: _Plan) -> Cell | None:
 def _filled(place: Place, plan: _Plan) -> IntArray | None:
     """Which of the surroundings the cell takes, at the tightest packing that gives about the parent's density."""
     best: IntArray | None = None
-    formula = place.formula if plan.kind is Kind.PACKED and not place.near.is_molecular else None
+    formula = place.formula if plan.kind is CellKind.PACKED and not place.near.is_molecular else None
     for tight in plan.tightness:
         apart = {pair: tight * d for pair, d in place.apart.items()}
         wanted = plan.n_wanted
-        most = place.max_atoms + (FOREIGN if plan.kind is Kind.CRYSTAL else 0)
+        most = place.max_atoms + (FOREIGN if plan.kind is CellKind.CRYSTAL else 0)
         taken = fill(place.near, plan.vectors, Rules(plan.keep, apart, most, formula), wanted)
         if len(taken) > place.max_atoms:
             return None  # cut short it would have a vacancy
-        if plan.kind is Kind.CLUSTER:
+        if plan.kind is CellKind.CLUSTER:
             taken = taken[_seen_units(place, taken, plan.keep)]
         if len(taken) and taken[0] == 0 and (best is None or len(taken) > len(best)):
             best = taken
@@ -235,7 +235,7 @@ def _seen_units(place: Place, taken: IntArray, keep: float) -> IntArray:
 def _structure(place: Place, plan: _Plan, taken: IntArray) -> Structure:
     """The cell's atoms where they were relative to the target, which sits in the middle."""
     parent, x = place.structure, place.near.x[taken]
-    if plan.kind is Kind.CLUSTER:
+    if plan.kind is CellKind.CLUSTER:
         return Structure(place.near.numbers[taken], x, np.zeros((3, 3)), parent.pbc)
     cell = np.array(parent.cell)
     cell[parent.pbc] = reduced(plan.vectors)
@@ -262,13 +262,13 @@ def _whole(place: Place) -> Cell:
         novelty_before=novelty,
         excess=0.0,
         moved=0.0,
-        kind=Kind.WHOLE,
+        kind=CellKind.WHOLE,
     )
 
 
 def _finished(
     place: Place,
-    kind: Kind,
+    kind: CellKind,
     structure: Structure,
     prediction: Prediction,
     taken: IntArray,

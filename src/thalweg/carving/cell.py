@@ -19,7 +19,7 @@ GRAIN = 0.05
 """Cells that differ by less in the sum of both are told apart by their number of atoms."""
 
 
-class Kind(StrEnum):
+class CellKind(StrEnum):
     """How a cell was made."""
 
     WHOLE = "whole"
@@ -66,7 +66,7 @@ class Cell:
     novelty_before: float
     excess: float
     moved: float
-    kind: Kind
+    kind: CellKind
 
     @property
     def kept(self) -> BoolArray:

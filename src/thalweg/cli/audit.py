@@ -24,7 +24,7 @@ def audit(
     """
     from thalweg.cli.failures import OK, UNCERTIFIED, logging_defects
     from thalweg.cli.output import print_json, run_folder
-    from thalweg.loop.audit import audit as check
+    from thalweg.loop.auditing import audit as check
 
     with logging_defects(run_folder(folder)):
         outcome = check(folder, count)

@@ -13,7 +13,7 @@ from rich.text import Text
 from thalweg.cli.live import LiveConsole
 from thalweg.cli.panel import progress_panel
 from thalweg.cli.summary import summary_panel
-from thalweg.loop.reporter import EventKind, Progress
+from thalweg.loop.telling.reporter import EventKind, Progress
 
 _STYLES: dict[str, str] = {
     EventKind.QUERY: "",

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from thalweg.cli.live import LiveConsole
 from thalweg.cli.output import duration
-from thalweg.production import Plan, Progress, Start
+from thalweg.production import Plan, ProductionProgress, Start
 
 
 class MdConsole(LiveConsole):
@@ -20,7 +20,7 @@ class MdConsole(LiveConsole):
 
     refresh, plain_interval = 4.0, 10.0
 
-    _latest: Progress | None = None
+    _latest: ProductionProgress | None = None
     _interrupted = False
 
     @contextmanager
@@ -45,7 +45,7 @@ class MdConsole(LiveConsole):
         """Whether the user has asked to stop."""
         return self._interrupted
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: ProductionProgress) -> None:
         """Keep it for the live line; without a terminal, a line now and then."""
         self._latest = progress
         if self._line_is_due():
@@ -64,7 +64,7 @@ class MdConsole(LiveConsole):
         return Text("starting" if self._latest is None else progress_line(self._latest))
 
 
-def progress_line(progress: Progress) -> str:
+def progress_line(progress: ProductionProgress) -> str:
     """Where it stands, in one line."""
     parts = [f"step {progress.step:,}/{progress.n_steps:,}", f"{progress.time_ps:.2f} ps"]
     if progress.temperature is not None:

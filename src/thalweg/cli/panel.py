@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thalweg.cli.output import duration
-from thalweg.loop.reporter import Progress, WalkerProgress
+from thalweg.loop.telling.reporter import Progress, WalkerProgress
 
 _GAUGE_WIDTH = 28
 _MOST_WALKERS = 12

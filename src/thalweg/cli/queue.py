@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from thalweg.loop.handing import Receipt
+    from thalweg.loop.asking.handing import Receipt
 
 
 def queue(
@@ -30,7 +30,7 @@ def queue(
     Example: thalweg queue runs/silicon cell.extxyz
     """
     from thalweg.cli.output import print_json, run_folder
-    from thalweg.loop.handing import hand_in
+    from thalweg.loop.asking.handing import hand_in
 
     receipt = hand_in(run_folder(folder), files, max_atoms=max_atoms)
     if json_:

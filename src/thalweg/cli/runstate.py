@@ -16,7 +16,7 @@ from rich.text import Text
 
 from thalweg.cli.summary import summary_panel
 from thalweg.errors import StoreError
-from thalweg.loop.summary import FILE_NAME
+from thalweg.loop.telling.summary import FILE_NAME
 from thalweg.store.database import DATABASE_NAME
 from thalweg.store.lock import LOCK_NAME
 

@@ -3,15 +3,15 @@
 from thalweg.explorers.base import CoreField, NativeField, Snapshot
 from thalweg.explorers.block import BlockResult, Frames, ThermoLog
 from thalweg.explorers.explorer import Explorer
-from thalweg.explorers.limits import Event, Limits, Verdict
+from thalweg.explorers.limits import Finding, Limits, WalkEvent
 from thalweg.explorers.md import MdSettings, MolecularDynamics, advance
 from thalweg.explorers.walker import WalkerState, initial_velocities
 
 __all__ = [
     "BlockResult",
     "CoreField",
-    "Event",
     "Explorer",
+    "Finding",
     "Frames",
     "Limits",
     "MdSettings",
@@ -19,7 +19,7 @@ __all__ = [
     "NativeField",
     "Snapshot",
     "ThermoLog",
-    "Verdict",
+    "WalkEvent",
     "WalkerState",
     "advance",
     "initial_velocities",

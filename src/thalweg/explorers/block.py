@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.explorers.base import Snapshot
-from thalweg.explorers.limits import EVENTS, Event, Verdict
+from thalweg.explorers.limits import EVENTS, Finding, WalkEvent
 from thalweg.explorers.walker import WalkerState
 from thalweg.structure import FloatArray, IntArray, Structure
 from thalweg.units import kB
@@ -168,10 +168,10 @@ class BlockResult:
 
     state: WalkerState
     last: Snapshot
-    verdict: Verdict
+    verdict: Finding
     event_step: int
     event_snapshot: Snapshot | None
-    crossing: Verdict | None
+    crossing: Finding | None
     first_crossing: Snapshot | None
     worst: Snapshot | None
     history: Frames
@@ -184,7 +184,7 @@ class BlockResult:
     bound_rms: FloatArray | None
 
     @property
-    def event(self) -> Event:
+    def event(self) -> WalkEvent:
         """What ended the block."""
         return self.verdict.event
 
@@ -197,12 +197,12 @@ class BlockResult:
         return None
 
 
-def read_verdict(fields: dict[str, Any]) -> Verdict:
+def read_verdict(fields: dict[str, Any]) -> Finding:
     """From the core's numbers."""
     event = EVENTS[fields["event"]]
-    scale = 1 / kB if event is Event.TOO_HOT else 1.0
+    scale = 1 / kB if event is WalkEvent.TOO_HOT else 1.0
     atom, partner = fields["atom"], fields["partner"]
-    return Verdict(
+    return Finding(
         event=event,
         atom=None if atom < 0 else atom,
         partner=None if partner < 0 else partner,
@@ -243,7 +243,7 @@ def read_result(fields: dict[str, Any], start: WalkerState, timestep_fs: float) 
         verdict=read_verdict(fields["verdict"]),
         event_step=fields["event_step"],
         event_snapshot=frames("event").only(),
-        crossing=None if crossing.event is Event.NONE else crossing,
+        crossing=None if crossing.event is WalkEvent.NONE else crossing,
         first_crossing=frames("first_crossing").only(),
         worst=frames("worst").only(),
         history=frames("history"),

@@ -28,7 +28,7 @@ HEAT_MARGIN = 3.0
 """Default margin of temperature_max over the largest thermal fluctuation: room for a reaction's heat."""
 
 
-class Event(StrEnum):
+class WalkEvent(StrEnum):
     """What ended a block, or what was met in it."""
 
     NONE = "none"
@@ -45,32 +45,32 @@ class Event(StrEnum):
     @property
     def is_label(self) -> bool:
         """A label is wanted here; the state itself is sane."""
-        return self in (Event.LABEL_UNCERTAIN, Event.LABEL_NOVEL)
+        return self in (WalkEvent.LABEL_UNCERTAIN, WalkEvent.LABEL_NOVEL)
 
     @property
     def is_break(self) -> bool:
         """The walker stopped before this moment: uncertain or novel beyond the break limit."""
-        return self in (Event.BREAK_UNCERTAIN, Event.BREAK_NOVEL)
+        return self in (WalkEvent.BREAK_UNCERTAIN, WalkEvent.BREAK_NOVEL)
 
     @property
     def is_insane(self) -> bool:
         """The walker stopped before this moment: it is unphysical."""
-        return self in (Event.NOT_FINITE, Event.TOO_CLOSE, Event.TOO_HOT, Event.ENERGY_SPIKE)
+        return self in (WalkEvent.NOT_FINITE, WalkEvent.TOO_CLOSE, WalkEvent.TOO_HOT, WalkEvent.ENERGY_SPIKE)
 
 
-EVENTS = tuple(Event)
+EVENTS = tuple(WalkEvent)
 """In the order of the native enumeration."""
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Finding:
     """An event with its reason: `value` passed `limit`.
 
     Units: eV/Å (uncertain), dimensionless (novel), Å (too close), K (too hot), eV/atom (energy spike).
     atom, partner: indices, None where the reason is not an atom's.
     """
 
-    event: Event
+    event: WalkEvent
     atom: int | None = None
     partner: int | None = None
     value: float = 0.0
@@ -84,16 +84,16 @@ class Verdict:
             return "?" if atom is None else f"{chemical_symbols[structure.numbers[atom]]}{atom}"
 
         value, limit = f"{self.value:.3g}", f"{self.limit:.3g}"
-        if self.event in (Event.LABEL_UNCERTAIN, Event.BREAK_UNCERTAIN):
+        if self.event in (WalkEvent.LABEL_UNCERTAIN, WalkEvent.BREAK_UNCERTAIN):
             return f"{name(self.atom)} uncertain, {value} eV/Å (limit {limit})"
-        if self.event in (Event.LABEL_NOVEL, Event.BREAK_NOVEL):
+        if self.event in (WalkEvent.LABEL_NOVEL, WalkEvent.BREAK_NOVEL):
             return f"{name(self.atom)} in an environment not seen before, novelty {value} (limit {limit})"
         words = {
-            Event.TOO_CLOSE: f"{name(self.atom)}, {name(self.partner)} too close, {value} Å (limit {limit})",
-            Event.TOO_HOT: f"too hot, {value} K (limit {limit})",
-            Event.ENERGY_SPIKE: f"potential energy rose by {value} eV/atom (limit {limit})",
-            Event.NOT_FINITE: "energy, forces or positions are no numbers any more",
-            Event.BLOCK_END: "end of the block",
+            WalkEvent.TOO_CLOSE: f"{name(self.atom)}, {name(self.partner)} too close, {value} Å (limit {limit})",
+            WalkEvent.TOO_HOT: f"too hot, {value} K (limit {limit})",
+            WalkEvent.ENERGY_SPIKE: f"potential energy rose by {value} eV/atom (limit {limit})",
+            WalkEvent.NOT_FINITE: "energy, forces or positions are no numbers any more",
+            WalkEvent.BLOCK_END: "end of the block",
         }
         return words.get(self.event, "nothing")
 

@@ -34,7 +34,7 @@ from thalweg import _native
 from thalweg.errors import InputError, ModelError
 from thalweg.explorers.base import NativeField
 from thalweg.explorers.block import BlockResult, Frames, ThermoLog, read_result
-from thalweg.explorers.limits import Event, Limits, Verdict
+from thalweg.explorers.limits import Finding, Limits, WalkEvent
 from thalweg.explorers.walker import WalkerState, initial_velocities
 from thalweg.units import GPa, fs
 
@@ -43,13 +43,13 @@ __all__ = [
     "Committee",
     "Coupling",
     "Ensemble",
-    "Event",
+    "Finding",
     "Frames",
     "Limits",
     "MdSettings",
     "MolecularDynamics",
     "ThermoLog",
-    "Verdict",
+    "WalkEvent",
     "WalkerState",
     "advance",
     "initial_velocities",

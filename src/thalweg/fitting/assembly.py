@@ -22,7 +22,7 @@ from thalweg.fitting.balance import TAME, balance, unknown_starts, with_virials
 from thalweg.fitting.data import Labelled, Spread, equations
 from thalweg.fitting.examiner import Examiner
 from thalweg.fitting.held_out import HeldOutErrors
-from thalweg.models import BayesianLinear, Kind, Observation, SmoothnessPrior
+from thalweg.models import BayesianLinear, Observation, RowKind, SmoothnessPrior
 from thalweg.models.folds import FoldSums, out_of_fold
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
@@ -68,7 +68,7 @@ class Start:
 
     prior: SmoothnessPrior
     x: FloatArray
-    kinds: set[Kind]
+    kinds: set[RowKind]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class Assembly:
         model = self._model()
         model.set_hyperparameters(_carried(start, model.prior))
         starts = [model.fitted.x.copy()]
-        if Kind.VIRIAL in self.sums.kinds - start.kinds:
+        if RowKind.VIRIAL in self.sums.kinds - start.kinds:
             starts = with_virials(model, starts[0])
         return self._searched(model, starts, steps or self.steps)
 

@@ -30,7 +30,7 @@ from scipy.optimize import minimize
 
 from thalweg.fitting.examiner import Examiner
 from thalweg.fitting.held_out import HeldOutErrors
-from thalweg.models import BayesianLinear, Kind
+from thalweg.models import BayesianLinear, RowKind
 from thalweg.models.folds import FoldSums, out_of_fold, slope
 from thalweg.models.observation import KINDS
 from thalweg.structure import FloatArray
@@ -73,7 +73,7 @@ def balance(
     steps : evaluations of J, each the work of two or three factorisations for each fold
     tame : the weight of g
     """
-    if Kind.FORCES not in sums.kinds:
+    if RowKind.FORCES not in sums.kinds:
         return None
     J = _Objective(model, sums, examiner, tame)
     if len(starts) > 1:
@@ -81,12 +81,12 @@ def balance(
             J.descend(start, max(FIRST_STEPS, steps // 3))
         starts = [J.best_x]
     x = J.descend(starts[0], steps)
-    typical = J.best_errors.typical[Kind.FORCES]
+    typical = J.best_errors.typical[RowKind.FORCES]
     model.set_hyperparameters(_with_noise(model, x, RMS_OVER_MAE * max(typical, LEAST_NOISE)))
     return J.best_errors
 
 
-def unknown_starts(model: BayesianLinear, kinds: set[Kind]) -> list[FloatArray]:
+def unknown_starts(model: BayesianLinear, kinds: set[RowKind]) -> list[FloatArray]:
     """Where the search begins when nothing is known but the evidence, which the model is at."""
     evidence, first = model.fitted.x.copy(), model.prior.n_prior
     energy, forces, _ = _places(model)
@@ -96,7 +96,7 @@ def unknown_starts(model: BayesianLinear, kinds: set[Kind]) -> list[FloatArray]:
     plain[: first - 2] = 2.0 * evidence[forces] + np.log(_PLAIN_AMPLITUDE)
     plain[first - 2 : first] = 0.0
     plain[energy] = evidence[forces] + np.log(_PLAIN)
-    if Kind.VIRIAL not in kinds:
+    if RowKind.VIRIAL not in kinds:
         return [evidence, strict, plain]
     return [evidence, with_virials(model, strict)[1], *with_virials(model, plain)]
 
@@ -113,7 +113,9 @@ def with_virials(model: BayesianLinear, x: FloatArray) -> list[FloatArray]:
 def _places(model: BayesianLinear) -> tuple[int, int, int]:
     """Of the noise of energies, forces and virials in the hyperparameters."""
     first = model.prior.n_prior
-    energy, forces, virial = (first + KINDS.index(k) for k in (Kind.ENERGY, Kind.FORCES, Kind.VIRIAL))
+    energy, forces, virial = (
+        first + KINDS.index(k) for k in (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL)
+    )
     return energy, forces, virial
 
 
@@ -154,7 +156,11 @@ class _Objective:
 
     def _bounds(self, x: FloatArray) -> list[tuple[float, float]]:
         n, forces = self.model.prior.n_prior, float(x[_places(self.model)[1]])
-        ratios = {Kind.ENERGY: ENERGY_OVER_FORCES, Kind.FORCES: (1.0, 1.0), Kind.VIRIAL: VIRIAL_OVER_FORCES}
+        ratios = {
+            RowKind.ENERGY: ENERGY_OVER_FORCES,
+            RowKind.FORCES: (1.0, 1.0),
+            RowKind.VIRIAL: VIRIAL_OVER_FORCES,
+        }
         noise = [(forces + float(np.log(low)), forces + float(np.log(high))) for low, high in ratios.values()]
         return [_AMPLITUDES] * (n - 2) + [_DECAYS] * 2 + noise
 

@@ -24,7 +24,7 @@ from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.climb import choose_size
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
-from thalweg.fitting.screening import FIRST_WEIGHT, SECOND_SAMPLE, Screen, Setup, Trial
+from thalweg.fitting.screening import FIRST_WEIGHT, SECOND_SAMPLE, Screen, ScreeningSetup, Trial
 from thalweg.fitting.spread import Law
 from thalweg.models.training import Baseline
 
@@ -49,7 +49,7 @@ def choose(
         weight = nearest_weight(wanted.radial_weight, degrees)
         degrees = {weight: degrees[weight]}
     screen = Screen(labelled, baseline, settings, degrees)
-    setup = Setup(wanted.r_cut or automatic, weight=weight)
+    setup = ScreeningSetup(wanted.r_cut or automatic, weight=weight)
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
@@ -66,8 +66,8 @@ def choose(
 
 
 def settle(
-    screen: Screen, setup: Setup, automatic: float | None, tell: Tell = silent
-) -> tuple[Setup, list[Choice]]:
+    screen: Screen, setup: ScreeningSetup, automatic: float | None, tell: Tell = silent
+) -> tuple[ScreeningSetup, list[Choice]]:
     """Each dial in turn, from a setup on; `automatic`: the cutoff to stay near, None where it is fixed."""
     choices = []
     sample = f"({screen.n_labels} labels, {screen.basis(setup).n_features} features)"
@@ -86,7 +86,7 @@ def settle(
     return setup, choices
 
 
-def settle_noise(screen: Screen, setup: Setup) -> tuple[Setup, Choice]:
+def settle_noise(screen: Screen, setup: ScreeningSetup) -> tuple[ScreeningSetup, Choice]:
     """The laws of noise alone."""
     setup, of_energy = screen.downhill(screen.energy_laws(setup), setup)
     setup, of_forces = screen.downhill(screen.forces_laws(setup), setup)

@@ -18,7 +18,7 @@ from thalweg.fitting.assembly import FitSettings, Fitted, Start, assemble
 from thalweg.fitting.choice import Choice, Tell
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.ladder import SIZES
-from thalweg.fitting.screening import Screen, Setup, basis_of
+from thalweg.fitting.screening import Screen, ScreeningSetup, basis_of
 
 GAIN = 0.015
 PATIENCE = 2
@@ -31,7 +31,7 @@ WORK = 2e13
 _DESIGN, _EVIDENCE = 2000.0, 40.0
 
 
-def choose_size(screen: Screen, spread: Spread, setup: Setup, tell: Tell) -> tuple[Fitted, Choice]:
+def choose_size(screen: Screen, spread: Spread, setup: ScreeningSetup, tell: Tell) -> tuple[Fitted, Choice]:
     """Climb while it pays, from the hyperparameters that the screen found."""
     best: Fitted | None = None
     bases, scores = list[AceBasis](), list[float]()

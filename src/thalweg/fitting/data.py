@@ -16,7 +16,7 @@ from thalweg.features.batch import species_of
 from thalweg.features.design import DesignRows
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.label import Label
-from thalweg.models import Block, Kind, Observation
+from thalweg.models import Block, Observation, RowKind
 from thalweg.models.training import Baseline, estimate_reference_energies, make_observation
 from thalweg.structure import FloatArray, Structure
 
@@ -45,9 +45,13 @@ class Spread:
         """Every label an ordinary one."""
         return cls(np.ones(n_labels), np.ones(n_labels), np.ones(n_labels))
 
-    def of(self, kind: Kind, label: int) -> float:
+    def of(self, kind: RowKind, label: int) -> float:
         """The spread of one label's rows."""
-        arrays = {Kind.ENERGY: self.energy, Kind.FORCES: self.forces, Kind.VIRIAL: self.virial}
+        arrays = {
+            RowKind.ENERGY: self.energy,
+            RowKind.FORCES: self.forces,
+            RowKind.VIRIAL: self.virial,
+        }
         return float(arrays[kind][label])
 
     def taken(self, labels: Sequence[int]) -> Spread:

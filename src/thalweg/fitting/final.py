@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import chemical_symbols
 
-from thalweg.calibration import Answer, BoundMap, Calibration, CalibrationSpec, Stream
+from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared, Stream
 from thalweg.calibration.fit import fit_bounds
 from thalweg.errors import check
 from thalweg.features import AceBasis, Features
@@ -36,7 +36,7 @@ from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.choosing import choose, settle_noise
 from thalweg.fitting.data import Labelled, Spread, data_hash, is_isolated_atom, make_baseline
 from thalweg.fitting.ladder import nearest_weight
-from thalweg.fitting.screening import Screen, Setup
+from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
 from thalweg.label import Label
 from thalweg.models import BayesianLinear
@@ -72,7 +72,7 @@ class Fit:
 
     potential: Potential
     model: BayesianLinear
-    answers: tuple[Answer, ...]
+    answers: tuple[Compared, ...]
     n_folds: int
     seconds: dict[str, float]
     choices: tuple[Choice, ...] = ()
@@ -95,7 +95,7 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
     if len(useful) >= ENOUGH:
         screen = Screen(useful, baseline, settings)
         weight = nearest_weight(basis.radial_weight, screen.degrees)
-        setup, _ = settle_noise(screen, Setup(basis.r_cut, basis.radial_exponent, weight))
+        setup, _ = settle_noise(screen, ScreeningSetup(basis.r_cut, basis.radial_exponent, weight))
         spread, stress = screen.judge(setup)
     clock.lap("choice")
     fitted = fit_basis(useful, basis, baseline, spread, settings)
@@ -159,7 +159,7 @@ def _finished(chosen: Chosen, labelled: Labelled, settings: FitSettings, clock: 
     )
 
 
-def _out_of_fold(fitted: Fitted) -> tuple[Answer, ...]:
+def _out_of_fold(fitted: Fitted) -> tuple[Compared, ...]:
     """Each label with forces beside the prediction of the model without its fold, its deviations as of all labels."""
     n_folds, bounds = fitted.n_folds, ErrorBounds.bare(len(fitted.basis.elements))
     answers = []
@@ -179,14 +179,16 @@ def _out_of_fold(fitted: Fitted) -> tuple[Answer, ...]:
     return tuple(answers)
 
 
-def _answer(potential: Potential, structure: Structure, label: Label, narrower: float) -> Answer:
+def _answer(potential: Potential, structure: Structure, label: Label, narrower: float) -> Compared:
     prediction = potential.predict(structure)
     error = np.linalg.norm(prediction.forces - label.forces, axis=1)
     # A fold is a fair sample of the training set, as an audit is of a trajectory.
-    return Answer(Stream.AUDIT, structure.numbers, narrower * prediction.forces_deviation, np.asarray(error))
+    return Compared(
+        Stream.AUDIT, structure.numbers, narrower * prediction.forces_deviation, np.asarray(error)
+    )
 
 
-def _bounds(answers: Sequence[Answer], basis: AceBasis, confidence: float) -> ErrorBounds:
+def _bounds(answers: Sequence[Compared], basis: AceBasis, confidence: float) -> ErrorBounds:
     """The conformal map of these answers, all of one age; without any, the prior's."""
     spec = CalibrationSpec(confidence=confidence, half_life=_ALL_ALIKE)
     chosen: BoundMap = (

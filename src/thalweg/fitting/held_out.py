@@ -27,7 +27,7 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import brentq
 
-from thalweg.models import Kind
+from thalweg.models import RowKind
 from thalweg.structure import FloatArray, IntArray
 
 RESOLUTION = 1e-5
@@ -55,12 +55,12 @@ class HeldOutErrors:
         return np.flatnonzero(np.isfinite(self.forces_mae))
 
     @cached_property
-    def typical(self) -> dict[Kind, float]:
+    def typical(self) -> dict[RowKind, float]:
         """Typical error of energies (eV per sqrt(atom)) and, where any are labelled, of force components (eV/Å)."""
         known = self.with_forces
-        errors = {Kind.ENERGY: typical_error(self.energy, np.ones(len(self.energy)))}
+        errors = {RowKind.ENERGY: typical_error(self.energy, np.ones(len(self.energy)))}
         if len(known):
-            errors[Kind.FORCES] = typical_error(self.forces_mae[known], self.n_atoms[known])
+            errors[RowKind.FORCES] = typical_error(self.forces_mae[known], self.n_atoms[known])
         return errors
 
     @property

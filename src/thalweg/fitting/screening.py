@@ -63,7 +63,7 @@ FIRST_SAMPLE, SECOND_SAMPLE = Sample(80, 6000), Sample(160, 12000)
 
 
 @dataclass(frozen=True)
-class Setup:
+class ScreeningSetup:
     """What is decided by small bases: a place on every dial."""
 
     r_cut: float
@@ -77,7 +77,7 @@ class Setup:
 class Trial:
     """A place on a dial, and the held-out error there over that of the place chosen."""
 
-    value: Setup
+    value: ScreeningSetup
     error: float
 
 
@@ -116,22 +116,22 @@ class Screen:
         self.sample = [(structure, replace(label, stress=None)) for structure, label in labelled[:n]]
         self.energy_sizes = excess_energies(labelled, baseline.elements)
         self.force_sizes = force_sizes(labelled)
-        self._known: dict[Setup, Screened] = {}
+        self._known: dict[ScreeningSetup, Screened] = {}
 
     @property
     def n_labels(self) -> int:
         """Labels in the sample."""
         return len(self.sample)
 
-    def basis(self, setup: Setup) -> AceBasis:
+    def basis(self, setup: ScreeningSetup) -> AceBasis:
         """The small basis."""
         return basis_of(self.baseline.elements, setup, self.degrees[setup.weight])
 
-    def spread(self, setup: Setup) -> Spread:
+    def spread(self, setup: ScreeningSetup) -> Spread:
         """Of all labels under the laws of a setup; virials alike."""
         return Spread(setup.energy(self.energy_sizes), setup.forces(self.force_sizes), np.ones(len(self.all)))
 
-    def fit(self, setup: Setup) -> Screened:
+    def fit(self, setup: ScreeningSetup) -> Screened:
         """What the small basis makes of the sample."""
         if setup not in self._known:
             start = next((known.start for known in self._known.values()), None)
@@ -143,37 +143,39 @@ class Screen:
             self._known[setup] = Screened(fitted.score(), fitted.start, fitted.model.mean)
         return self._known[setup]
 
-    def judge(self, setup: Setup) -> tuple[Spread, StressFindings | None]:
+    def judge(self, setup: ScreeningSetup) -> tuple[Spread, StressFindings | None]:
         """The spread of all labels, virials too, and what was found about stress."""
         potential = bare_potential(self.basis(setup), self.baseline, self.fit(setup).weights)
         return judge_stress(self.all, potential, self.spread(setup))
 
     # --- dials ------------------------------------------------------------------------------------------
 
-    def exponents(self, setup: Setup) -> list[Setup]:
+    def exponents(self, setup: ScreeningSetup) -> list[ScreeningSetup]:
         """The dial of exponents."""
         return [replace(setup, exponent=exponent) for exponent in EXPONENTS]
 
-    def weights(self, setup: Setup) -> list[Setup]:
+    def weights(self, setup: ScreeningSetup) -> list[ScreeningSetup]:
         """The dial of radial weights."""
         return [replace(setup, weight=weight) for weight in sorted(self.degrees)]
 
-    def cutoffs(self, setup: Setup, automatic: float) -> list[Setup]:
+    def cutoffs(self, setup: ScreeningSetup, automatic: float) -> list[ScreeningSetup]:
         """The dial of cutoffs: steps about the setup's own, within CUTOFFS of the automatic one."""
         reach = round(np.log(CUTOFFS[1] / CUTOFFS[0]) / np.log(CUTOFF_STEP))
         rungs = [setup.r_cut * CUTOFF_STEP**k for k in range(-reach, reach + 1)]
         inside = [r for r in rungs if CUTOFFS[0] <= r / automatic <= CUTOFFS[1] or r == setup.r_cut]
         return [setup if r == setup.r_cut else replace(setup, r_cut=rounded(r)) for r in inside]
 
-    def energy_laws(self, setup: Setup) -> list[Setup]:
+    def energy_laws(self, setup: ScreeningSetup) -> list[ScreeningSetup]:
         """The dial of laws for energies."""
         return [replace(setup, energy=law) for law in _that_say_something(ENERGY_LAWS, self.energy_sizes)]
 
-    def forces_laws(self, setup: Setup) -> list[Setup]:
+    def forces_laws(self, setup: ScreeningSetup) -> list[ScreeningSetup]:
         """The dial of laws for forces."""
         return [replace(setup, forces=law) for law in _that_say_something(FORCES_LAWS, self.force_sizes)]
 
-    def downhill(self, dial: list[Setup], start: Setup) -> tuple[Setup, list[Trial]]:
+    def downhill(
+        self, dial: list[ScreeningSetup], start: ScreeningSetup
+    ) -> tuple[ScreeningSetup, list[Trial]]:
         """Along a dial from a place on it, as long as the score falls; what was tried, in the dial's order."""
         best = dial.index(start)
         tried = {best: self.fit(start).score}
@@ -188,7 +190,7 @@ class Screen:
         ]
 
 
-def basis_of(elements: Sequence[str], setup: Setup, degrees: Degrees) -> AceBasis:
+def basis_of(elements: Sequence[str], setup: ScreeningSetup, degrees: Degrees) -> AceBasis:
     """The basis of these degrees at a setup."""
     return default_basis(
         elements,

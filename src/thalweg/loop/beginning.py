@@ -10,12 +10,12 @@ import numpy as np
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.config import RunConfig, describe_changes, validate
 from thalweg.errors import StoreError
-from thalweg.loop import exploration
-from thalweg.loop.policy import retarget
-from thalweg.loop.policy_state import PolicyState, Rules
+from thalweg.loop.deciding.policy import retarget
+from thalweg.loop.deciding.policy_state import PolicyState, Rules
+from thalweg.loop.deciding.stopping import StopReason
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopping import StopReason
+from thalweg.loop.walking import exploration
 from thalweg.store import SqliteStore
 
 EXPLORED = tuple(

@@ -3,19 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-from thalweg.loop.stopping import AuditRecord, Verdict
-
-
-class QuestionKind(StrEnum):
-    """Why a structure is put to the oracle."""
-
-    SEED = "seed"
-    QUERY = "query"
-    AUDIT = "audit"
-    HANDED = "handed"
-
+from thalweg.loop.deciding.stopping import AuditRecord, Verdict
 
 # ---- events -------------------------------------------------------------------------------------------
 
@@ -73,7 +62,7 @@ class OutOfTime:
     """The wall-clock budget is spent."""
 
 
-Event = Started | SeedsAnswered | BlockEnded | Answered | OutOfTime
+LoopEvent = Started | SeedsAnswered | BlockEnded | Answered | OutOfTime
 
 
 # ---- actions ------------------------------------------------------------------------------------------
@@ -125,7 +114,7 @@ class AskHanded:
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class SaveCheckpoint:
     """Make the state durable: from here a killed run goes on."""
 
 
@@ -136,4 +125,4 @@ class Stop:
     verdict: Verdict
 
 
-Action = LabelSeeds | Explore | DrawAudits | Ask | Receive | AskHanded | Checkpoint | Stop
+Action = LabelSeeds | Explore | DrawAudits | Ask | Receive | AskHanded | SaveCheckpoint | Stop

@@ -10,7 +10,7 @@ from typing import Any
 
 from thalweg.errors import InputError, OracleError
 from thalweg.label import Failure
-from thalweg.loop.executor import Labeller
+from thalweg.labelling.labeller import Labeller
 from thalweg.loop.setup import Setup
 from thalweg.potential import Potential
 from thalweg.properties import equation_of_state, potential_equation_of_state

@@ -29,35 +29,37 @@ from threadpoolctl import threadpool_limits
 
 from thalweg.config import RunConfig
 from thalweg.features import set_num_threads
-from thalweg.loop import conversation, exploration, results
-from thalweg.loop.asking import Asker
+from thalweg.labelling.desk import Desk, reference_energies
+from thalweg.labelling.labeller import Labeller
+from thalweg.loop import results
+from thalweg.loop.asking.asker import Asker
 from thalweg.loop.beginning import adopt, fresh_state, recall, register
-from thalweg.loop.desk import Desk, reference_energies
+from thalweg.loop.deciding.policy import decide
 from thalweg.loop.events import (
     Action,
     Ask,
     AskHanded,
     BlockEnded,
-    Checkpoint,
     DrawAudits,
-    Event,
     Explore,
     LabelSeeds,
+    LoopEvent,
     OutOfTime,
     Receive,
+    SaveCheckpoint,
     Started,
     Stop,
 )
-from thalweg.loop.executor import Labeller
-from thalweg.loop.journal import Journal
-from thalweg.loop.learner import Learner
-from thalweg.loop.policy import decide
-from thalweg.loop.progress import make_progress, make_summary, walker_metrics
-from thalweg.loop.reporter import EventKind, NullReporter, Reporter
+from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.relearning import make_learner, make_potential, relearn
 from thalweg.loop.setup import Setup, prepare
-from thalweg.loop.stopwatch import Stopwatch
-from thalweg.loop.summary import Summary, write_summary
-from thalweg.loop.training import make_learner, make_potential, relearn
+from thalweg.loop.telling import conversation
+from thalweg.loop.telling.journal import Journal
+from thalweg.loop.telling.progress import make_progress, make_summary, walker_metrics
+from thalweg.loop.telling.reporter import EventKind, NullReporter, Reporter
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.telling.summary import Summary, write_summary
+from thalweg.loop.walking import exploration
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.potential import Potential
@@ -153,7 +155,7 @@ class _Run:
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
         self.asker.desk.put_again(self.state.under_way)
-        events: deque[Event] = deque([Started(self.n_handed)])
+        events: deque[LoopEvent] = deque([Started(self.n_handed)])
         while events:
             for action in self._decide(events.popleft()):
                 if isinstance(action, Stop):
@@ -162,7 +164,7 @@ class _Run:
                     events.append(happened)
         raise AssertionError("the policy left nothing to do and did not stop")
 
-    def _decide(self, event: Event) -> Sequence[Action]:
+    def _decide(self, event: LoopEvent) -> Sequence[Action]:
         """What to do after this event, which has happened, whatever the clock says."""
         state, rules = self.state, self.setup.rules
         state.policy, actions = decide(state.policy, event, rules)
@@ -179,7 +181,7 @@ class _Run:
         limit = self.setup.config.budget.wall_time
         return limit is not None and self.stopwatch.running > limit
 
-    def _perform(self, action: Action) -> Event | None:
+    def _perform(self, action: Action) -> LoopEvent | None:
         match action:
             case LabelSeeds():
                 return self._label_seeds()
@@ -193,18 +195,18 @@ class _Run:
                 return self.asker.ask_handed(self._learned(), n)
             case DrawAudits(n=n):
                 self.asker.queue.draw_audits(self._walked(), n)
-            case Checkpoint():
+            case SaveCheckpoint():
                 self._checkpoint()
         return None
 
-    def _label_seeds(self) -> Event:
+    def _label_seeds(self) -> LoopEvent:
         learner = make_learner(self.setup, self.asker.energies)
         answered, self.learner = self.asker.label_seeds(learner)
         self.state.walkers = self.setup.walkers()
         self.state.homes = list(self.state.walkers)
         return answered
 
-    def _explore(self, action: Explore) -> Event:
+    def _explore(self, action: Explore) -> LoopEvent:
         state, learner = self.state, self._learned()
         with self.stopwatch("explore"):
             walk = exploration.walk(

@@ -14,8 +14,8 @@ from thalweg.explorers.seeding import seed_structures
 from thalweg.explorers.walker import WalkerState
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
-from thalweg.loop.policy_state import Rules
-from thalweg.loop.stopping import Target
+from thalweg.loop.deciding.policy_state import Rules
+from thalweg.loop.deciding.stopping import Target
 from thalweg.oracles.base import Oracle
 from thalweg.structure import Structure
 

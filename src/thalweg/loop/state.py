@@ -14,9 +14,9 @@ import numpy as np
 
 from thalweg.calibration import Calibration
 from thalweg.explorers.md import WalkerState
-from thalweg.loop.learner import Tuning
-from thalweg.loop.policy_state import PolicyState
-from thalweg.loop.summary import Timing
+from thalweg.loop.deciding.policy_state import PolicyState
+from thalweg.loop.learning.learner import Tuning
+from thalweg.loop.telling.summary import Timing
 
 FORMAT = 1
 

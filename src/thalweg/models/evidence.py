@@ -27,7 +27,7 @@ from scipy.linalg import blas, lapack, solve_triangular
 
 from thalweg.errors import ModelError
 from thalweg.models.gram import Grams, variance_of
-from thalweg.models.observation import KINDS, Kind
+from thalweg.models.observation import KINDS, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
@@ -41,7 +41,7 @@ class Hyperparameters:
     """x taken apart: prior variance per column, shape (n,), and noise level per kind."""
 
     gamma: FloatArray
-    noise: dict[Kind, float]
+    noise: dict[RowKind, float]
 
 
 def unpack(prior: SmoothnessPrior, x: FloatArray) -> Hyperparameters:

@@ -22,7 +22,7 @@ from scipy.linalg import blas
 from thalweg.features.sharing import in_order
 from thalweg.models.evidence import add_scaled, factor_scaled, unpack
 from thalweg.models.gram import Gram, Grams, Key, key_of, variance_of
-from thalweg.models.observation import KINDS, Block, Kind
+from thalweg.models.observation import KINDS, Block, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
@@ -73,7 +73,7 @@ class FoldSums:
             self._total.put(key, Gram.total(n, parts))
             for k, others in enumerate(self._others):
                 others.put(key, Gram.total(n, parts[:k] + parts[k + 1 :]))
-            if key[0] is Kind.VIRIAL:
+            if key[0] is RowKind.VIRIAL:
                 for own, part in zip(self._own, parts, strict=True):
                     own.put(key, part)
 
@@ -86,7 +86,7 @@ class FoldSums:
         return [gram for _, gram in self._own[fold].items()]
 
     @property
-    def kinds(self) -> set[Kind]:
+    def kinds(self) -> set[RowKind]:
         """Kinds of which there are rows."""
         return {kind for (kind, _), gram in self._total.items() if gram.m}
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import blas
 
-from thalweg.models.observation import KINDS, Block, Kind, noise_class
+from thalweg.models.observation import KINDS, Block, RowKind, noise_class
 from thalweg.structure import FloatArray
 
-Key = tuple[Kind, float]
+Key = tuple[RowKind, float]
 
 _CHUNK_ROWS = 512
 
@@ -118,7 +118,7 @@ def key_of(block: Block) -> Key:
     return block.kind, noise_class(block.label_noise)
 
 
-def variance_of(key: Key, noise: dict[Kind, float]) -> float:
+def variance_of(key: Key, noise: dict[RowKind, float]) -> float:
     """Noise variance of a class: the kind's own and the label's, in quadrature."""
     kind, label_noise = key
     return noise[kind] ** 2 + label_noise**2

@@ -29,7 +29,7 @@ from thalweg.models.dual import KeptRows
 from thalweg.models.evidence import factorise, log_evidence, unpack
 from thalweg.models.factor import Factor
 from thalweg.models.gram import Grams, key_of
-from thalweg.models.observation import Kind, Observation, noise_class
+from thalweg.models.observation import Observation, RowKind, noise_class
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
@@ -130,7 +130,7 @@ class BayesianLinear:
                 f"{[block.rows.shape for block in blocks]}; was it made with another basis?"
             )
         if self.state is None:
-            chosen = [block for block in blocks if block.kind is Kind.FORCES] or blocks
+            chosen = [block for block in blocks if block.kind is RowKind.FORCES] or blocks
             rows = np.concatenate([block.rows for block in chosen])
             targets = np.concatenate([block.targets for block in chosen])
             centre = self.prior.centre(float(np.sqrt(np.mean(targets**2))))
@@ -142,7 +142,7 @@ class BayesianLinear:
     # --- hyperparameters --------------------------------------------------------------------------------
 
     @property
-    def noise(self) -> dict[Kind, float]:
+    def noise(self) -> dict[RowKind, float]:
         """Noise level per kind: eV per sqrt(atom), eV/Å, eV per sqrt(atom)."""
         return unpack(self.prior, self.fitted.x).noise
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.models.linear import BayesianLinear
-from thalweg.models.observation import KINDS, Kind
+from thalweg.models.observation import KINDS, RowKind
 
 SWAY = (0.02, 0.25)
 """Å; least and largest noise level of energies, per sqrt(atom), over the forces' noise."""
@@ -24,7 +24,7 @@ BOND = (0.2, 2.5)
 def hold_noise(model: BayesianLinear) -> None:
     """Bring the noise levels of energy and virial within the limits that the module docstring gives."""
     x, noise = model.fitted.x.copy(), model.noise
-    for kind, lengths in ((Kind.ENERGY, SWAY), (Kind.VIRIAL, BOND)):
+    for kind, lengths in ((RowKind.ENERGY, SWAY), (RowKind.VIRIAL, BOND)):
         place = model.prior.n_prior + KINDS.index(kind)
-        x[place] = np.clip(x[place], *np.log(np.array(lengths) * noise[Kind.FORCES]))
+        x[place] = np.clip(x[place], *np.log(np.array(lengths) * noise[RowKind.FORCES]))
     model.set_hyperparameters(x)

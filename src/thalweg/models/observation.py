@@ -24,7 +24,7 @@ from thalweg.errors import InputError
 from thalweg.structure import FloatArray
 
 
-class Kind(StrEnum):
+class RowKind(StrEnum):
     """What a row is about."""
 
     ENERGY = "energy"
@@ -32,7 +32,7 @@ class Kind(StrEnum):
     VIRIAL = "virial"
 
 
-KINDS: tuple[Kind, ...] = (Kind.ENERGY, Kind.FORCES, Kind.VIRIAL)
+KINDS: tuple[RowKind, ...] = (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Block:
         Standard deviation of the label itself, in the units of `targets`; added in quadrature.
     """
 
-    kind: Kind
+    kind: RowKind
     rows: FloatArray
     targets: FloatArray
     label_noise: float = 0.0

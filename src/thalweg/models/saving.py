@@ -14,7 +14,7 @@ from thalweg.models.dual import KeptRows
 from thalweg.models.factor import Factor
 from thalweg.models.gram import Gram
 from thalweg.models.linear import BayesianLinear, FittedState
-from thalweg.models.observation import Kind
+from thalweg.models.observation import RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
@@ -77,7 +77,7 @@ def _restore(arrays: Arrays, facts: dict[str, Any]) -> BayesianLinear:
     for number, entry in enumerate(facts["classes"]):
         G = _unpacked(take(arrays, f"G{number}", (_packed_size(n),)), n)
         gram = Gram(G, take(arrays, f"b{number}", (n,)), _finite(entry["yy"]), int(entry["m"]))
-        model.grams.put((Kind(entry["kind"]), _finite(entry["noise"])), gram)
+        model.grams.put((RowKind(entry["kind"]), _finite(entry["noise"])), gram)
     return model
 
 

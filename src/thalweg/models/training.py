@@ -24,7 +24,7 @@ from thalweg.features.design import DesignRows, design_rows
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
-from thalweg.models.observation import Block, Kind, Observation
+from thalweg.models.observation import Block, Observation, RowKind
 from thalweg.structure import FloatArray, Structure
 
 
@@ -92,7 +92,7 @@ def make_observation(rows: DesignRows, structure: Structure, label: Label, basel
     noise = label.noise
     blocks = [
         Block(
-            Kind.ENERGY,
+            RowKind.ENERGY,
             rows.energy[None, :] * per_root,
             np.array([label.energy - energy]) * per_root,
             noise.energy * per_root,
@@ -104,11 +104,11 @@ def make_observation(rows: DesignRows, structure: Structure, label: Label, basel
         else np.empty((0, 0))
     )
     if len(internal):
-        blocks.append(Block(Kind.FORCES, internal[:, :-1], internal[:, -1], noise.forces))
+        blocks.append(Block(RowKind.FORCES, internal[:, :-1], internal[:, -1], noise.forces))
     if label.stress is not None and rows.stress is not None:
         scale = structure.volume * per_root
         target = label.stress * scale - voigt(strain) * per_root
-        blocks.append(Block(Kind.VIRIAL, rows.stress * scale, target, noise.stress * scale))
+        blocks.append(Block(RowKind.VIRIAL, rows.stress * scale, target, noise.stress * scale))
     return tuple(blocks)
 
 

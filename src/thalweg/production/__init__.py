@@ -1,6 +1,6 @@
 """Production molecular dynamics on a finished potential: long, restartable, with an eye on the error bound."""
 
-from thalweg.production.outcome import Observer, Outcome, Progress
+from thalweg.production.outcome import Observer, Outcome, ProductionProgress
 from thalweg.production.plan import Plan
 from thalweg.production.runner import produce
 from thalweg.production.start import Start, prepare_start
@@ -10,7 +10,7 @@ __all__ = [
     "Observer",
     "Outcome",
     "Plan",
-    "Progress",
+    "ProductionProgress",
     "Start",
     "prepare_start",
     "produce",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from thalweg.explorers import Event, Snapshot
+from thalweg.explorers import Snapshot, WalkEvent
 from thalweg.production.thermo import Averages
 
 
 @dataclass(frozen=True)
-class Progress:
+class ProductionProgress:
     """Where a trajectory stands; what is None is not known yet. Units as in the log."""
 
     step: int
@@ -25,7 +25,7 @@ class Progress:
 class Observer(Protocol):
     """Hears how it goes."""
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: ProductionProgress) -> None:
         """Called about ten times a second."""
         ...
 
@@ -58,7 +58,7 @@ class Outcome:
 
     state: str
     step: int
-    event: Event
+    event: WalkEvent
     reason: str
     snapshot: Snapshot
     averages: Averages

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import InputError
-from thalweg.explorers import BlockResult, CoreField, Event, WalkerState, advance
+from thalweg.explorers import BlockResult, CoreField, WalkerState, WalkEvent, advance
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.files import write_atomically
 from thalweg.potential import Potential
 from thalweg.production.frames import FrameFile, extxyz_text, open_frames
-from thalweg.production.outcome import Observer, Outcome, Progress
+from thalweg.production.outcome import Observer, Outcome, ProductionProgress
 from thalweg.production.plan import Plan
 from thalweg.production.restart import Restart, identity_of, load_restart, save_restart
 from thalweg.production.start import Start
@@ -88,7 +88,7 @@ def produce(
         set_num_threads(n_threads)
         run = _open(potential, start, plan, folder, observer, stop, at_end)
         result = _first(run)
-        while result.event is Event.BLOCK_END and run.state.step < plan.n_steps and not stop():
+        while result.event is WalkEvent.BLOCK_END and run.state.step < plan.n_steps and not stop():
             result = _block(run, _block_steps(run))
         return _close(run, result, time.perf_counter() - began)
 
@@ -153,7 +153,7 @@ def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, f
 def _first(run: _Run) -> BlockResult:
     """Judge where it stands; a trajectory that begins has its first frame and its first row of the log there."""
     result = _advance(run, 0)
-    if run.averages.n == 0 and result.event is Event.BLOCK_END:
+    if run.averages.n == 0 and result.event is WalkEvent.BLOCK_END:
         run.frames.write(result.last)
         _keep(run, result, 0.0)
     return result
@@ -174,7 +174,7 @@ def _advance(run: _Run, n_steps: int) -> BlockResult:
 
 def _report(run: _Run, step: int, rate: float | None) -> None:
     run.observer.progress(
-        Progress(
+        ProductionProgress(
             step=step,
             n_steps=run.plan.n_steps,
             time_ps=step * run.plan.timestep_fs / 1000.0,
@@ -238,7 +238,7 @@ def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
     """The last structure, the offending one, and what became of it."""
     last = result.last
     write_atomically(run.folder / LAST, extxyz_text(last, run.state.masses))
-    halted = result.event is not Event.BLOCK_END
+    halted = result.event is not WalkEvent.BLOCK_END
     reason = result.verdict.describe(run.state.structure) if halted else ""
     if halted:
         offending = result.event_snapshot or last

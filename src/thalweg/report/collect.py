@@ -23,7 +23,7 @@ import yaml
 from thalweg.report import data as d
 from thalweg.report.series import audit_series, cost_series, walker_series
 from thalweg.report.summary_file import read_summary
-from thalweg.store import AttemptRecord, LabelRecord, Question, RunRecord, SqliteStore
+from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, SqliteStore
 
 CALLS = (d.SEED, d.QUERY, d.AUDIT, d.HANDED)
 """Kinds of question that cost a call; imported labels and reference energies do not count as calls."""
@@ -103,7 +103,9 @@ def _changes(runs: Sequence[RunRecord]) -> Iterator[tuple[str, str]]:
                 yield _when(run.started_at), str(line)
 
 
-def _with_target(summary: d.Summary, config: dict[str, Any], questions: Sequence[d.Question]) -> d.Summary:
+def _with_target(
+    summary: d.RunNumbers, config: dict[str, Any], questions: Sequence[d.AskedQuestion]
+) -> d.RunNumbers:
     """The summary, completed where the run has not written one yet."""
     target = config.get("target") or {}
     return replace(
@@ -119,7 +121,7 @@ def _with_target(summary: d.Summary, config: dict[str, Any], questions: Sequence
 # ---- questions ----------------------------------------------------------------------------------------
 
 
-def _questions(store: SqliteStore) -> Iterator[d.Question]:
+def _questions(store: SqliteStore) -> Iterator[d.AskedQuestion]:
     """One row for each call, in the order in which answers came."""
     asked = {q.id: q for q in store.questions()}
     answers: list[tuple[float, LabelRecord | AttemptRecord]] = []
@@ -131,12 +133,14 @@ def _questions(store: SqliteStore) -> Iterator[d.Question]:
         yield _answered(call, question, answer)
 
 
-def _answered(call: int, question: Question | None, answer: LabelRecord | AttemptRecord) -> d.Question:
+def _answered(
+    call: int, question: QuestionRecord | None, answer: LabelRecord | AttemptRecord
+) -> d.AskedQuestion:
     reason = {} if question is None else question.reason
     row = _asked(call, question, answer, reason)
     if isinstance(answer, AttemptRecord):
         failure = answer.failure
-        return d.Question(
+        return d.AskedQuestion(
             **row, outcome=str(failure.kind), message=failure.message, oracle_time=failure.wall_time
         )
     predicted = None if question is None else question.prediction.get("forces")
@@ -145,11 +149,11 @@ def _answered(call: int, question: Question | None, answer: LabelRecord | Attemp
         errors = np.linalg.norm(predicted - answer.label.forces, axis=1)
         errors = errors if np.isfinite(errors).all() else None
     learned = "known, not yet learned" if answer.sequence is None else f"learned as label {answer.sequence}"
-    return d.Question(**row, errors=errors, oracle_time=answer.label.wall_time, learned=learned)
+    return d.AskedQuestion(**row, errors=errors, oracle_time=answer.label.wall_time, learned=learned)
 
 
 def _asked(
-    call: int, question: Question | None, answer: LabelRecord | AttemptRecord, reason: dict[str, Any]
+    call: int, question: QuestionRecord | None, answer: LabelRecord | AttemptRecord, reason: dict[str, Any]
 ) -> dict[str, Any]:
     """What is known of a call from its question alone."""
     bounds = None if question is None else question.prediction.get("forces_bound")
@@ -174,7 +178,7 @@ def _asked(
     }
 
 
-def _portraits(store: SqliteStore, questions: Sequence[d.Question]) -> tuple[d.Portrait, ...]:
+def _portraits(store: SqliteStore, questions: Sequence[d.AskedQuestion]) -> tuple[d.Portrait, ...]:
     """The structures with the largest bounds among those answered, each once."""
     portraits: dict[str, d.Portrait] = {}
     known = [q for q in questions if q.bounds is not None and q.errors is not None and q.structure_hash]

@@ -21,7 +21,7 @@ CONVERGED = "converged"
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class AskedQuestion:
     """One structure put to the oracle and what came back.
 
     Attributes
@@ -135,7 +135,7 @@ class Portrait:
 
 
 @dataclass(frozen=True)
-class AuditSummary:
+class AuditNumbers:
     """The audit as the run states it: eV/Å and fractions of atoms.
 
     `fraction_within` the target, with its two-sided `interval` and one-sided `lower_bound`; `coverage` is the
@@ -152,7 +152,7 @@ class AuditSummary:
 
 
 @dataclass(frozen=True)
-class Summary:
+class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
     `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`,
@@ -168,7 +168,7 @@ class Summary:
     md_steps: int = 0
     force_error: float | None = None
     confidence: float | None = None
-    audit: AuditSummary | None = None
+    audit: AuditNumbers | None = None
     calibration_factor: dict[str, float] = field(default_factory=dict)
     calibration_coverage: float | None = None
     stop_reason: str = ""
@@ -193,9 +193,9 @@ class ReportData:
     started: str
     updated: str
     version: str
-    summary: Summary
+    summary: RunNumbers
     time_explored: float | None = None
-    questions: tuple[Question, ...] = ()
+    questions: tuple[AskedQuestion, ...] = ()
     pending: int = 0
     handed_waiting: tuple[str, ...] = ()
     walkers: tuple[WalkerSeries, ...] = ()
@@ -206,22 +206,22 @@ class ReportData:
     config_changes: tuple[tuple[str, str], ...] = ()
     events: tuple[tuple[str, str], ...] = ()
 
-    def of_kind(self, kind: str) -> tuple[Question, ...]:
+    def of_kind(self, kind: str) -> tuple[AskedQuestion, ...]:
         """The questions of one kind, failures included."""
         return tuple(q for q in self.questions if q.kind == kind)
 
     @property
-    def answered(self) -> tuple[Question, ...]:
+    def answered(self) -> tuple[AskedQuestion, ...]:
         """Questions with a label and with a prediction made before it was learned."""
         return tuple(q for q in self.questions if q.errors is not None)
 
     @property
-    def failures(self) -> tuple[Question, ...]:
+    def failures(self) -> tuple[AskedQuestion, ...]:
         """Questions without a label."""
         return tuple(q for q in self.questions if q.failed)
 
 
-def per_atom(questions: Iterable[Question]) -> tuple[FloatArray, FloatArray]:
+def per_atom(questions: Iterable[AskedQuestion]) -> tuple[FloatArray, FloatArray]:
     """Bounds and errors of all atoms laid end to end, each shape (n,), eV/Å; finite, positive bounds only."""
     pairs = [(q.bounds, q.errors) for q in questions if q.bounds is not None and q.errors is not None]
     if not pairs:

@@ -15,7 +15,7 @@ from thalweg.report.data import (
     HANDED,
     QUERY,
     SEED,
-    Question,
+    AskedQuestion,
     ReportData,
     per_atom,
     reliability,
@@ -52,7 +52,7 @@ def call_axis(data: ReportData) -> Axis:
     return Axis("oracle calls", 0.0, last * 1.02 + 0.5, whole=True)
 
 
-def _tip(q: Question) -> str:
+def _tip(q: AskedQuestion) -> str:
     who = f"walker {q.walker}, " if q.walker is not None else ""
     when = f"{q.time:.3g} ps, " if q.time is not None else ""
     return (

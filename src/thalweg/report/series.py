@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from thalweg.loop.audits import AuditRecord, Target, summarise_audits
-from thalweg.report.data import AUDIT, AuditSeries, CostSeries, Question, WalkerSeries
-from thalweg.store import Metrics
+from thalweg.loop.deciding.audit_record import AuditRecord, Target, summarise_audits
+from thalweg.report.data import AUDIT, AskedQuestion, AuditSeries, CostSeries, WalkerSeries
+from thalweg.store import MetricsRecord
 
 AUDIT_WINDOW = 20
 """Audits over which the running fraction is taken."""
@@ -20,7 +20,7 @@ MAX_POINTS = 800
 
 
 def audit_series(
-    questions: Sequence[Question], force_error: float | None, confidence: float | None
+    questions: Sequence[AskedQuestion], force_error: float | None, confidence: float | None
 ) -> AuditSeries | None:
     """Fraction of atoms within `force_error` (eV/Å) after each audit; None before the second audit."""
     audits = [(q.call, q.errors, q.bounds) for q in questions if q.kind == AUDIT]
@@ -41,7 +41,7 @@ def audit_series(
     return AuditSeries(AUDIT_WINDOW, calls, fraction, low, high)
 
 
-def cost_series(metrics: Sequence[Metrics]) -> CostSeries | None:
+def cost_series(metrics: Sequence[MetricsRecord]) -> CostSeries | None:
     """Cumulative wall time against calls; None before two iterations wrote theirs."""
     rows = [m.values for m in metrics if "oracle_calls" in m.values and m.values.get("timing")]
     if len(rows) < 2:
@@ -53,7 +53,7 @@ def cost_series(metrics: Sequence[Metrics]) -> CostSeries | None:
     return CostSeries(calls, parts)
 
 
-def walker_series(metrics: Sequence[Metrics]) -> tuple[WalkerSeries, ...]:
+def walker_series(metrics: Sequence[MetricsRecord]) -> tuple[WalkerSeries, ...]:
     """Each walker along its way."""
     rows: dict[int, list[dict[str, Any]]] = {}
     for m in metrics:

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import StoreError
-from thalweg.report.data import AuditSummary, Summary
+from thalweg.report.data import AuditNumbers, RunNumbers
 
 
-def read_summary(folder: Path) -> tuple[dict[str, Any], Summary]:
+def read_summary(folder: Path) -> tuple[dict[str, Any], RunNumbers]:
     """The file's keys as they are, and typed; empty where there is no file yet. StoreError if damaged."""
     path = folder / "summary.json"
     try:
         keys = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return {}, Summary()
+        return {}, RunNumbers()
     except (OSError, ValueError) as error:
         raise StoreError(
             f"{path} cannot be read: {error}. Delete it; the run writes it anew when it goes on"
@@ -26,12 +26,12 @@ def read_summary(folder: Path) -> tuple[dict[str, Any], Summary]:
     return keys, parse_summary(keys)
 
 
-def parse_summary(keys: dict[str, Any]) -> Summary:
+def parse_summary(keys: dict[str, Any]) -> RunNumbers:
     """The keys of `summary.json`, typed."""
     target, stop = keys.get("target") or {}, keys.get("stop") or {}
     calibration = keys.get("calibration") or {}
     counts = ("oracle_calls", "audit_calls", "failed_calls", "iterations", "n_labels", "md_steps")
-    return Summary(
+    return RunNumbers(
         **{name: int(keys.get(name) or 0) for name in counts},
         n_features=keys.get("n_features"),
         force_error=target.get("force_error"),
@@ -53,11 +53,11 @@ def _factors(factor: Any) -> dict[str, float]:
     return {} if factor is None else {"all": float(factor)}
 
 
-def _audit(keys: dict[str, Any] | None) -> AuditSummary | None:
+def _audit(keys: dict[str, Any] | None) -> AuditNumbers | None:
     if not keys or not keys.get("n_structures"):
         return None
     interval = keys.get("interval")
-    return AuditSummary(
+    return AuditNumbers(
         n_structures=int(keys["n_structures"]),
         force_rmse=keys.get("force_rmse"),
         force_error_quantile=keys.get("force_error_quantile"),

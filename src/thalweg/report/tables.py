@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from thalweg.report.data import HANDED, Question, ReportData
+from thalweg.report.data import HANDED, AskedQuestion, ReportData
 
 MAX_ROWS = 4000
 """Questions listed in the page, the last ones; a browser still sorts that many at once."""
@@ -42,7 +42,7 @@ def _words(text: str, css: str = "words") -> str:
     return f'<td class="{css}">{escape(text)}</td>'
 
 
-def _row(q: Question) -> str:
+def _row(q: AskedQuestion) -> str:
     atom = f"{q.symbol}{q.atom}" if q.atom is not None else ""
     state = " failed" if q.failed else ""
     outcome = f"{q.outcome.replace('_', ' ')}: {q.message}" if q.failed else q.learned

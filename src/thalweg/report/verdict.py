@@ -10,7 +10,7 @@ CERTIFIED, RUNNING, OPEN = "certified", "running", "open"
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Headline:
     """`state` is certified, running or open (ended without a certificate); the sentences are plain text."""
 
     state: str
@@ -19,11 +19,11 @@ class Verdict:
     why: str
 
 
-def verdict(data: ReportData) -> Verdict:
+def verdict(data: ReportData) -> Headline:
     """The verdict on a run in its present state."""
     state = _state(data)
     badge = {CERTIFIED: "✓ certified", RUNNING: "● running", OPEN: "○ not certified"}[state]
-    return Verdict(state, badge, _claim(data, state), _why(data))
+    return Headline(state, badge, _claim(data, state), _why(data))
 
 
 def _state(data: ReportData) -> str:

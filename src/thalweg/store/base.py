@@ -51,7 +51,7 @@ class TaskState(StrEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Question:
+class QuestionRecord:
     """A structure put to the oracle and why.
 
     `kind` is seed, query, audit, handed, import or reference; `reason` is plain data (walker, time, atom, bound,
@@ -92,7 +92,7 @@ class LabelRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class Checkpoint:
+class CheckpointRecord:
     """All that a run needs to go on as if it had not stopped."""
 
     iteration: int
@@ -102,7 +102,7 @@ class Checkpoint:
 
 
 @dataclass(frozen=True)
-class Event:
+class EventRecord:
     """One line of the conversation: `text` as shown, `data` for machines."""
 
     id: int
@@ -114,7 +114,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Metrics:
+class MetricsRecord:
     """Numbers of one iteration, for the curves of the report."""
 
     iteration: int
@@ -163,7 +163,7 @@ class Store(Protocol):
         """Move a question on."""
         ...
 
-    def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[Question]:
+    def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[QuestionRecord]:
         """Questions in the order of their ids."""
         ...
 
@@ -203,7 +203,7 @@ class Store(Protocol):
         """Remember the loop's state after an iteration."""
         ...
 
-    def last_checkpoint(self) -> Checkpoint | None:
+    def last_checkpoint(self) -> CheckpointRecord | None:
         """The newest checkpoint."""
         ...
 

@@ -7,7 +7,15 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from thalweg.store.base import HANDED, Arrays, Checkpoint, Event, Metrics, RunRecord, TaskState
+from thalweg.store.base import (
+    HANDED,
+    Arrays,
+    CheckpointRecord,
+    EventRecord,
+    MetricsRecord,
+    RunRecord,
+    TaskState,
+)
 from thalweg.store.database import Database
 from thalweg.store.encoding import arrays_from_blob, arrays_to_blob, to_json
 
@@ -49,7 +57,7 @@ class JournalTables(Database):
                 (CHECKPOINTS_KEPT,),
             )
 
-    def last_checkpoint(self) -> Checkpoint | None:
+    def last_checkpoint(self) -> CheckpointRecord | None:
         """The newest checkpoint, or None before the first."""
         rows = self._rows(
             "SELECT iteration, state, arrays, saved_at FROM checkpoints ORDER BY iteration DESC LIMIT 1"
@@ -57,7 +65,7 @@ class JournalTables(Database):
         if not rows:
             return None
         iteration, state, arrays, saved_at = rows[0]
-        return Checkpoint(iteration, json.loads(state), arrays_from_blob(arrays), saved_at)
+        return CheckpointRecord(iteration, json.loads(state), arrays_from_blob(arrays), saved_at)
 
     def rewind(self) -> None:
         """Back to the last checkpoint (or the beginning), keeping every label and every failure.
@@ -88,14 +96,14 @@ class JournalTables(Database):
                 (iteration, kind, text, to_json(data or {}), time.time()),
             )
 
-    def events(self, *, after: int = 0, kind: str | None = None) -> list[Event]:
+    def events(self, *, after: int = 0, kind: str | None = None) -> list[EventRecord]:
         """The conversation in order, past the event with id `after`; all of it or one kind."""
         rows = self._rows(
             "SELECT id, iteration, kind, text, data, time FROM events "
             "WHERE id > ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id",
             (after, kind),
         )
-        return [Event(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5]) for row in rows]
+        return [EventRecord(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5]) for row in rows]
 
     def append_metrics(self, iteration: int, values: Mapping[str, Any]) -> None:
         """The numbers of one iteration."""
@@ -105,10 +113,10 @@ class JournalTables(Database):
                 (iteration, to_json(values), time.time()),
             )
 
-    def metrics(self) -> list[Metrics]:
+    def metrics(self) -> list[MetricsRecord]:
         """All numbers of all iterations, in order."""
         rows = self._rows("SELECT iteration, data, time FROM metrics ORDER BY id")
-        return [Metrics(row[0], json.loads(row[1]), row[2]) for row in rows]
+        return [MetricsRecord(row[0], json.loads(row[1]), row[2]) for row in rows]
 
     def start_run(self, config: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> int:
         """Remember a start of the command; returns its number (1 first)."""

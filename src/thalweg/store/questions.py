@@ -11,7 +11,7 @@ import numpy as np
 
 from thalweg.errors import StoreError, check
 from thalweg.label import Failure, FailureKind, Label, LabelNoise
-from thalweg.store.base import HANDED, Arrays, AttemptRecord, LabelRecord, Question, TaskState
+from thalweg.store.base import HANDED, Arrays, AttemptRecord, LabelRecord, QuestionRecord, TaskState
 from thalweg.store.database import Database
 from thalweg.store.encoding import (
     arrays_from_blob,
@@ -85,7 +85,7 @@ class QuestionTables(Database):
             if cursor.rowcount != 1:
                 raise StoreError(f"{self.path}: there is no question {question_id} in it")
 
-    def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[Question]:
+    def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[QuestionRecord]:
         """Questions in the order of their ids, all or those of a kind or in a state."""
         rows = self._rows(
             f"SELECT {_QUESTION} FROM questions "
@@ -94,11 +94,11 @@ class QuestionTables(Database):
         )
         return [_question(row) for row in rows]
 
-    def handed_in(self) -> list[Question]:
+    def handed_in(self) -> list[QuestionRecord]:
         """Questions handed in from outside that have no answer yet, in the order of their ids."""
         return [question for question in self.questions(kind=HANDED) if not question.state.is_finished()]
 
-    def question(self, question_id: int) -> Question:
+    def question(self, question_id: int) -> QuestionRecord:
         """One question; StoreError if there is none of this id."""
         rows = self._rows(f"SELECT {_QUESTION} FROM questions WHERE id = ?", (question_id,))
         if not rows:
@@ -217,9 +217,9 @@ class QuestionTables(Database):
         return counts | {state.value: int(found.get(state.value, 0)) for state in TaskState}
 
 
-def _question(row: tuple[Any, ...]) -> Question:
+def _question(row: tuple[Any, ...]) -> QuestionRecord:
     number, name, kind, iteration, reason, prediction, state, created_at = row
-    return Question(
+    return QuestionRecord(
         number,
         name,
         kind,

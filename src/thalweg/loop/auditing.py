@@ -18,16 +18,16 @@ from threadpoolctl import threadpool_limits
 from thalweg.errors import StoreError, check
 from thalweg.explorers.base import CoreField, Snapshot
 from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance
-from thalweg.loop import conversation
+from thalweg.labelling.desk import Desk, Question
+from thalweg.labelling.labeller import Labeller
+from thalweg.labelling.question import QuestionKind
 from thalweg.loop.beginning import last_config
-from thalweg.loop.comparing import audit_record
-from thalweg.loop.desk import Desk, Question
-from thalweg.loop.events import QuestionKind
-from thalweg.loop.executor import Labeller
-from thalweg.loop.exploration import restart
+from thalweg.loop.deciding.stopping import AuditSummary, Target, summarise_audits
+from thalweg.loop.learning.comparing import audit_record
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopping import AuditSummary, Target, summarise_audits
+from thalweg.loop.telling import conversation
+from thalweg.loop.walking.exploration import restart
 from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore

@@ -20,7 +20,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from thalweg.errors import OracleError, ThalwegError, check
 from thalweg.label import Failure, FailureKind, Label, Outcome
-from thalweg.loop.workers import WorkerDied, WorkerPool
+from thalweg.labelling.executors.process import WorkerDied, WorkerPool
 from thalweg.oracles.base import Oracle, examine
 from thalweg.oracles.registry import make_oracle
 from thalweg.structure import Structure

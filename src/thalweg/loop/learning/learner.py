@@ -20,7 +20,7 @@ from thalweg.label import Label
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
-from thalweg.models.observation import Kind
+from thalweg.models.observation import RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.models.training import Baseline, make_observation
 from thalweg.potential import ErrorBounds, Potential, Prediction
@@ -83,7 +83,7 @@ class Learner:
     @property
     def noise_forces(self) -> float:
         """What the model leaves unexplained of a force component, eV/Å."""
-        return self.model.noise[Kind.FORCES]
+        return self.model.noise[RowKind.FORCES]
 
     def learn(self, structure: Structure, label: Label, *, tune: bool = True) -> float | None:
         """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""

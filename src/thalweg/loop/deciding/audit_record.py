@@ -129,7 +129,7 @@ def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSumm
     """All of `audits` as one sample; None without any.
 
     `lower_bound` is the cluster-robust one for these audits judged once; a run that looks repeatedly pays for
-    it in `thalweg.loop.certification`.
+    it in `thalweg.loop.deciding.certification`.
     """
     if not audits:
         return None

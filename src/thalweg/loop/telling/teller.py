@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from thalweg.loop import conversation
-from thalweg.loop.audits import AuditRecord
-from thalweg.loop.desk import Question, Reply
-from thalweg.loop.events import QuestionKind
-from thalweg.loop.exploration import Walk
-from thalweg.loop.gate import Answer
-from thalweg.loop.journal import Journal
-from thalweg.loop.learner import Learner
-from thalweg.loop.reporter import EventKind
+from thalweg.labelling.desk import Question, Reply
+from thalweg.labelling.question import QuestionKind
+from thalweg.loop.deciding.audit_record import AuditRecord
+from thalweg.loop.learning.learner import Learner
+from thalweg.loop.telling import conversation
+from thalweg.loop.telling.journal import Journal
+from thalweg.loop.telling.reporter import EventKind
+from thalweg.loop.walking.exploration import Walk
+from thalweg.loop.walking.gate import GateAnswer
 
 
 class Teller:
@@ -70,10 +70,10 @@ class Teller:
     def broken(self, iteration: int, walk: Walk) -> None:
         """The walkers of a block that stepped back or were rejected."""
         for judgement, result in zip(walk.judgements, walk.results, strict=True):
-            if judgement.reason is None or judgement.answer not in (Answer.BACKTRACK, Answer.REJECT):
+            if judgement.reason is None or judgement.answer not in (GateAnswer.BACKTRACK, GateAnswer.REJECT):
                 continue
             where = conversation.whereabouts(judgement.walker, result.state.time_fs, result.state.temperature)
-            if judgement.answer is Answer.REJECT:
+            if judgement.answer is GateAnswer.REJECT:
                 text = conversation.rejected(where, judgement.reason)
                 self.journal.say(iteration, EventKind.REJECT, text, judgement.reason.to_json())
             elif judgement.moment is not None:

@@ -15,19 +15,20 @@ from thalweg.acquisition import Strategy
 from thalweg.calibration import Stream
 from thalweg.errors import OracleError
 from thalweg.label import Label
-from thalweg.loop.comparing import audit_record, predict, prequential
-from thalweg.loop.desk import Desk, Question, Reply
-from thalweg.loop.events import Answered, QuestionKind, SeedsAnswered
-from thalweg.loop.journal import Journal
-from thalweg.loop.learner import Learner
-from thalweg.loop.queued import Queue, Queued
+from thalweg.labelling.desk import Desk, Question, Reply
+from thalweg.labelling.question import QuestionKind
+from thalweg.loop.asking.queue import Queue, Queued
+from thalweg.loop.deciding.stopping import AuditRecord
+from thalweg.loop.events import Answered, SeedsAnswered
+from thalweg.loop.learning.comparing import audit_record, predict, prequential
+from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.relearning import ReferenceEnergies, with_fitted_energies
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopping import AuditRecord
-from thalweg.loop.stopwatch import Stopwatch
-from thalweg.loop.telling import Teller
-from thalweg.loop.training import ReferenceEnergies, with_fitted_energies
-from thalweg.store import Question as StoredQuestion
+from thalweg.loop.telling.journal import Journal
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.telling.teller import Teller
+from thalweg.store import QuestionRecord
 
 STREAMS = {
     QuestionKind.SEED: Stream.SEED,
@@ -204,7 +205,7 @@ class Asker:
             held=tuple(sorted(k for k in asking if k < n_walkers)),
         )
 
-    def _handed(self, learner: Learner, stored: StoredQuestion) -> Question:
+    def _handed(self, learner: Learner, stored: QuestionRecord) -> Question:
         """The question as it was handed in, with what the present model says of it."""
         structure = self.desk.structure_of(stored)
         prediction = predict(learner, structure, self.state.calibration)

@@ -23,8 +23,14 @@ import numpy as np
 from scipy import stats
 
 from thalweg.errors import check
-from thalweg.loop.audits import AuditRecord, AuditSummary, Target, summarise_audits
-from thalweg.loop.certification import Certificate, Certification, advance, audits_needed, fresh_window
+from thalweg.loop.deciding.audit_record import AuditRecord, AuditSummary, Target, summarise_audits
+from thalweg.loop.deciding.certification import (
+    Certificate,
+    Certification,
+    advance,
+    audits_needed,
+    fresh_window,
+)
 
 __all__ = [
     "AuditRecord",

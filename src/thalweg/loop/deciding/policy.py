@@ -21,25 +21,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-from thalweg.loop import stopping
-from thalweg.loop.events import (
-    Action,
-    Answered,
-    Ask,
-    AskHanded,
-    BlockEnded,
-    Checkpoint,
-    DrawAudits,
-    Event,
-    Explore,
-    LabelSeeds,
-    OutOfTime,
-    Receive,
-    SeedsAnswered,
-    Started,
-    Stop,
-)
-from thalweg.loop.policy_state import (
+from thalweg.loop.deciding import stopping
+from thalweg.loop.deciding.policy_state import (
     LIMIT_RATIO,
     Phase,
     PolicyState,
@@ -47,7 +30,24 @@ from thalweg.loop.policy_state import (
     break_limit,
     label_limit,
 )
-from thalweg.loop.stopping import Budget, Certification, Verdict
+from thalweg.loop.deciding.stopping import Budget, Certification, Verdict
+from thalweg.loop.events import (
+    Action,
+    Answered,
+    Ask,
+    AskHanded,
+    BlockEnded,
+    DrawAudits,
+    Explore,
+    LabelSeeds,
+    LoopEvent,
+    OutOfTime,
+    Receive,
+    SaveCheckpoint,
+    SeedsAnswered,
+    Started,
+    Stop,
+)
 
 TIGHTEN = 0.75
 """Factor on that ratio when a window of audits was dropped as hopeless or failed its look."""
@@ -70,7 +70,7 @@ PATIENCE = 20.0
 Decision = tuple[PolicyState, tuple[Action, ...]]
 
 
-def decide(state: PolicyState, event: Event, rules: Rules) -> Decision:
+def decide(state: PolicyState, event: LoopEvent, rules: Rules) -> Decision:
     """The next state and what is to be done, in order."""
     match event:
         case Started(handed=handed):
@@ -247,7 +247,7 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
     if state.under_way and not _can_go_on(state, rules):
         return state, (Receive(),)
     if state.handed and state.calls < rules.oracle_calls:
-        return state, (Checkpoint(), AskHanded(rules.oracle_calls - state.calls))
+        return state, (SaveCheckpoint(), AskHanded(rules.oracle_calls - state.calls))
     walked = state.slowest_fs >= rules.time_fs
     # A flat learning curve says nothing while the label limit can still be tightened.
     exhausted = walked and state.limit_ratio <= 1.0
@@ -265,7 +265,7 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
         return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
     limit = label_limit(state, rules)
     explore = Explore(state.block_fs, limit, break_limit(state, rules), state.held)
-    return state, (Checkpoint(), explore)
+    return state, (SaveCheckpoint(), explore)
 
 
 def _can_go_on(state: PolicyState, rules: Rules) -> bool:
@@ -286,7 +286,7 @@ def _end(state: PolicyState, verdict: Verdict) -> Decision:
 
 def _stop(state: PolicyState, verdict: Verdict) -> Decision:
     state = dataclasses.replace(state, phase=Phase.STOPPED, verdict=verdict)
-    return state, (Checkpoint(), Stop(verdict))
+    return state, (SaveCheckpoint(), Stop(verdict))
 
 
 def audits_in_sight(state: PolicyState, rules: Rules) -> int | None:

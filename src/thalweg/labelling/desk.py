@@ -16,11 +16,10 @@ import numpy as np
 
 from thalweg.errors import OracleError
 from thalweg.label import Failure, Label
-from thalweg.loop.events import QuestionKind
-from thalweg.loop.executor import Attempts, Labeller
+from thalweg.labelling.labeller import Attempts, Labeller
+from thalweg.labelling.question import QuestionKind
 from thalweg.potential import Prediction
-from thalweg.store import HANDED, SqliteStore, TaskState
-from thalweg.store import Question as StoredQuestion
+from thalweg.store import HANDED, QuestionRecord, SqliteStore, TaskState
 from thalweg.structure import Structure
 
 
@@ -91,7 +90,7 @@ class Desk:
         """Whether asking about this structure would teach nothing: it is learned, or the oracle cannot answer it."""
         return self.is_quarantined(structure) or self.has_label(structure)
 
-    def handed(self) -> list[StoredQuestion]:
+    def handed(self) -> list[QuestionRecord]:
         """Questions handed in from outside that wait, in their order; one that was answered meanwhile is closed."""
         waiting = []
         for question in self._store.questions(kind=HANDED):
@@ -105,7 +104,7 @@ class Desk:
                 waiting.append(question)
         return waiting
 
-    def structure_of(self, question: StoredQuestion) -> Structure:
+    def structure_of(self, question: QuestionRecord) -> Structure:
         """The structure that a stored question is about."""
         return self._store.structure(question.structure_hash)
 
@@ -227,7 +226,7 @@ def _origin(asked: _Asked) -> dict[str, Any]:
     return {"kind": question.kind.value, "iteration": question.iteration, "question_id": asked.id}
 
 
-def _recalled(stored: StoredQuestion, structure: Structure) -> Question:
+def _recalled(stored: QuestionRecord, structure: Structure) -> Question:
     """A question as it was put by an earlier invocation."""
     arrays = stored.prediction
     prediction = Prediction(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from thalweg.label import Failure
-from thalweg.loop.certification import Certificate
-from thalweg.loop.gate import Reason
-from thalweg.loop.stopping import AuditSummary
+from thalweg.loop.deciding.certification import Certificate
+from thalweg.loop.deciding.stopping import AuditSummary
+from thalweg.loop.walking.gate import Reason
 
 
 def picoseconds(fs: float) -> str:

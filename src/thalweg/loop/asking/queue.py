@@ -10,13 +10,14 @@ import numpy as np
 from thalweg.acquisition import Candidate, Context, Strategy, select_batch
 from thalweg.diversity import distance_fingerprint
 from thalweg.explorers.base import Snapshot
-from thalweg.loop import conversation, gate
-from thalweg.loop.comparing import predict
-from thalweg.loop.desk import Desk
-from thalweg.loop.exploration import Walk, draw_audits
-from thalweg.loop.gate import Limits, Reason
-from thalweg.loop.learner import Learner
+from thalweg.labelling.desk import Desk
+from thalweg.loop.learning.comparing import predict
+from thalweg.loop.learning.learner import Learner
 from thalweg.loop.state import LoopState
+from thalweg.loop.telling import conversation
+from thalweg.loop.walking import gate
+from thalweg.loop.walking.exploration import Walk, draw_audits
+from thalweg.loop.walking.gate import GateLimits, Reason
 from thalweg.structure import Structure
 
 
@@ -42,14 +43,14 @@ class Queue:
         self.desk, self.state, self.strategy = desk, state, strategy
         self._queries: list[Queued] = []
         self._audits: list[Queued] = []
-        self._limits = Limits(np.inf, np.inf, np.inf, np.inf)
+        self._limits = GateLimits(np.inf, np.inf, np.inf, np.inf)
 
     @property
     def n_queries(self) -> int:
         """Queries that wait."""
         return len(self._queries)
 
-    def take_queries(self, walk: Walk, limits: Limits) -> None:
+    def take_queries(self, walk: Walk, limits: GateLimits) -> None:
         """Queue what the gate wants labelled."""
         self._limits = limits
         self._queries = self._worth_asking(

@@ -1,4 +1,4 @@
-"""The other end of a worker process: `python -m thalweg.loop.worker_main READ_FD WRITE_FD`.
+"""The other end of a worker process: `python -m thalweg.labelling.executors.worker READ_FD WRITE_FD`.
 
 Answers every task (function, args, kwargs) with ("result", value) or ("error", exception), after a first
 message ("ready", None) when the initializer has run.

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from thalweg.calibration import Answer, Calibration, Stream
+from thalweg.calibration import Calibration, Compared, Stream
 from thalweg.label import Label
-from thalweg.loop.audits import AuditRecord
-from thalweg.loop.learner import Learner
+from thalweg.loop.deciding.audit_record import AuditRecord
+from thalweg.loop.learning.learner import Learner
 from thalweg.potential import ErrorBounds, Prediction
 from thalweg.structure import FloatArray, Structure
 
@@ -52,7 +52,7 @@ def prequential(
     calibration: Calibration, stream: Stream, structure: Structure, prediction: Prediction, label: Label
 ) -> Calibration:
     """The calibration after comparing this answer with what was predicted before learning it."""
-    answer = Answer(
+    answer = Compared(
         stream,
         structure.numbers,
         prediction.forces_deviation,

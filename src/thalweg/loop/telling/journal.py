@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from thalweg.loop.reporter import EventKind, Progress, Reporter
+from thalweg.loop.telling.reporter import EventKind, Progress, Reporter
 from thalweg.store import SqliteStore
 
 LOG_NAME = "thalweg.log"

@@ -10,8 +10,8 @@ from thalweg.calibration import Calibration
 from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.label import Label
-from thalweg.loop.comparing import error_bounds
-from thalweg.loop.learner import Learner
+from thalweg.loop.learning.comparing import error_bounds
+from thalweg.loop.learning.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.models.training import Baseline, estimate_reference_energies

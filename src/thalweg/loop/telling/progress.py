@@ -7,15 +7,15 @@ from typing import Any
 
 from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
-from thalweg.loop import stopping
-from thalweg.loop.exploration import Walk
-from thalweg.loop.policy import audits_in_sight
-from thalweg.loop.policy_state import Phase
-from thalweg.loop.reporter import Progress, WalkerProgress
+from thalweg.loop.deciding import stopping
+from thalweg.loop.deciding.policy import audits_in_sight
+from thalweg.loop.deciding.policy_state import Phase
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
-from thalweg.loop.stopwatch import Stopwatch
-from thalweg.loop.summary import Summary
+from thalweg.loop.telling.reporter import Progress, WalkerProgress
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.telling.summary import Summary
+from thalweg.loop.walking.exploration import Walk
 
 
 def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: Stopwatch) -> Progress:

@@ -56,7 +56,7 @@ class _Worker:
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         path = os.pathsep.join(entry for entry in sys.path if entry)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "thalweg.loop.worker_main", str(child_reads), str(child_writes)],
+            [sys.executable, "-m", "thalweg.labelling.executors.worker", str(child_reads), str(child_writes)],
             pass_fds=(child_reads, child_writes),
             env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
             stdin=subprocess.DEVNULL,

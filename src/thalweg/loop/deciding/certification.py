@@ -24,7 +24,7 @@ from functools import lru_cache
 from typing import Any
 
 from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
-from thalweg.loop.audits import AuditRecord, Target
+from thalweg.loop.deciding.audit_record import AuditRecord, Target
 
 GROWTH = 1.5
 LOOKS = 4

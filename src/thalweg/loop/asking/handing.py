@@ -2,7 +2,7 @@
 
 A question of this kind is durable when `hand_in` returns, stands once for each structure however often that is handed
 in, and survives the rewind to a checkpoint. The next `thalweg run` finds it, reopens a run that has stopped, and pays
-for its label from the run's budget (`loop/policy.py`: before anything else, while calls are left).
+for its label from the run's budget (`loop/deciding/policy.py`: before anything else, while calls are left).
 
 The store has one writer: while a run goes on nothing can be handed in, and the error says who holds the folder.
 """
@@ -22,7 +22,7 @@ from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.explorers.limits import SHORTEST_FRACTION
 from thalweg.loop.beginning import last_config
-from thalweg.loop.gate import Reason
+from thalweg.loop.walking.gate import Reason
 from thalweg.oracles import make_oracle
 from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle

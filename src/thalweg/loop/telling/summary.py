@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.files import write_atomically
-from thalweg.loop.audits import AuditSummary
-from thalweg.loop.stopping import Target, Verdict
+from thalweg.loop.deciding.audit_record import AuditSummary
+from thalweg.loop.deciding.stopping import Target, Verdict
 
 FILE_NAME = "summary.json"
 

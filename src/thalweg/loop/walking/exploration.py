@@ -12,13 +12,12 @@ import numpy as np
 from thalweg.calibration import Calibration
 from thalweg.explorers.base import CoreField, Snapshot
 from thalweg.explorers.block import BlockResult
-from thalweg.explorers.limits import NOVELTY_BREAK
-from thalweg.explorers.limits import Limits as CoreLimits
+from thalweg.explorers.limits import NOVELTY_BREAK, Limits
 from thalweg.explorers.md import MdSettings, advance, initial_velocities
 from thalweg.explorers.walker import WalkerState
 from thalweg.features.batch import numbers_of
 from thalweg.loop.events import Explore
-from thalweg.loop.gate import Answer, Judgement, Limits, Reason, judge
+from thalweg.loop.walking.gate import GateAnswer, GateLimits, Judgement, Reason, judge
 from thalweg.structure import Structure
 from thalweg.units import kB
 
@@ -49,9 +48,9 @@ class Walk:
         return sum(result.n_steps for result in self.results)
 
 
-def gate_limits(action: Explore) -> Limits:
+def gate_limits(action: Explore) -> GateLimits:
     """The limits of a block."""
-    return Limits(action.limit, action.break_limit, NOVELTY_LABEL, NOVELTY_BREAK)
+    return GateLimits(action.limit, action.break_limit, NOVELTY_LABEL, NOVELTY_BREAK)
 
 
 def walk(
@@ -75,7 +74,7 @@ def walk(
     limits = gate_limits(action)
     free = {k: walker for k, walker in enumerate(walkers) if k not in action.held}
     core = [
-        CoreLimits(
+        Limits(
             bound_label=limits.label,
             bound_break=max(limits.break_, SLACK * taught.get(k, 0.0)),
             novelty_label=limits.novelty_label,
@@ -98,11 +97,11 @@ def walk(
     return Walk(tuple(results), judgements)
 
 
-def _judge(walker: int, result: BlockResult, limits: Limits, *, stands_still: bool) -> Judgement:
+def _judge(walker: int, result: BlockResult, limits: GateLimits, *, stands_still: bool) -> Judgement:
     """The gate's answer; stepping back to where a walker cannot get away from would repeat itself forever."""
     judgement = judge(walker, result, limits)
-    if stands_still and judgement.answer is Answer.BACKTRACK:
-        return Judgement(walker, Answer.REJECT, judgement.reason)
+    if stands_still and judgement.answer is GateAnswer.BACKTRACK:
+        return Judgement(walker, GateAnswer.REJECT, judgement.reason)
     return judgement
 
 
@@ -114,12 +113,16 @@ def at_random(walk: Walk, rng: np.random.Generator) -> Walk:
     judgements = []
     for judgement, result in zip(walk.judgements, walk.results, strict=True):
         moments = list(result.samples)
-        if not moments or judgement.answer is Answer.TRUST:
+        if not moments or judgement.answer is GateAnswer.TRUST:
             judgements.append(judgement)
             continue
         moment = moments[int(rng.integers(len(moments)))]
         reason = Reason("random", -1, "", moment.bound_max or 0.0, math.inf, "drawn at random (control arm)")
-        answer = Answer.BACKTRACK if judgement.answer in (Answer.BACKTRACK, Answer.REJECT) else Answer.LABEL
+        answer = (
+            GateAnswer.BACKTRACK
+            if judgement.answer in (GateAnswer.BACKTRACK, GateAnswer.REJECT)
+            else GateAnswer.LABEL
+        )
         judgements.append(Judgement(judgement.walker, answer, reason, moment))
     return dataclasses.replace(walk, judgements=tuple(judgements))
 
@@ -135,11 +138,11 @@ def next_walkers(
     for judgement, result in zip(walk.judgements, walk.results, strict=True):
         state, home = result.state, homes[judgement.walker]
         match judgement.answer:
-            case Answer.TRUST:
+            case GateAnswer.TRUST:
                 home = state
-            case Answer.BACKTRACK if judgement.moment is not None:
+            case GateAnswer.BACKTRACK if judgement.moment is not None:
                 state = step_back(state, judgement.moment)
-            case Answer.REJECT:
+            case GateAnswer.REJECT:
                 if not result.n_steps:  # its first energy may stem from a model that knew little
                     state = dataclasses.replace(state, reference_energy=None)
                 state = restart(state, home.structure, rng)

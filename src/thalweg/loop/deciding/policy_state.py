@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from thalweg.loop.stopping import AuditRecord, Certification, Target, Verdict
+from thalweg.loop.deciding.stopping import AuditRecord, Certification, Target, Verdict
 
 LIMIT_RATIO = 2.0
 """Label limit over target force error at the start."""

@@ -1,0 +1,1 @@
+"""The one road to an oracle: every call is a question that goes through one Labeller."""

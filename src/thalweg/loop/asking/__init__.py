@@ -1,0 +1,1 @@
+"""From moments worth a question to the oracle's answers, learned."""

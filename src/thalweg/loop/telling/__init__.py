@@ -1,0 +1,1 @@
+"""What a run says: conversation, progress, summary."""
