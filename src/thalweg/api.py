@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from thalweg.label import Label
 from thalweg.loop.telling.reporter import NullReporter, Reporter
 from thalweg.loop.telling.summary import Summary
 from thalweg.machine import available_cores
+from thalweg.oracles import Oracle
 from thalweg.potential import Potential
 from thalweg.structure import Structure
 from thalweg.trajectory import Dynamics, Trajectory, explore
@@ -158,6 +160,9 @@ def learn(
     config: RunConfig | str | Path | Mapping[str, Any],
     folder: str | Path | None = None,
     reporter: Reporter | None = None,
+    *,
+    oracle: Oracle | None = None,
+    executor: Executor | None = None,
 ) -> Summary:
     """Learn a potential on the fly, as `thalweg run` does; go on where an earlier call was interrupted.
 
@@ -167,6 +172,9 @@ def learn(
         Paths in a dict are relative to the working directory.
     folder : the run's folder; None: the configuration's `output`, else runs/<name of the file or system>
     reporter : who hears the conversation; None: nobody
+    oracle : an oracle of your own (`thalweg.oracles.Oracle`), in place of the one that the configuration names
+    executor : where its calls run, any `concurrent.futures.Executor`, in place of the configured one; it is not shut
+        down. `executor.workers` in the configuration says how many calls it is given at a time
 
     Returns
     -------
@@ -185,7 +193,8 @@ def learn(
     if place is None:
         name = config if isinstance(config, str | Path) else settings.system.paths[0]
         place = Path("runs") / Path(name).stem
-    return run(settings, Path(place), NullReporter() if reporter is None else reporter)
+    listener = NullReporter() if reporter is None else reporter
+    return run(settings, Path(place), listener, oracle=oracle, executor=executor)
 
 
 def _settings(config: RunConfig | str | Path | Mapping[str, Any]) -> RunConfig:

@@ -7,7 +7,8 @@ Whatever the code does to the current folder, `sys.stdout`, the file descriptors
 random generators, NumPy's error state or the handlers of signals is undone at the end. A call inside another one's
 isolation shares the folder of the outer one.
 
-Threads of this process share all of that: two isolated calls at the same time need two processes.
+Threads of a process share all of that, so isolated calls of one process take turns, and only in its main thread is what
+is printed caught: calls that are to run at the same time need processes.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ PRINTED = "printed.txt"
 """File of the call's folder that holds what the code printed."""
 _GUARDED = (signal.SIGINT, signal.SIGTERM)
 
-_inside: list[Path] = []
-"""Folders of the isolated calls that this process is in; the last is the current one."""
+_turn = threading.RLock()
+_inside = threading.local()
+"""`folder`: that of the isolated call that this thread is in."""
 
 STARTED_IN = Path(os.environ.get("THALWEG_STARTED_IN") or Path.cwd())
 """Where the command was given: relative paths of a user's settings start from it, also in worker processes."""
@@ -48,18 +50,21 @@ def isolated(folder: Path | None = None, *, seed: str = "") -> Iterator[Path]:
     seed : the global random generators of `random` and NumPy start from this text, so that code which uses them
         answers the same at every call; they are set back at the end
     """
-    if _inside:
-        yield _inside[-1]
+    outer: Path | None = getattr(_inside, "folder", None)
+    if outer is not None:
+        yield outer
         return
-    with ExitStack() as stack:
+    with _turn, ExitStack() as stack:
         if folder is None:
             folder = Path(tempfile.mkdtemp(prefix="thalweg-")).resolve()
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        _inside.append(folder)
-        stack.callback(_inside.remove, folder)
-        for guard in (_environment(), _random_numbers(seed), _signals(), _output(folder), _current(folder)):
+        _inside.folder = folder
+        stack.callback(setattr, _inside, "folder", None)
+        for guard in (_environment(), _random_numbers(seed), _current(folder), np.errstate()):
             stack.enter_context(guard)
-        stack.enter_context(np.errstate())
+        if threading.current_thread() is threading.main_thread():
+            stack.enter_context(_signals())
+            stack.enter_context(_output(folder))
         yield folder
 
 
@@ -139,9 +144,6 @@ def _random_numbers(seed: str) -> Iterator[None]:
 @contextmanager
 def _signals() -> Iterator[None]:
     """Handlers as they were: a library that installs its own must not take Ctrl-C from the run."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     before = [(number, signal.getsignal(number)) for number in _GUARDED]
     try:
         yield

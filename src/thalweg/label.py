@@ -84,6 +84,7 @@ class FailureKind(StrEnum):
     CRASHED = "crashed"
     TIMED_OUT = "timed_out"
     IMPLAUSIBLE = "implausible"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True)

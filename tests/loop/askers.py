@@ -1,4 +1,4 @@
-"""An asker at its desk with everything it needs, on six copper atoms and EMT."""
+"""An asker with everything it needs, on six copper atoms and EMT."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from runs import EMT, cluster, make_config
 
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.explorers.base import Snapshot
-from thalweg.labelling.desk import Desk
-from thalweg.labelling.labeller import Labeller
+from thalweg.labelling.arrivals import Arrivals
+from thalweg.labelling.labeller import Account
+from thalweg.labelling.question import Reason
+from thalweg.labelling.source import OracleSource
 from thalweg.loop.asking.asker import Asker
+from thalweg.loop.asking.first_labels import FirstLabels
+from thalweg.loop.asking.opening import open_labeller
 from thalweg.loop.deciding.policy_state import PolicyState
-from thalweg.loop.learning.relearning import make_learner
 from thalweg.loop.setup import prepare
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling.journal import Journal
 from thalweg.loop.telling.reporter import NullReporter
 from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.telling.teller import Teller
 from thalweg.loop.walking.exploration import Walk
-from thalweg.loop.walking.gate import GateAnswer, Judgement, Reason
+from thalweg.loop.walking.gate import GateAnswer, Judgement
 from thalweg.store import SqliteStore
 from thalweg.structure import Structure
 
@@ -39,26 +43,52 @@ class Ear(NullReporter):
 
 
 @contextmanager
-def make_asker(folder, oracle=EMT, *, energies=None, seeded=True, **changes):
+def make_asker(folder, oracle=EMT, *, on=None, seeded=True, **changes):
     """Asker, learner, store and ear; unless told otherwise the seeds are already learned."""
     folder.mkdir(exist_ok=True)
     config = make_config(cluster(folder), oracle=oracle, **changes)
-    labeller = Labeller(config.oracle.model_dump())
-    setup = prepare(config, labeller.oracle)
+    source = OracleSource.of(config.oracle.model_dump())
+    setup = prepare(config, source.oracle())
     state = LoopState(PolicyState(), np.random.default_rng(1), Calibration(CalibrationSpec(confidence=0.9)))
-    with SqliteStore.open(folder / "run") as store:
+    with (
+        SqliteStore.open(folder / "run") as store,
+        open_labeller(
+            store,
+            Arrivals(store),
+            source,
+            config.executor,
+            executor=on,
+            account=Account(setup.rules.oracle_calls),
+            set_aside=state.set_aside,
+        ) as labeller,
+    ):
         ear = Ear()
-        journal = Journal(store, folder / "run", ear)
-        asker = Asker(
-            setup, state, Desk(store, labeller, state.set_aside), journal, Stopwatch(state.timing), energies
-        )
-        learner = make_learner(setup, energies)
+        tell = Teller(Journal(store, folder / "run", ear), labeller.oracle, setup.rules.target.force_error)
+        stopwatch = Stopwatch(state.timing)
+        asker = Asker(setup, state, labeller, tell, stopwatch)
+        first = FirstLabels(setup, state, labeller, tell, stopwatch)
+        learner = None
         if seeded:
-            answered, learner = asker.label_seeds(learner)
+            answered, learner = first.learn(store)
             state.policy = PolicyState(calls=answered.calls, n_labels=answered.labels, iteration=1)
             state.walkers = setup.walkers()
             ear.lines.clear()
-        yield SimpleNamespace(asker=asker, learner=learner, store=store, ear=ear, setup=setup, state=state)
+        yield SimpleNamespace(
+            asker=asker,
+            first=first,
+            learner=learner,
+            store=store,
+            ear=ear,
+            setup=setup,
+            state=state,
+            labeller=labeller,
+        )
+
+
+def spoil(here, spec) -> None:
+    """Let the oracle go wrong from here on; its labels are still of the same oracle."""
+    here.labeller._ladder.source = OracleSource.of(spec)
+    here.labeller._ladder.oracle = here.labeller._ladder.source.oracle()
 
 
 def copper(seed: int = 0, size: float = 0.1) -> Structure:

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from thalweg.labelling.labeller import Labeller
-
 
 class LatePool(Executor):
     """Computes at once and gives the answer up to `longest` seconds later; the order is a matter of `seed`."""
@@ -25,11 +23,11 @@ class LatePool(Executor):
     def submit(self, fn, /, *args, **kwargs):
         with self._lock:
             outcome = fn(*args, **kwargs)
-            self.asked[args[1].content_hash] += 1
+            self.asked[args[0].structure.content_hash] += 1
             delay = self.rng.uniform(0, self.longest)
         future: Future = Future()
         future.set_running_or_notify_cancel()
-        timer = threading.Timer(delay, self._give, (future, args[1].content_hash, outcome))
+        timer = threading.Timer(delay, self._give, (future, args[0].structure.content_hash, outcome))
         timer.daemon = True
         timer.start()
         return future
@@ -61,5 +59,5 @@ class HeldPool(Executor):
 def calls_on(pool: Executor):
     """Runs make their calls on `pool`, whatever executor is configured."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Labeller, "local", classmethod(lambda cls, spec, **_: cls(spec, pool)))
+        patch.setattr("thalweg.loop.asking.opening.make_executor", lambda *_: pool)
         yield pool

@@ -52,6 +52,7 @@ def make_config(path: Path, **changes: Any) -> RunConfig:
         "budget": {"oracle_calls": 90},
         "model": {"r_cut": 4.5, "max_degree": [8, 6, 5]},
         "seeds": {"count": 4},
+        "executor": {"kind": "serial"},
         "seed": 3,
     }
     for key, value in changes.items():

@@ -5,12 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from ase.calculators import emt
-from askers import copper, make_asker, walk_asking
+from askers import copper, make_asker, spoil, walk_asking
 from blocks import LIMITS
 from runs import EMT
 
 from thalweg.calibration import Stream
-from thalweg.errors import OracleError
 from thalweg.loop.learning.comparing import predict
 from thalweg.loop.learning.relearning import make_potential
 from thalweg.loop.walking.gate import GateLimits
@@ -28,40 +27,6 @@ def true_forces(structure):
 
 def faulty(**rates):
     return {"name": "faulty", "inner": EMT, "rates": rates}
-
-
-def test_seeds_are_labelled_learned_together_and_counted(tmp_path):
-    with make_asker(tmp_path, seeded=False) as here:
-        event, learner = here.asker.label_seeds(here.learner)
-        assert (event.calls, event.failed, event.labels) == (4, 0, 4)
-        assert learner.n_labels == here.state.n_first == 4
-        assert event.force_scale == learner.force_scale > 0
-        assert [t.n_labels for t in here.state.tunings] == [4]
-        assert [kind for kind, *_ in here.ear.lines] == ["seed"] * 4 + ["calibrate"]
-        # No isolated atoms were given: the reference energy was fitted to the seeds.
-        assert learner.baseline.reference_energies[0] != 0.0
-
-
-def test_with_isolated_atoms_nothing_is_fitted_in_their_place(tmp_path):
-    with make_asker(tmp_path, energies={29: -3.25}) as here:
-        assert list(here.learner.baseline.reference_energies) == [-3.25]
-
-
-def test_an_oracle_that_answers_no_seed_ends_the_run_with_its_reason(tmp_path):
-    with (
-        make_asker(tmp_path, faulty(unconverged=1.0), seeded=False) as here,
-        pytest.raises(OracleError, match=r"none of the 4 first structures \(unconverged: SCF not converged"),
-    ):
-        here.asker.label_seeds(here.learner)
-
-
-def test_failed_seeds_are_counted_in_the_calls_they_name(tmp_path):
-    with make_asker(tmp_path, faulty(unconverged=1.0) | {"heals": True}, seeded=False) as here:
-        event, _ = here.asker.label_seeds(here.learner)
-        assert (event.calls, event.failed, event.labels) == (8, 4, 4)
-        failures = [text for kind, text, _ in here.ear.lines if kind == "failure"]
-        assert [f"(call {n})" in text for n, text in zip((1, 3, 5, 7), failures, strict=True)] == [True] * 4
-        assert "unconverged: SCF not converged (on purpose); trying again more cautiously" in failures[0]
 
 
 def test_what_is_compared_was_predicted_before_it_was_learned(tmp_path):
@@ -83,7 +48,7 @@ def test_what_is_compared_was_predicted_before_it_was_learned(tmp_path):
         assert errors.max() > 2 * after.max()
         assert here.learner.n_labels == 5
         (line,) = [text for kind, text, _ in here.ear.lines if kind == "query"]
-        assert "(call 5)" in line
+        assert "(call 6)" in line
         assert f"was off by {errors.max():.2f}" in line or f"was off by {errors.max():.2g}" in line
 
 
@@ -152,7 +117,8 @@ def test_a_moment_drawn_as_an_audit_is_not_asked_a_second_time_as_a_query(tmp_pa
 
 def test_a_structure_that_the_oracle_cannot_answer_is_set_aside_and_its_walker_given_slack(tmp_path):
     with make_asker(tmp_path) as here:
-        here.asker.desk._labeller = type(here.asker.desk._labeller)(faulty(unconverged=1.0))
+        spoil(here, faulty(unconverged=1.0))
+        here.asker.tell.rungs = here.labeller._ladder.oracle.rungs
         here.asker.queue.take_queries(walk_asking(copper(7)), EAGER)
         answered = here.asker.ask(here.learner, 1)
         assert (answered.calls, answered.failed, answered.queries) == (3, 3, 0)
@@ -181,7 +147,7 @@ def test_walkers_at_learned_structures_are_known_with_their_bounds(tmp_path):
 
 def test_failed_attempts_use_up_the_calls_granted(tmp_path):
     with make_asker(tmp_path) as here:
-        here.asker.desk._labeller = type(here.asker.desk._labeller)(faulty(unconverged=1.0))
+        spoil(here, faulty(unconverged=1.0))
         here.asker.queue.take_queries(walk_asking(copper(7), copper(8), copper(9)), EAGER)
         answered = here.asker.ask(here.learner, 3)
         assert answered.calls == 3  # one question climbed its ladder; without failures three would fit
@@ -214,7 +180,7 @@ def test_the_reason_stored_is_of_the_moment_by_the_model_that_asked(tmp_path):
 
 def test_the_potential_carries_where_it_comes_from(tmp_path):
     with make_asker(tmp_path) as here:
-        fingerprint = here.asker.desk.fingerprint
+        fingerprint = here.labeller.fingerprint
         provenance = make_potential(here.setup, here.learner, here.state.calibration, fingerprint).provenance
         assert provenance["n_labels"] == 4
         assert provenance["oracle"] == fingerprint
@@ -230,7 +196,7 @@ def test_with_a_second_worker_one_question_stays_under_way_and_its_walker_is_hel
         here.asker.queue.take_queries(walk_asking(*structures), EAGER)
         answered = here.asker.ask(here.learner, 3)
         assert (answered.calls, answered.queries, answered.under_way) == (2, 2, 1)
-        (last,) = here.asker.desk.under_way
+        (last,) = here.labeller.under_way
         assert answered.held == (last.walker,)
         assert here.learner.n_labels == 6
         # It is not asked about a second time, neither by a walker nor by chance.
@@ -264,9 +230,9 @@ def test_fewer_workers_than_questions_under_way_first_take_in_what_is(tmp_path):
     with make_asker(tmp_path, executor={"kind": "process", "workers": 4}) as here:
         here.asker.queue.take_queries(walk_asking(copper(7), copper(8), copper(9)), EAGER)
         assert here.asker.ask(here.learner, 3).under_way == 3
-        ids = here.asker.desk.under_way_ids
+        ids = here.labeller.under_way_ids
     with make_asker(tmp_path) as here:
-        here.asker.desk.put_again(ids)
+        here.labeller.put_again(ids)
         here.asker.queue.take_queries(walk_asking(copper(10)), EAGER)
         answered = here.asker.ask(here.learner, 1)
         assert (answered.calls, answered.queries, answered.under_way) == (4, 4, 0)

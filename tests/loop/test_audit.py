@@ -5,6 +5,7 @@ from runs import cluster, make_config, same_model
 
 from thalweg.errors import InputError, StoreError
 from thalweg.explorers.md import Limits
+from thalweg.labelling.source import OracleSource
 from thalweg.loop.auditing import audit
 from thalweg.loop.runner import run
 from thalweg.store import SqliteStore
@@ -18,10 +19,10 @@ def learned(tmp_path_factory):
 
 
 def test_an_audit_checks_as_many_fresh_structures_as_asked(learned):
-    _, folder, _ = learned
+    config, folder, _ = learned
     with SqliteStore.read(folder) as store:
         before = {record.structure.content_hash for record in store.all_labels()}
-    result = audit(folder, 9)
+    result = audit(folder, 9, config)
     with SqliteStore.read(folder) as store:
         after = {record.structure.content_hash for record in store.all_labels()}
     assert result.audit.n_structures == 9
@@ -31,13 +32,13 @@ def test_an_audit_checks_as_many_fresh_structures_as_asked(learned):
 
 
 def test_two_audits_look_at_different_structures(learned):
-    _, folder, _ = learned
-    assert audit(folder, 4).audit != audit(folder, 4).audit
+    config, folder, _ = learned
+    assert audit(folder, 4, config).audit != audit(folder, 4, config).audit
 
 
 def test_an_audit_leaves_the_run_as_it_was(learned, tmp_path):
     config, folder, summary = learned
-    audit(folder, 3)
+    audit(folder, 3, config)
     again = run(config, folder)
     assert again.oracle_calls == summary.oracle_calls
     run(config, tmp_path / "untouched")
@@ -45,12 +46,12 @@ def test_an_audit_leaves_the_run_as_it_was(learned, tmp_path):
 
 
 def test_walks_that_end_unphysically_are_counted_and_certify_nothing(learned, monkeypatch):
-    _, folder, _ = learned
-    calm = audit(folder, 4)
+    config, folder, _ = learned
+    calm = audit(folder, 4, config)
     assert calm.broken_walks == 0
     # So cold a limit that every walk meets it at once stands in for a potential with a hole.
     monkeypatch.setattr("thalweg.loop.auditing.Limits", lambda: Limits(temperature_max=1.0))
-    broken = audit(folder, 4)
+    broken = audit(folder, 4, config)
     assert broken.broken_walks == 4
     assert not broken.certified
     assert broken.to_json()["broken_walks"] == 4
@@ -62,3 +63,15 @@ def test_nothing_to_audit_and_nothing_asked_are_said_so(tmp_path, learned):
         audit(folder, 0)
     with pytest.raises(StoreError):
         audit(tmp_path / "nowhere", 3)
+
+
+def test_a_folder_runs_no_code_on_its_own_word(learned, tmp_path):
+    config, folder, _ = learned
+    with pytest.raises(InputError, match="--config"):
+        audit(folder, 2)
+    other = make_config(cluster(tmp_path), oracle={"name": "lennard-jones"})
+    with pytest.raises(InputError, match="not the run's"):
+        audit(folder, 2, other)
+    # Named by the caller it is asked, as an object, too.
+    result = audit(folder, 2, oracle=OracleSource.of(config.oracle.model_dump()).oracle())
+    assert result.oracle_calls == result.audit.n_structures == 2

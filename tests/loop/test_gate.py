@@ -7,7 +7,8 @@ import pytest
 from blocks import LIMITS, block, moment
 
 from thalweg.explorers.limits import WalkEvent
-from thalweg.loop.walking.gate import CAUSES, SANE_FRACTION, GateAnswer, Reason, judge, reason_at
+from thalweg.labelling.question import Reason
+from thalweg.loop.walking.gate import CAUSES, SANE_FRACTION, GateAnswer, judge, reason_at
 
 
 def test_nothing_above_a_label_limit_is_trusted():

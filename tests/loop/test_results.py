@@ -1,11 +1,18 @@
 """What is asked of the finished potential, also when it cannot be had."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 from runs import EMT, cluster, crystal, make_config
 
-from thalweg.labelling.labeller import ATTEMPTS, Labeller
-from thalweg.loop.results import META_KEY, compute, describe, recall
+from thalweg.errors import InputError
+from thalweg.labelling.arrivals import Arrivals
+from thalweg.labelling.labeller import Account
+from thalweg.labelling.ladder import ATTEMPTS
+from thalweg.labelling.source import OracleSource
+from thalweg.loop.asking.opening import open_labeller
+from thalweg.loop.results import META_KEY, compute, describe, oracle_calls, recall
 from thalweg.loop.setup import prepare
 from thalweg.potential import ErrorBounds
 from thalweg.store import SqliteStore
@@ -13,10 +20,14 @@ from thalweg.store import SqliteStore
 ASKED = {"equation_of_state": True}
 
 
-def setup_and_labeller(path, oracle=EMT, **changes):
-    config = make_config(path, oracle=oracle, properties=ASKED, **changes)
-    labeller = Labeller(config.oracle.model_dump())
-    return prepare(config, labeller.oracle), labeller
+@contextmanager
+def setup_and_labeller(path, oracle=EMT, properties=ASKED):
+    config = make_config(path, oracle=oracle, properties=properties)
+    source = OracleSource.of(config.oracle.model_dump())
+    with SqliteStore.open(path.parent / "run") as store:
+        account = Account(config.budget.oracle_calls)
+        with open_labeller(store, Arrivals(store), source, config.executor, account=account) as labeller:
+            yield prepare(config, labeller.oracle), labeller
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +39,8 @@ def potential(tmp_path_factory):
     from thalweg.loop.learning.relearning import make_learner
     from thalweg.structure import Structure
 
-    setup, _ = setup_and_labeller(crystal(tmp_path_factory.mktemp("learned")))
-    learner = make_learner(setup, {29: 3.5})
+    with setup_and_labeller(crystal(tmp_path_factory.mktemp("learned"))) as (setup, _):
+        learner = make_learner(setup, {29: 3.5})
     pairs = []
     for seed, factor in enumerate(np.linspace(0.94, 1.06, 14)):
         atoms = setup.structures[0].to_atoms()
@@ -43,29 +54,36 @@ def potential(tmp_path_factory):
 
 
 def test_nothing_is_computed_that_was_not_asked_for(tmp_path, potential):
-    config = make_config(crystal(tmp_path))
-    labeller = Labeller(config.oracle.model_dump())
-    assert compute(prepare(config, labeller.oracle), potential, labeller) == {}
+    with setup_and_labeller(crystal(tmp_path), properties={}) as (setup, labeller):
+        assert compute(setup, potential, labeller, 1) == {}
+        assert labeller.account.calls == 0
     assert describe({}) == []
 
 
 def test_the_equation_of_state_stands_beside_the_oracles_own(tmp_path, potential):
-    setup, labeller = setup_and_labeller(crystal(tmp_path))
-    results = compute(setup, potential, labeller)
-    eos = results["equation_of_state"]
+    with setup_and_labeller(crystal(tmp_path)) as (setup, labeller):
+        results = compute(setup, potential, labeller, 1)
+        eos = results["equation_of_state"]
+        assert eos["oracle_calls"] == labeller.account.calls == oracle_calls(results)
+        # Answers are in the store, and cost nothing at a second time; nothing is learned from them.
+        assert compute(setup, potential, labeller, 1) == results
+    with SqliteStore.read(tmp_path / "run") as store:
+        assert len(store.all_labels()) == eos["oracle_calls"]
+        assert {record.kind for record in store.all_labels()} == {"property"}
+        assert store.labels_in_order() == []
     assert eos["potential"]["volume"] == pytest.approx(eos["oracle"]["volume"], rel=0.01)
     assert eos["oracle_calls"] >= 9
     (line,) = describe(results)
     assert "potential V0 11." in line
     assert "oracle V0 11." in line
     assert "±" in line
-    assert line.endswith(f"({eos['oracle_calls']} further calls)")
+    assert line.endswith(f"({eos['oracle_calls']} calls)")
 
 
 def test_an_oracle_that_fails_says_at_which_volume_and_why(tmp_path, potential):
     faulty = {"name": "faulty", "inner": EMT, "rates": {"unconverged": 1.0}}
-    setup, labeller = setup_and_labeller(crystal(tmp_path), faulty)
-    results = compute(setup, potential, labeller)
+    with setup_and_labeller(crystal(tmp_path), faulty) as (setup, labeller):
+        results = compute(setup, potential, labeller, 1)
     eos = results["equation_of_state"]
     assert set(eos) == {"failed", "oracle_calls"}
     assert eos["failed"].startswith("the oracle failed at a volume of ")
@@ -75,10 +93,28 @@ def test_an_oracle_that_fails_says_at_which_volume_and_why(tmp_path, potential):
 
 
 def test_a_molecule_has_none_and_says_so(tmp_path, potential):
-    setup, labeller = setup_and_labeller(cluster(tmp_path))
-    eos = compute(setup, potential, labeller)["equation_of_state"]
+    with setup_and_labeller(cluster(tmp_path)) as (setup, labeller):
+        eos = compute(setup, potential, labeller, 1)["equation_of_state"]
     assert "periodic in three directions" in eos["failed"]
     assert eos["oracle_calls"] == 0
+
+
+def test_the_budget_is_not_exceeded_and_what_is_missing_is_said(tmp_path, potential):
+    with setup_and_labeller(crystal(tmp_path)) as (setup, labeller):
+        labeller.account = Account(budget=4)
+        eos = compute(setup, potential, labeller, 1)["equation_of_state"]
+        assert labeller.account.calls == eos["oracle_calls"] == 4
+    assert "raise budget.oracle_calls" in eos["failed"]
+
+
+def test_calls_for_it_are_kept_back_from_the_budget(tmp_path):
+    def prepared(calls):
+        config = make_config(crystal(tmp_path), properties=ASKED, budget={"oracle_calls": calls})
+        return prepare(config, OracleSource.of(EMT).oracle())
+
+    assert prepared(50).rules.oracle_calls == 41
+    with pytest.raises(InputError, match="at least 10"):
+        prepared(9)
 
 
 def test_results_are_remembered_with_the_run(tmp_path):

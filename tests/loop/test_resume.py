@@ -34,7 +34,7 @@ def test_killed_while_it_learns_again_a_run_still_goes_on_under_the_settings_tha
     config = make_config(cluster(tmp_path))
     first = run(config, tmp_path / "run")
     assert first.verdict.reason == "target"
-    tighter = make_config(cluster(tmp_path), target={"force_error": 0.02})
+    tighter = make_config(cluster(tmp_path), target={"force_error": 0.001})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "relearn", interrupted)
         with pytest.raises(Interrupted):

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from ase.build import bulk, molecule
 from ase.cluster import Octahedron
-from runs import EMT, cluster, crystal, make_config
+from runs import cluster, crystal, make_config
 
-from thalweg.errors import InputError, OracleError
+from thalweg.errors import InputError
 from thalweg.loop.setup import SAMPLE_FS, SEEDS, prepare
 from thalweg.oracles.registry import make_oracle
 from thalweg.structure import Structure
@@ -112,13 +112,6 @@ def test_seeds_of_a_strained_crystal_have_many_volumes(tmp_path):
 def test_what_cannot_be_strained_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"explore\.strain: only structures that are periodic"):
         setup_of(cluster(tmp_path), explore={"strain": 0.03})
-
-
-def test_a_structure_that_the_oracle_cannot_treat_is_named_by_its_number(tmp_path):
-    path = tmp_path / "mixed.xyz"
-    ase.io.write(path, [Octahedron("Cu", 2), Octahedron("Fe", 2, latticeconstant=3.6)])
-    with pytest.raises(OracleError, match="start structure 2 of 2"):
-        setup_of(path, oracle=EMT)
 
 
 def test_walkers_at_a_pressure(tmp_path):

@@ -29,7 +29,7 @@ Ensemble = Literal["nvt", "nve", "npt"]
 Coupling = Literal["isotropic", "axes", "full"]
 Committee = Literal["whole", "screened"]
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
-ExecutorKind = Literal["serial", "process"]
+ExecutorKind = Literal["process", "serial", "futures"]
 
 _DEGREES = whole_list("degrees, one per order", ">= 1", "<= 80")
 
@@ -200,22 +200,39 @@ class SeedsConfig(Section):
 class ExecutorConfig(Section):
     """Where the oracle's calls run."""
 
-    workers: Annotated[int, whole(">= 1")] = Field(
+    workers: Annotated[int, whole(">= 1", "<= 1024")] = Field(
         default=1, description="Oracle calls that run at the same time."
     )
     kind: ExecutorKind = Field(
-        default="serial", description="serial (inside this process) or process (a pool of processes)."
+        default="process",
+        description="process (worker processes, apart from the run), serial (inside the run's process: for oracles of "
+        "milliseconds that you trust) or futures (an executor of your own, by its factory).",
     )
     timeout: Annotated[float | None, optional(quantity("s", "> 0")), InUnit("s")] = Field(
         default=None, description="Longest time of one oracle call, for example 30 min; null: no limit."
     )
+    keep_failed: Annotated[float, quantity("", ">= 0", "<= 1e6"), InUnit("MB")] = Field(
+        default=50.0,
+        description="Most that is kept of the files of failed calls, all together, in the run's folder `failed`.",
+    )
+    scratch: str | None = Field(
+        default=None,
+        description="Folder on this machine that holds the scratch folders of calls; null: the system's temporary one.",
+    )
+    factory: str | None = Field(
+        default=None,
+        description="futures: import path of a function that returns a concurrent.futures.Executor.",
+    )
+    options: dict[str, Any] = Field(default={}, description="futures: keyword arguments of that function.")
 
     @model_validator(mode="after")
-    def _serial_is_one(self) -> ExecutorConfig:
+    def _fits_its_kind(self) -> ExecutorConfig:
         if self.kind == "serial" and self.workers > 1:
             raise ValueError(f"workers: expected 1 with kind: serial, got {self.workers}; set kind: process")
         if self.kind == "serial" and self.timeout is not None:
             raise ValueError("timeout: a call inside this process cannot be stopped; set kind: process")
+        if (self.kind == "futures") != (self.factory is not None):
+            raise ValueError("factory: kind: futures needs it, and nothing else does")
         return self
 
 

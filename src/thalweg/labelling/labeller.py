@@ -1,161 +1,88 @@
-"""Calls of the oracle through the standard `concurrent.futures` interface.
+"""The one road to the oracle: questions go in, typed replies come out, every outcome durable when it arrives.
 
-    Labeller      structure -> Future of its attempts: climbs the retry ladder on any executor
-    SerialPool    runs at once, in this process: for oracles of milliseconds
-    WorkerPool    worker processes with a time limit per task; a worker that hangs or dies is replaced
+A label found in the store is an answer like any other: it cost its call when it was made. A resumed run that asks again
+what it had asked before it was killed therefore counts the same calls, and makes none.
 
-Any other `concurrent.futures.Executor` will do (Parsl, Dask, MPI): a task is a function of plain data.
+Calls are counted against a budget that is never exceeded. A question takes its share of it when it is put: as many
+calls as the ladder may need, or those that are left. Shares follow from the order of asking alone, so that a run
+goes the same way whichever answer comes first.
 """
 
 from __future__ import annotations
 
-import json
-import traceback
-from collections.abc import Callable, Mapping
-from concurrent.futures import Executor, Future
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections import deque
+from collections.abc import Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from thalweg.errors import OracleError, ThalwegError, check
-from thalweg.label import Failure, FailureKind, Label, Outcome
-from thalweg.labelling.executors.process import WorkerDied, WorkerPool
-from thalweg.oracles.base import Oracle, examine
-from thalweg.oracles.registry import make_oracle
+import numpy as np
+
+from thalweg.label import Failure, Label, Outcome
+from thalweg.labelling.arrivals import Arrivals
+from thalweg.labelling.ladder import ATTEMPTS, Climb, Ladder
+from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
+from thalweg.oracles.base import Oracle
+from thalweg.potential import Prediction
+from thalweg.store import HANDED, QuestionRecord, SqliteStore, TaskState
 from thalweg.structure import Structure
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
-ATTEMPTS = 3
-"""Calls per structure before the caller puts it in quarantine: the first and two on the retry ladder."""
+_PLENTY = 1_000_000
 
 
-@dataclass(frozen=True)
-class Attempts:
-    """What came of one structure: the outcome of every call, the last of which decides."""
+@dataclass
+class Account:
+    """Calls of the oracle: the most that may be made, None for no limit; and those counted by now, failed ones too."""
 
-    outcomes: tuple[Outcome, ...]
-
-    @property
-    def label(self) -> Label | None:
-        """The label, or None when every attempt failed."""
-        last = self.outcomes[-1]
-        return last if isinstance(last, Label) else None
-
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """The failed attempts, in order; the index of each is its attempt."""
-        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Failure))
-
-    @property
-    def calls(self) -> int:
-        """How many calls of the oracle it took."""
-        return len(self.outcomes)
+    budget: int | None = None
+    calls: int = 0
 
 
-@lru_cache(maxsize=8)
-def _oracle(spec: str) -> Oracle:
-    return make_oracle(json.loads(spec))
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """A question on its way: failed calls made before, and the label already known or the future of one."""
 
-
-def prepare_oracle(spec: str) -> None:
-    """Build the oracle of a JSON spec in this process, ahead of its first call."""
-    _oracle(spec)
-
-
-def label_once(spec: str, structure: Structure, attempt: int = 0) -> Outcome:
-    """One call of the oracle that the JSON text `spec` describes; whatever it raises is a crash.
-
-    Raises
-    ------
-    OracleError
-        The oracle cannot treat the system at all.
-    """
-    oracle = _oracle(spec)
-    try:
-        outcome = oracle.label(structure, attempt)
-    except ThalwegError:
-        raise
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}"
-        return Failure(FailureKind.CRASHED, message, traceback.format_exc(), oracle.fingerprint)
-    return examine(structure, outcome) if isinstance(outcome, Label) else outcome
-
-
-class SerialPool(Executor):
-    """Runs each task when it is submitted, in the calling thread."""
-
-    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Run it; the future is done on return."""
-        future: Future[T] = Future()
-        future.set_running_or_notify_cancel()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    question: Question
+    id: int
+    allowed: int
+    before: tuple[Failure, ...]
+    known: Label | None = None
+    future: Future[tuple[Outcome, ...]] | None = None
 
 
 class Labeller:
-    """Labels structures on an executor and climbs the retry ladder.
+    """Puts questions to the oracle and records what comes back.
 
     Parameters
     ----------
-    spec : mapping
-        The config of the oracle, as for `make_oracle`.
-    executor : concurrent.futures.Executor or None
-        Where calls run; None means in this process.
-    attempts : int
-        Calls per structure at most.
+    store : SqliteStore
+        Of the run; this is its only writer, in one thread.
+    arrivals : Arrivals
+        Of the same store; closed with this.
+    ladder : Ladder
+        Closed with this.
+    account : Account
+    set_aside : set of str
+        Hashes of structures that the oracle cannot answer, as the run knew them at its last checkpoint; grows. What the
+        store knows of later failures is found again when the question is put again.
     """
 
     def __init__(
-        self, spec: Mapping[str, Any], executor: Executor | None = None, *, attempts: int = ATTEMPTS
-    ) -> None:
-        check(attempts >= 1, f"attempts must be at least 1, got {attempts}")
-        self.oracle = make_oracle(spec)
-        """The oracle in this process, for its names and checks."""
-        self.attempts = attempts
-        self._spec = json.dumps(dict(spec), sort_keys=True)
-        self._executor = SerialPool() if executor is None else executor
-
-    @classmethod
-    def local(
-        cls,
-        spec: Mapping[str, Any],
+        self,
+        store: SqliteStore,
+        arrivals: Arrivals,
+        ladder: Ladder,
         *,
-        workers: int = 0,
-        time_limit: float | None = None,
-        attempts: int = ATTEMPTS,
-    ) -> Labeller:
-        """On this machine: in this process (`workers` = 0), or in that many worker processes.
-
-        `time_limit` (s per call) needs workers, since a call in this process cannot be cut off.
-        """
-        check(
-            time_limit is None or workers > 0, "a time limit per oracle call needs oracle workers (1 or more)"
-        )
-        if workers == 0:
-            return cls(spec, attempts=attempts)
-        text = json.dumps(dict(spec), sort_keys=True)
-        pool = WorkerPool(workers, time_limit=time_limit, initializer=prepare_oracle, initargs=(text,))
-        return cls(spec, pool, attempts=attempts)
-
-    def submit(self, structure: Structure, *, first_attempt: int = 0) -> Future[Attempts]:
-        """Start labelling; the future holds every outcome, or raises OracleError.
-
-        `first_attempt` skips rungs of the ladder that failed before an interruption.
-        """
-        future: Future[Attempts] = Future()
-        future.set_running_or_notify_cancel()
-        self._attempt(structure, first_attempt, (), future)
-        return future
-
-    def close(self) -> None:
-        """Stop the workers; calls that still run are cut off."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+        account: Account | None = None,
+        set_aside: set[str] | None = None,
+    ) -> None:
+        self._store, self._arrivals, self._ladder = store, arrivals, ladder
+        self.oracle: Oracle = ladder.oracle
+        """The oracle in this process, for its names and checks."""
+        self.fingerprint = self.oracle.fingerprint
+        self.account = Account() if account is None else account
+        self._set_aside: set[str] = set() if set_aside is None else set_aside
+        self._under_way: deque[_Asked] = deque()
 
     def __enter__(self) -> Labeller:
         return self
@@ -163,29 +90,191 @@ class Labeller:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _attempt(
-        self, structure: Structure, attempt: int, before: tuple[Outcome, ...], future: Future[Attempts]
-    ) -> None:
-        def answered(task: Future[Outcome]) -> None:
-            try:
-                outcome = self._outcome(task)
-                outcomes = (*before, outcome)
-                if isinstance(outcome, Label) or attempt + 1 >= self.attempts:
-                    future.set_result(Attempts(outcomes))
-                else:
-                    self._attempt(structure, attempt + 1, outcomes, future)
-            except BaseException as error:
-                future.set_exception(error)
+    def close(self) -> None:
+        """Stop the executor; what has arrived is taken into the store, what still runs is cut off."""
+        try:
+            self._ladder.close()
+        finally:
+            self._arrivals.close()
 
-        self._executor.submit(label_once, self._spec, structure, attempt).add_done_callback(answered)
+    @property
+    def name(self) -> str:
+        """What people call the oracle."""
+        return self.oracle.display_name
 
-    def _outcome(self, task: Future[Outcome]) -> Outcome:
-        """The task's outcome; a worker's death and a passed time limit are outcomes too."""
-        if task.cancelled():
-            raise OracleError("the call of the oracle was cut off: the run is stopping")
-        error = task.exception()
-        if isinstance(error, FutureTimeoutError):
-            return Failure(FailureKind.TIMED_OUT, str(error), "", self.oracle.fingerprint)
-        if isinstance(error, WorkerDied):
-            return Failure(FailureKind.CRASHED, str(error), error.log, self.oracle.fingerprint)
-        return task.result()
+    # --- what is known of a structure -----------------------------------------------------------------------
+
+    def is_quarantined(self, structure: Structure) -> bool:
+        """Whether every attempt at this structure has failed before."""
+        return structure.content_hash in self._set_aside
+
+    def has_label(self, structure: Structure) -> bool:
+        """Whether the oracle's label of this structure is in the store and in its place in the order of learning."""
+        return self._store.is_learned(structure.content_hash, self.fingerprint)
+
+    def is_settled(self, structure: Structure) -> bool:
+        """Whether asking about this structure would teach nothing: it is learned, or the oracle cannot answer it."""
+        return self.is_quarantined(structure) or self.has_label(structure)
+
+    def handed(self) -> list[QuestionRecord]:
+        """Questions handed in from outside that wait, in their order; one that was answered meanwhile is closed."""
+        waiting = []
+        for question in self._store.questions(kind=HANDED):
+            if question.state not in (TaskState.WAITING, TaskState.QUARANTINED):
+                continue
+            if question.structure_hash in self._set_aside:
+                self._store.set_state(question.id, TaskState.QUARANTINED)
+            elif self._store.is_learned(question.structure_hash, self.fingerprint):
+                self._store.set_state(question.id, TaskState.DONE)
+            else:
+                waiting.append(question)
+        return waiting
+
+    def structure_of(self, question: QuestionRecord) -> Structure:
+        """The structure that a stored question is about."""
+        return self._store.structure(question.structure_hash)
+
+    # --- calls -----------------------------------------------------------------------------------------------
+
+    @property
+    def room(self) -> int:
+        """Calls of the budget that no question has taken yet; a large number where there is no budget."""
+        taken = self.account.calls + sum(one.allowed for one in self._under_way)
+        return _PLENTY if self.account.budget is None else max(0, self.account.budget - taken)
+
+    @property
+    def under_way(self) -> tuple[Question, ...]:
+        """Questions put and not yet received, in the order in which they will be."""
+        return tuple(one.question for one in self._under_way)
+
+    @property
+    def under_way_ids(self) -> list[int]:
+        """Their numbers in the store: what a checkpoint holds of them."""
+        return [one.id for one in self._under_way]
+
+    def is_under_way(self, structure: Structure) -> bool:
+        """Whether a question about this structure has been put and not yet received."""
+        return any(one.question.structure.content_hash == structure.content_hash for one in self._under_way)
+
+    def put(self, question: Question) -> None:
+        """Put a question to the oracle, for which there must be `room`; `receive` gives what comes of it."""
+        self._under_way.append(self._submit(question, self._share(question)))
+
+    def put_again(self, ids: Iterable[int]) -> None:
+        """Put the questions that were under way at a checkpoint, in their order; no answer is computed twice."""
+        for number in ids:
+            stored = self._store.question(number)
+            self.put(_recalled(stored, self.structure_of(stored)))
+
+    def receive(self) -> Reply:
+        """What came of the question that was put first, whichever answer arrives first."""
+        first = self._under_way[0]
+        while first.future is not None and not first.future.done():
+            waiting = [one.future for one in self._under_way if one.future and not one.future.done()]
+            wait(waiting, return_when=FIRST_COMPLETED)
+            self.keep()
+        return self._receive(self._under_way.popleft())
+
+    def ask(self, questions: Sequence[Question], *, width: int = 1) -> list[Reply]:
+        """Put questions to the oracle, `width` of them side by side; replies in the order of asking.
+
+        No answer waits for a question that has not been put yet before it becomes durable. Where the budget ends,
+        questions are left out.
+        """
+        replies: list[Reply] = []
+        for question in questions:
+            while self._under_way and (len(self._under_way) >= width or not self.room):
+                replies.append(self.receive())
+            if self.room:
+                self.put(question)
+        return replies + [self.receive() for _ in range(len(self._under_way))]
+
+    def keep(self) -> None:
+        """Take what has arrived into the store: labels, and failures, whose calls count."""
+        self._arrivals.take_in()
+
+    def _share(self, question: Question) -> int:
+        """Calls of the budget that a question may take. An isolated atom that fails is done without."""
+        most = min(ATTEMPTS, self.oracle.rungs) if question.kind is QuestionKind.REFERENCE else ATTEMPTS
+        return max(1, min(most, self.room))
+
+    def _submit(self, question: Question, allowed: int) -> _Asked:
+        question_id = self._store.add_question(
+            question.structure,
+            question.kind.value,
+            iteration=question.iteration,
+            reason=question.reason.to_json(),
+            prediction=_arrays(question.prediction),
+        )
+        before = tuple(attempt.failure for attempt in self._store.attempts(question_id))
+        known = self._store.find_label(question.structure.content_hash, self.fingerprint)
+        asked = _Asked(question, question_id, allowed, before, known)
+        if known is not None or len(before) >= allowed or not self._ladder.worth_another(before):
+            return asked
+        self._store.set_state(question_id, TaskState.RUNNING)
+        future = self._ladder.climb(Climb(question_id, question.structure, before, allowed))
+        return _Asked(question, question_id, allowed, before, None, future)
+
+    def _receive(self, asked: _Asked) -> Reply:
+        label, failures = asked.known, asked.before
+        if asked.future is not None:
+            outcomes = asked.future.result()
+            self.keep()
+            label = outcomes[-1] if isinstance(outcomes[-1], Label) else None
+            failures += tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
+        cut_short = label is None and self._ladder.worth_another(failures)
+        reply = Reply(asked.question, asked.id, label, failures, cut_short)
+        self._record(reply)
+        self.account.calls += reply.calls
+        return reply
+
+    def _record(self, reply: Reply) -> None:
+        """Give the label its place in the order of learning, or set the structure aside."""
+        question = reply.question
+        if reply.label is None:
+            self._store.set_state(reply.question_id, TaskState.QUARANTINED)
+            if not reply.cut_short:
+                self._set_aside.add(question.structure.content_hash)
+        elif question.kind.is_learned:
+            self._store.commit_label(
+                question.structure,
+                reply.label,
+                kind=question.kind.value,
+                iteration=question.iteration,
+                question_id=reply.question_id,
+            )
+        else:
+            self._store.set_state(reply.question_id, TaskState.DONE)
+
+
+def _recalled(stored: QuestionRecord, structure: Structure) -> Question:
+    """A question as it was put by an earlier invocation."""
+    arrays = stored.prediction
+    prediction = Prediction(
+        energy=float(arrays["energy"]),
+        forces=arrays["forces"],
+        stress=arrays.get("stress"),
+        energy_uncertainty=float(arrays["energy_uncertainty"]),
+        forces_deviation=arrays["forces_deviation"],
+        forces_bound=arrays["forces_bound"],
+        novelty=arrays.get("novelty"),
+    )
+    reason = Reason.from_json(stored.reason)
+    return Question(QuestionKind(stored.kind), structure, stored.iteration, reason, prediction)
+
+
+def _arrays(prediction: Prediction | None) -> dict[str, np.ndarray[Any, Any]]:
+    if prediction is None:
+        return {}
+    arrays: dict[str, np.ndarray[Any, Any]] = {
+        "energy": np.array(prediction.energy),
+        "energy_uncertainty": np.array(prediction.energy_uncertainty),
+        "forces": prediction.forces,
+        "forces_deviation": prediction.forces_deviation,
+        "forces_bound": prediction.forces_bound,
+    }
+    if prediction.novelty is not None:
+        arrays["novelty"] = prediction.novelty
+    if prediction.stress is not None:
+        arrays["stress"] = prediction.stress
+    return arrays

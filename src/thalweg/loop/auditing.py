@@ -15,13 +15,16 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from thalweg.errors import StoreError, check
+from thalweg.config import ExecutorConfig, RunConfig
+from thalweg.errors import InputError, StoreError, check
 from thalweg.explorers.base import CoreField, Snapshot
 from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance
-from thalweg.labelling.desk import Desk, Question
+from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Labeller
-from thalweg.labelling.question import QuestionKind
-from thalweg.loop.beginning import last_config
+from thalweg.labelling.question import Question, QuestionKind, Reason
+from thalweg.labelling.source import OracleSource
+from thalweg.loop.asking.opening import open_labeller
+from thalweg.loop.beginning import FINGERPRINT, last_config
 from thalweg.loop.deciding.stopping import AuditSummary, Target, summarise_audits
 from thalweg.loop.learning.comparing import audit_record
 from thalweg.loop.setup import Setup, prepare
@@ -29,6 +32,8 @@ from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
 from thalweg.loop.walking.exploration import restart
 from thalweg.machine import available_cores
+from thalweg.oracles.base import Oracle
+from thalweg.oracles.registry import built_in_names
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore
 
@@ -45,12 +50,14 @@ class AuditResult:
     """What the audit found, and whether it certifies the target by itself.
 
     `broken_walks` counts fresh walkers that met something unphysical on the potential: with any, nothing is certified.
+    `oracle_calls` are those of this audit, failed ones included.
     """
 
     target: Target
     audit: AuditSummary
     certified: bool
     broken_walks: int = 0
+    oracle_calls: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -59,43 +66,77 @@ class AuditResult:
             "audit": self.audit.to_json(),
             "certified": self.certified,
             "broken_walks": self.broken_walks,
+            "oracle_calls": self.oracle_calls,
         }
 
 
-def audit(folder: Path, n: int) -> AuditResult:
+def audit(
+    folder: Path, n: int, config: RunConfig | None = None, *, oracle: Oracle | None = None
+) -> AuditResult:
     """Check the potential of the run in `folder` on `n` fresh structures.
 
     The run itself is left as it is; the labels stay in its store, and a run that meets one of these structures
     later need not ask for it again.
 
+    Parameters
+    ----------
+    config : RunConfig or None
+        A configuration whose oracle is asked. Needed where the run's oracle is code from outside of Thalweg: a folder
+        may come from anywhere, and names no code that is run on its word.
+    oracle : Oracle or None
+        The oracle itself, where the run's was an object.
+
     Raises
     ------
     InputError
-        `n` is not at least 1.
+        `n` is not at least 1, or the oracle must be named, or is not the run's.
     StoreError
         There is no run, or it has no model yet.
     """
     check(n >= 1, f"audit: expected at least 1 structure, got {n}")
-    with SqliteStore.open(folder, create=False) as store:
+    with SqliteStore.open(folder, create=False) as store, Arrivals(store) as arrivals:
         store.rewind()
-        config, checkpoint = last_config(store), store.last_checkpoint()
-        if config is None or checkpoint is None or not (folder / "model").exists():
+        saved, checkpoint = last_config(store), store.last_checkpoint()
+        if saved is None or checkpoint is None or not (folder / "model").exists():
             raise StoreError(
                 f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
             )
+        source = _source(store, saved, config, oracle)
         state = LoopState.from_json(checkpoint.state)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)
+        executor = saved.executor if config is None else config.executor
+        if executor.kind == "futures" and config is None:
+            executor = ExecutorConfig(workers=executor.workers, timeout=executor.timeout)
         with (
             threadpool_limits(limits=1, user_api="blas"),
-            Labeller.local(config.oracle.model_dump()) as labeller,
+            open_labeller(store, arrivals, source, executor, set_aside=state.set_aside) as labeller,
         ):
-            setup = prepare(config, labeller.oracle)
+            setup = prepare(saved, labeller.oracle)
             potential = Potential.load(folder / "model")
-            drawn, broken = _draw(setup, state, potential, n, config.seed + SEED_OFFSET * number)
-            summary = _judge(setup, state, potential, Desk(store, labeller, state.set_aside), drawn)
+            drawn, broken = _draw(setup, state, potential, n, saved.seed + SEED_OFFSET * number)
+            summary = _judge(setup, state, potential, labeller, drawn)
             certified = not broken and summary.lower_bound >= setup.rules.target.confidence
-            return AuditResult(setup.rules.target, summary, certified, broken)
+            return AuditResult(setup.rules.target, summary, certified, broken, labeller.account.calls)
+
+
+def _source(
+    store: SqliteStore, saved: RunConfig, config: RunConfig | None, oracle: Oracle | None
+) -> OracleSource:
+    """The oracle to ask: one that the caller names, or a built-in one that the folder names."""
+    if oracle is None and config is None and saved.oracle.name not in built_in_names():
+        raise InputError(
+            "audit: the run's oracle is code from outside of Thalweg, which is not run on a folder's word; name it: "
+            "`thalweg audit RUN --config CONFIG` with the configuration of the run"
+        )
+    named = saved if config is None else config
+    source = OracleSource.of(named.oracle.model_dump() if oracle is None else oracle)
+    expected, got = store.meta(FINGERPRINT), source.oracle().fingerprint
+    if expected is not None and got != expected:
+        raise InputError(
+            f"audit: the oracle named is not the run's; expected {expected:.300}, got {got:.300}"
+        )
+    return source
 
 
 def _draw(
@@ -131,31 +172,36 @@ def _judge(
     setup: Setup,
     state: LoopState,
     potential: Potential,
-    desk: Desk,
+    labeller: Labeller,
     drawn: list[tuple[WalkerState, Snapshot]],
 ) -> AuditSummary:
     questions = [
         Question(
-            QuestionKind.AUDIT,
+            QuestionKind.CHECK,
             moment.structure,
-            iteration=state.policy.iteration + 1,
-            where=conversation.whereabouts(walker.walker_id, moment.time_fs, walker.temperature),
-            walker=walker.walker_id,
-            reason={
-                "text": "audit asked for by hand",
-                "walker": walker.walker_id,
-                "temperature": walker.temperature,
-            },
+            state.policy.iteration + 1,
+            _reason(walker, moment),
             prediction=potential.predict(moment.structure),
         )
         for walker, moment in drawn
     ]
     records = [
         audit_record(state.policy.n_labels, reply.question.structure, reply.question.prediction, reply.label)
-        for reply in desk.ask(questions)
+        for reply in labeller.ask(questions, width=setup.width)
         if reply.label is not None and reply.question.prediction is not None
     ]
     summary = summarise_audits(records, setup.rules.target)
     if summary is None:
         raise StoreError("the oracle failed on every structure of this audit; `thalweg doctor` may say why")
     return summary
+
+
+def _reason(walker: WalkerState, moment: Snapshot) -> Reason:
+    return Reason(
+        cause="audit",
+        text="audit asked for by hand",
+        where=conversation.whereabouts(walker.walker_id, moment.time_fs, walker.temperature),
+        walker=walker.walker_id,
+        time=moment.time_fs / 1000.0,
+        temperature=walker.temperature,
+    )

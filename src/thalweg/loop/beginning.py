@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,18 +11,25 @@ import numpy as np
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.config import RunConfig, describe_changes, validate
 from thalweg.errors import StoreError
+from thalweg.labelling.question import QuestionKind
+from thalweg.loop.asking.first_labels import REFUSED
 from thalweg.loop.deciding.policy import retarget
 from thalweg.loop.deciding.policy_state import PolicyState, Rules
 from thalweg.loop.deciding.stopping import StopReason
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.walking import exploration
-from thalweg.store import SqliteStore
+from thalweg.oracles.base import Oracle
+from thalweg.store import HANDED, SqliteStore, TaskState
 
 EXPLORED = tuple(
     f"explore.{key}" for key in ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling")
 )
 """Settings with which walkers go elsewhere."""
+FINGERPRINT = "oracle_fingerprint"
+"""Name under which the store keeps the fingerprint of the run's oracle."""
+_SPENT = "calls_without_answer"
+"""Name under which the store keeps the calls of starts at which the oracle answered nothing."""
 
 
 def recall(store: SqliteStore) -> LoopState | None:
@@ -31,10 +39,47 @@ def recall(store: SqliteStore) -> LoopState | None:
     return None if checkpoint is None else LoopState.from_json(checkpoint.state)
 
 
-def fresh_state(config: RunConfig) -> LoopState:
-    """The state of a run that has done nothing yet."""
+def fresh_state(config: RunConfig, store: SqliteStore) -> LoopState:
+    """The state of a run that has learned nothing yet.
+
+    Where the oracle had answered nothing at an earlier start, what ailed it may be cured: all is asked anew, and the
+    calls it took then still count.
+    """
     spec = CalibrationSpec(confidence=config.target.confidence)
-    return LoopState(PolicyState(), np.random.default_rng(config.seed), Calibration(spec))
+    if store.meta(REFUSED):
+        with store.transaction():
+            store.set_meta(_SPENT, int(store.meta(_SPENT, 0)) + store.forget_failures())
+            store.set_meta(REFUSED, False)
+    spent = int(store.meta(_SPENT, 0))
+    return LoopState(
+        PolicyState(calls=spent, failed=spent), np.random.default_rng(config.seed), Calibration(spec)
+    )
+
+
+def n_waiting(store: SqliteStore, oracle: Oracle, state: LoopState) -> int:
+    """Structures that were handed in and wait for a label that the oracle may give."""
+    return sum(
+        question.structure_hash not in state.set_aside
+        and not store.is_learned(question.structure_hash, oracle.fingerprint)
+        for question in store.questions(kind=HANDED)
+        if question.state in (TaskState.WAITING, TaskState.QUARANTINED)
+    )
+
+
+def calls_made(store: SqliteStore, fingerprint: str, under_way: Sequence[int]) -> int:
+    """Calls of the oracle of which the store knows, without those for the questions `under_way`.
+
+    A run that goes on under other settings does not ask again what it had asked last; what that cost still counts.
+    """
+    kinds = {question.id: question.kind for question in store.questions()}
+    aside = {QuestionKind.CHECK.value, QuestionKind.PROPERTY.value}
+    asked = [attempt.question_id for attempt in store.attempts()]
+    asked += [
+        record.question_id
+        for record in store.all_labels()
+        if record.label.oracle == fingerprint and record.question_id is not None
+    ]
+    return sum(kinds.get(number) not in aside and number not in under_way for number in asked)
 
 
 def last_config(store: SqliteStore) -> RunConfig | None:
@@ -43,14 +88,15 @@ def last_config(store: SqliteStore) -> RunConfig | None:
     return validate(runs[-1].config, source="saved configuration") if runs else None
 
 
-def register(store: SqliteStore, config: RunConfig, folder: Path) -> list[str]:
-    """Write down that the run goes on with `config`; returns what differs from the time before, in words.
+def register(store: SqliteStore, setup: Setup, oracle: Oracle, folder: Path) -> list[str]:
+    """Write down that the run goes on with `setup`; returns what differs from the time before, in words.
 
     Raises
     ------
     StoreError
         Labels of another system or oracle do not belong into this run.
     """
+    config = setup.config
     before = last_config(store)
     for part in ("system", "oracle", "model"):
         if before is not None and getattr(before, part) != getattr(config, part):
@@ -58,13 +104,19 @@ def register(store: SqliteStore, config: RunConfig, folder: Path) -> list[str]:
                 f"{folder}: this run was started with another `{part}` section; labels and model would "
                 "not fit together. Choose another run folder (--run FOLDER), or set it back"
             )
+    store.set_meta(FINGERPRINT, oracle.fingerprint)
     changes = [] if before is None else describe_changes(before, config)
     store.start_run(config.model_dump(mode="json"), {"settings": changes} if changes else {})
     return changes
 
 
-def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int) -> None:
-    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now."""
+def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int, calls: int) -> None:
+    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now.
+
+    `calls` have been made by now, those of questions under way apart.
+    """
+    if changes:
+        state.policy = dataclasses.replace(state.policy, calls=max(state.policy.calls, calls))
     policy, rules = state.policy, setup.rules
     if not changes:
         if _stopped_by_the_clock(policy, rules) or (handed and policy.calls < rules.oracle_calls):

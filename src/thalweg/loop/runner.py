@@ -1,17 +1,20 @@
 """The main flow: read this first.
 
     run(config, folder)      open the store, go on from the last checkpoint or begin, then
-        decide(state, event) what to do next                     policy.py, pure
+        decide(state, event) what to do next                     deciding/policy.py, pure
         perform(action)      do it, and report what happened     here: the only place with store and clock
 
-    LabelSeeds   label the first structures, fit the first model, set the walkers off
-    Explore      advance every walker by a block, judge it at every step                exploration.py, gate.py
-    DrawAudits   pick random moments of that block
-    Ask          score questions, put them to the oracle, learn the answers             asking.py
-    Receive      learn an answer that walkers did not wait for, until now               asking.py, desk.py
-    AskHanded    the same for structures that were handed in from outside               asking.py, handing.py
-    Checkpoint   state, conversation and numbers become durable in one transaction
-    Stop         write the final model and summary
+    LabelSeeds      label the first structures, fit the first model, set the walkers off    asking/first_labels.py
+    Explore         advance every walker by a block, judge it at every step                 walking/
+    DrawAudits      pick random moments of that block                                       asking/queue.py
+    Ask             score questions, put them to the oracle, learn the answers              asking/asker.py
+    Receive         learn an answer that walkers did not wait for, until now                asking/asker.py
+    AskHanded       the same for structures that were handed in from outside                asking/handing.py
+    SaveCheckpoint  state, conversation and numbers become durable in one transaction
+    Stop            write the final model and summary
+
+Every call of the oracle goes through one Labeller (thalweg.labelling): counted, within the budget, isolated, retried,
+typed, durable when it arrives.
 
 A label is durable before anything depends on it. A run killed anywhere goes on from its last checkpoint, finds
 the labels made since in the store, and takes the same way as if it had never been interrupted.
@@ -22,6 +25,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +33,14 @@ from threadpoolctl import threadpool_limits
 
 from thalweg.config import RunConfig
 from thalweg.features import set_num_threads
-from thalweg.labelling.desk import Desk, reference_energies
-from thalweg.labelling.labeller import Labeller
+from thalweg.labelling.arrivals import Arrivals
+from thalweg.labelling.labeller import Account
+from thalweg.labelling.source import OracleSource
 from thalweg.loop import results
 from thalweg.loop.asking.asker import Asker
-from thalweg.loop.beginning import adopt, fresh_state, recall, register
+from thalweg.loop.asking.first_labels import FirstLabels, known_energies
+from thalweg.loop.asking.opening import open_labeller
+from thalweg.loop.beginning import adopt, calls_made, fresh_state, n_waiting, recall, register
 from thalweg.loop.deciding.policy import decide
 from thalweg.loop.events import (
     Action,
@@ -51,7 +58,7 @@ from thalweg.loop.events import (
     Stop,
 )
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import make_learner, make_potential, relearn
+from thalweg.loop.learning.relearning import make_potential, relearn
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.telling import conversation
 from thalweg.loop.telling.journal import Journal
@@ -59,6 +66,7 @@ from thalweg.loop.telling.progress import make_progress, make_summary, walker_me
 from thalweg.loop.telling.reporter import EventKind, NullReporter, Reporter
 from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import Summary, write_summary
+from thalweg.loop.telling.teller import Teller
 from thalweg.loop.walking import exploration
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
@@ -72,52 +80,62 @@ SAVE_EVERY = 20.0
 """Seconds between two writings of the current model while a run goes on; it is always written at the end."""
 
 
-def run(config: RunConfig, folder: Path, reporter: Reporter | None = None) -> Summary:
+def run(
+    config: RunConfig,
+    folder: Path,
+    reporter: Reporter | None = None,
+    *,
+    oracle: Oracle | None = None,
+    executor: Executor | None = None,
+) -> Summary:
     """Start a run in `folder`, or go on with it, until it stops by itself.
+
+    `oracle` and `executor` are objects that take the place of those that the configuration names.
 
     Raises
     ------
-    InputError, OracleError
-        The configuration, a structure or the oracle does not fit; nothing has been done.
+    InputError, SetupError, OracleError
+        The configuration, a structure, the oracle or the executor does not fit; what was labelled is safe.
     StoreError
         The folder cannot be used, is in use, or the disk is full; what was labelled is safe.
     """
-    settings = config.executor
-    workers = settings.workers if settings.kind == "process" else 0
-    labeller = Labeller.local(config.oracle.model_dump(), workers=workers, time_limit=settings.timeout)
+    source = OracleSource.of(config.oracle.model_dump() if oracle is None else oracle)
+    folder = folder.absolute()  # an oracle in a thread of this process may change the current folder
     # One thread for linear algebra: sums in one order give the same bits at every resume, and the matrices are
     # small enough that waiting for a second thread costs more than it brings.
-    with threadpool_limits(limits=1, user_api="blas"), labeller:
-        setup = prepare(config, labeller.oracle)
-        with SqliteStore.open(folder) as store:
-            return _Run(setup, store, labeller, folder, reporter or NullReporter()).go()
+    with threadpool_limits(limits=1, user_api="blas"):
+        setup = prepare(config, source.oracle())
+        with SqliteStore.open(folder) as store, Arrivals(store) as arrivals:
+            return _Run(setup, store, arrivals, source, reporter or NullReporter()).go(executor)
 
 
 class _Run:
     """One invocation: performs what the policy decides. State is in `state`; everything else can be made again."""
 
     def __init__(
-        self, setup: Setup, store: SqliteStore, labeller: Labeller, folder: Path, reporter: Reporter
+        self,
+        setup: Setup,
+        store: SqliteStore,
+        arrivals: Arrivals,
+        source: OracleSource,
+        reporter: Reporter,
     ) -> None:
-        self.setup, self.store, self.folder, self.labeller = setup, store, folder, labeller
-        self.oracle: Oracle = labeller.oracle
+        self.setup, self.store, self.arrivals, self.source = setup, store, arrivals, source
+        folder = self.folder = store.folder
+        self.oracle = source.oracle()
         self.properties = results.recall(store)
         self.journal = Journal(store, folder, reporter)
         self.threads = available_cores()
         set_num_threads(1)
-        numbers = sorted({int(z) for s in setup.structures for z in s.numbers})
-        energies = reference_energies(store, labeller, numbers)
         recalled = recall(store)
-        self.state = recalled or fresh_state(setup.config)
+        self.state = recalled or fresh_state(setup.config, store)
         self.stopwatch = Stopwatch(self.state.timing)
         self.learner: Learner | None = None
-        desk = Desk(store, labeller, self.state.set_aside)
-        self.asker = Asker(setup, self.state, desk, self.journal, self.stopwatch, energies)
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
-        self.n_handed = len(desk.handed())
+        self.n_handed = n_waiting(store, self.oracle, self.state)
         with store.transaction():  # changed settings are noticed once: they are durable with what they touch
-            self._greet(register(store, setup.config, folder), resumed=recalled is not None)
+            self._greet(register(store, setup, self.oracle, folder), resumed=recalled is not None)
 
     # --- beginning --------------------------------------------------------------------------------------
 
@@ -127,7 +145,8 @@ class _Run:
         if resumed:
             text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
             self.journal.say(policy.iteration, EventKind.RESUME, text)
-            adopt(self.state, self.setup, changes, handed=self.n_handed)
+            made = calls_made(self.store, self.oracle.fingerprint, self.state.under_way) if changes else 0
+            adopt(self.state, self.setup, changes, handed=self.n_handed, calls=made)
             if changes:
                 self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
                 self._save_state()
@@ -145,16 +164,32 @@ class _Run:
 
     # --- the loop ---------------------------------------------------------------------------------------
 
-    def go(self) -> Summary:
-        """Decide, perform, until the policy says stop."""
+    def go(self, executor: Executor | None) -> Summary:
+        """Open the road to the oracle where there is something left to do."""
         if self.state.policy.verdict is not None and self._is_complete():
             return self._summary()
+        with open_labeller(
+            self.store,
+            self.arrivals,
+            self.source,
+            self.setup.config.executor,
+            executor=executor,
+            account=Account(self.setup.rules.oracle_calls, self.state.policy.calls),
+            set_aside=self.state.set_aside,
+        ) as self.labeller:
+            self.tell = Teller(self.journal, self.oracle, self.setup.rules.target.force_error)
+            self.asker = Asker(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
+            return self._go()
+
+    def _go(self) -> Summary:
+        """Decide, perform, until the policy says stop."""
         if self.state.policy.n_labels:
             with self.stopwatch("fit"):
-                self.learner = relearn(self.setup, self.state, self.store, self.asker.energies)
+                energies = known_energies(self.store, self.oracle.fingerprint, self.setup)
+                self.learner = relearn(self.setup, self.state, self.store, energies)
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
-        self.asker.desk.put_again(self.state.under_way)
+        self.labeller.put_again(self.state.under_way)
         events: deque[LoopEvent] = deque([Started(self.n_handed)])
         while events:
             for action in self._decide(events.popleft()):
@@ -200,8 +235,8 @@ class _Run:
         return None
 
     def _label_seeds(self) -> LoopEvent:
-        learner = make_learner(self.setup, self.asker.energies)
-        answered, self.learner = self.asker.label_seeds(learner)
+        first = FirstLabels(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
+        answered, self.learner = first.learn(self.store)
         self.state.walkers = self.setup.walkers()
         self.state.homes = list(self.state.walkers)
         return answered
@@ -224,7 +259,7 @@ class _Run:
         state.walkers, state.homes = exploration.next_walkers(walk, state.walkers, state.homes, state.rng)
         state.md_steps += walk.steps
         self.walk = walk
-        self.asker.tell.broken(state.policy.iteration, walk)
+        self.tell.broken(state.policy.iteration, walk)
         self.asker.queue.take_queries(walk, exploration.gate_limits(action))
         self.journal.measure(state.policy.iteration, self._metrics(walk))
         advanced = tuple(max(0.0, w.time_fs - b) for w, b in zip(state.walkers, before, strict=True))
@@ -235,8 +270,8 @@ class _Run:
     def _checkpoint(self) -> None:
         state = self.state
         state.timing = self.stopwatch.timing
-        state.under_way = self.asker.desk.under_way_ids
-        self.asker.desk.keep()
+        state.under_way = self.labeller.under_way_ids
+        self.labeller.keep()
         self._save_state()
         if self.learner is not None and time.monotonic() - self.saved_at > SAVE_EVERY:
             self._save_model()
@@ -266,11 +301,13 @@ class _Run:
         return self._summary()
 
     def _compute_properties(self, learner: Learner) -> None:
+        self.labeller.account = Account(self.setup.config.budget.oracle_calls, self.state.policy.calls)
         with self.stopwatch("oracle"):
-            self.properties = results.compute(self.setup, self._potential(learner), self.labeller)
+            iteration = self.state.policy.iteration
+            self.properties = results.compute(self.setup, self._potential(learner), self.labeller, iteration)
         self.store.set_meta(results.META_KEY, self.properties)
         for line in results.describe(self.properties):
-            self.journal.say(self.state.policy.iteration, EventKind.INFO, line, self.properties)
+            self.journal.say(iteration, EventKind.INFO, line, self.properties)
 
     def _summary(self) -> Summary:
         return make_summary(

@@ -17,6 +17,7 @@ from thalweg.features.defaults import default_basis
 from thalweg.loop.deciding.policy_state import Rules
 from thalweg.loop.deciding.stopping import Target
 from thalweg.oracles.base import Oracle
+from thalweg.properties.eos import N_POINTS
 from thalweg.structure import Structure
 
 if TYPE_CHECKING:
@@ -42,10 +43,27 @@ class Setup:
     temperatures: tuple[float, ...]
 
     @property
+    def width(self) -> int:
+        """Calls of the oracle that run side by side."""
+        return max(1, self.config.executor.workers)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Atomic numbers of the system's elements, rising."""
+        return tuple(sorted({int(z) for structure in self.structures for z in structure.numbers}))
+
+    @staticmethod
+    def symbol(number: int) -> str:
+        """Chemical symbol of an atomic number."""
+        from ase.data import chemical_symbols
+
+        return str(chemical_symbols[number])
+
+    @property
     def n_seeds(self) -> int:
         """First labels, at least one for each start structure where the budget allows."""
         wanted = self.config.seeds.count or max(SEEDS, len(self.structures))
-        return min(wanted, self.config.budget.oracle_calls)
+        return min(wanted, self.rules.oracle_calls)
 
     def seeds(self, rng: np.random.Generator) -> list[Structure]:
         """The first structures to label, each once, chosen without any call of the oracle."""
@@ -99,7 +117,7 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
         config=config,
         rules=Rules(
             target=target,
-            oracle_calls=config.budget.oracle_calls,
+            oracle_calls=_calls_to_learn(config),
             time_fs=1000.0 * explore.time,
             block_fs=explore.block,
             walkers=explore.walkers,
@@ -121,6 +139,22 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
         ),
         temperatures=explore.temperatures(),
     )
+
+
+def _calls_to_learn(config: RunConfig) -> int:
+    """The budget without what properties will need at the end."""
+    kept, budget = calls_kept_back(config), config.budget.oracle_calls
+    if budget <= kept:
+        raise InputError(
+            f"budget.oracle_calls: {kept} calls are kept back for the equation of state, so that at least {kept + 1} "
+            f"are needed, got {budget}; raise it, or set properties.equation_of_state: false"
+        )
+    return budget - kept
+
+
+def calls_kept_back(config: RunConfig) -> int:
+    """Calls of the budget that the properties of a configuration will need."""
+    return N_POINTS if config.properties.equation_of_state else 0
 
 
 def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:

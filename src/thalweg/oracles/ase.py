@@ -130,6 +130,14 @@ class AseOracle:
         return canonical_json({"name": "ase", "calculator": self.calculator, "options": options})
 
     @property
+    def rungs(self) -> int:
+        return 1
+
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        return True
+
+    @property
     def display_name(self) -> str:
         """The last part of the dotted path."""
         return self.calculator.rpartition(".")[2]
@@ -140,16 +148,7 @@ class AseOracle:
         return "stress" in self._properties
 
     def check_structure(self, structure: Structure) -> None:
-        """Label it once: a calculator's reach is known only by trying.
-
-        Raises OracleError with the calculator's words when it refuses an element or a property.
-        """
-        outcome = self.label(structure)
-        if isinstance(outcome, Failure) and outcome.kind is FailureKind.CRASHED:
-            raise OracleError(
-                f"{self.display_name} cannot treat {structure.to_atoms().get_chemical_formula()}: "
-                f"{outcome.message}. Check oracle.options, or choose a calculator that covers these elements"
-            )
+        """Nothing is known without a call."""
 
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Energy (the one that the forces belong to), forces and, where periodic and implemented, stress.

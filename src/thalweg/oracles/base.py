@@ -47,9 +47,16 @@ class Oracle(Protocol):
         """Label it. `attempt` counts retries (0 first): the ladder of more cautious settings."""
         ...
 
-    def isolated_atom_energy(self, number: int) -> float | None:
-        """Energy (eV) of the isolated atom, or None when the oracle cannot give it."""
-        ...
+    @property
+    def rungs(self) -> int: ...
+
+    @property
+    def gives_isolated_atoms(self) -> bool: ...
+
+
+def isolated_atom(number: int) -> Structure:
+    """An atom in empty space."""
+    return Structure(np.array([number]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, dtype=bool))
 
 
 def examine(structure: Structure, label: Label) -> Outcome:

@@ -84,6 +84,14 @@ class FaultyOracle:
         return self._oracle.fingerprint
 
     @property
+    def rungs(self) -> int:
+        return 3
+
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        return True
+
+    @property
     def display_name(self) -> str:
         """The inner oracle's name, marked."""
         return f"{self._oracle.display_name} (faulty)"

@@ -30,6 +30,11 @@ def oracle_names() -> tuple[str, ...]:
     return tuple(_ORACLES)
 
 
+def built_in_names() -> tuple[str, ...]:
+    """Names of oracles that run no code but Thalweg's own and its dependencies'."""
+    return tuple(name for name in _ORACLES if name not in ("ase", "faulty"))
+
+
 def _suggest(word: object, known: Any) -> str:
     near = difflib.get_close_matches(str(word), list(known), n=1, cutoff=0.5)
     return f"; did you mean {near[0]!r}?" if near else ""

@@ -120,6 +120,14 @@ class TBLiteOracle:
         return canonical_json({"name": "tblite", "version": _tblite()[1], **settings})
 
     @property
+    def rungs(self) -> int:
+        return len(RETRIES)
+
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        return True
+
+    @property
     def display_name(self) -> str:
         """The method, for example 'GFN2-xTB'."""
         return self.method

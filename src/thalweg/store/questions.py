@@ -98,12 +98,28 @@ class QuestionTables(Database):
         """Questions handed in from outside that have no answer yet, in the order of their ids."""
         return [question for question in self.questions(kind=HANDED) if not question.state.is_finished()]
 
+    def find_question(self, question_id: int) -> QuestionRecord | None:
+        """One question, if there is one of this id."""
+        rows = self._rows(f"SELECT {_QUESTION} FROM questions WHERE id = ?", (question_id,))
+        return _question(rows[0]) if rows else None
+
     def question(self, question_id: int) -> QuestionRecord:
         """One question; StoreError if there is none of this id."""
-        rows = self._rows(f"SELECT {_QUESTION} FROM questions WHERE id = ?", (question_id,))
-        if not rows:
+        found = self.find_question(question_id)
+        if found is None:
             raise StoreError(f"{self.path}: there is no question {question_id} in it")
-        return _question(rows[0])
+        return found
+
+    def forget_failures(self) -> int:
+        """Forget every failed call, so that their questions may be asked anew; returns how many there were."""
+        with self.transaction():
+            count = int(self._value("SELECT count(*) FROM attempts"))
+            self._execute("DELETE FROM attempts")
+            self._execute(
+                "UPDATE questions SET state = ? WHERE state IN (?, ?)",
+                (TaskState.WAITING.value, TaskState.FAILED.value, TaskState.QUARANTINED.value),
+            )
+        return count
 
     def record_failure(self, question_id: int, attempt: int, failure: Failure) -> None:
         """Remember a failed call and its log; the question's state becomes FAILED."""

@@ -1,7 +1,8 @@
 """Worker processes with a time limit per task: one that hangs or dies is replaced and harms no other task.
 
 Each worker is a fresh interpreter (no fork, no import of the caller's script) with numerical libraries set to
-one thread, driven by one thread of this process over a pair of pipes.
+one thread, driven by one thread of this process over a pair of pipes. It ends with this process, however that ends:
+a call that is about to be answered gets GRACE_S to leave its answer, a longer one is cut off with all it started.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
 from thalweg.errors import SetupError, check
+from thalweg.isolation import STARTED_IN
+from thalweg.labelling.executors.processes import GRACE_S, kill_all
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 START_LIMIT_S = 120.0
 """A worker that is not ready after this time never will be."""
+
+START_TRIES = 3
+"""A worker that dies while it starts was killed by somebody: another is started, so often at most."""
 
 LOG_TAIL = 4000
 """Characters kept of what a dead worker wrote to its standard error."""
@@ -50,32 +56,38 @@ class WorkerDied(Exception):  # noqa: N818 - an event, not a fault of this progr
 class _Worker:
     """One worker process and the pipes to it."""
 
-    def __init__(self, initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]) -> None:
+    def __init__(
+        self, initializer: Callable[..., Any] | None, initargs: tuple[Any, ...], shared: tuple[int, ...]
+    ) -> None:
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
+        child_watches, self._alive = os.pipe()  # never written to: its end tells the worker that we are gone
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
-        path = os.pathsep.join(entry for entry in sys.path if entry)
+        ends = (child_reads, child_writes, child_watches)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "thalweg.labelling.executors.worker", str(child_reads), str(child_writes)],
-            pass_fds=(child_reads, child_writes),
-            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+            [sys.executable, "-m", "thalweg.labelling.executors.worker", *map(str, ends)],
+            pass_fds=(*ends, *shared),
+            env=_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.errors,
             start_new_session=True,  # Ctrl-C is for the parent; and kill() takes all that a worker started
         )
-        os.close(child_reads)
-        os.close(child_writes)
+        for end in ends:
+            os.close(end)
         self.to = Connection(parent_writes, readable=False)
         self.back = Connection(parent_reads, writable=False)
-        self.to.send((initializer, initargs))
+        self._get_ready(initializer, initargs)
+
+    def _get_ready(self, initializer: Callable[..., Any] | None, initargs: tuple[Any, ...]) -> None:
+        try:
+            self.to.send((initializer, initargs))
+        except BrokenPipeError as error:
+            raise WorkerDied("a worker process died while it started", self.end()) from error
         if not self.back.poll(START_LIMIT_S):
             log = self.end()
             raise SetupError(f"a worker process was not ready after {START_LIMIT_S:g} s; it wrote: {log}")
-        try:
-            kind, value = self.receive()
-        except WorkerDied as error:
-            raise SetupError(f"a worker process could not start: {error}; it wrote: {error.log}") from error
+        kind, value = self.receive()
         if kind == "error":
             self.end()
             raise value
@@ -92,6 +104,8 @@ class _Worker:
 
     def kill(self) -> None:
         """Kill the process and whatever it started (an external program, say)."""
+        if self.process.poll() is None:
+            kill_all(self.process.pid)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -101,11 +115,20 @@ class _Worker:
         self.process.wait()
         self.to.close()
         self.back.close()
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
         if self.errors.closed:
             return ""
         with self.errors as file:
             file.seek(0)
             return file.read()[-LOG_TAIL:].decode("utf-8", errors="replace")
+
+
+def _environment() -> dict[str, str]:
+    """One thread a worker; modules are found as here, also those beside the user's configuration."""
+    path = os.pathsep.join(entry or str(STARTED_IN) for entry in sys.path)
+    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, "THALWEG_STARTED_IN": str(STARTED_IN)}
 
 
 class WorkerPool(Executor):
@@ -118,10 +141,14 @@ class WorkerPool(Executor):
         Per task, counted from its start on a ready worker; past it the future raises TimeoutError.
     initializer, initargs
         Called once in each worker before its first task; what it raises is raised by the task.
+    shared : descriptors that every worker keeps open as long as it lives
 
     A task whose worker dies gets WorkerDied. Functions and arguments must be importable by name, not
     defined in a script.
     """
+
+    runs_here = True
+    keeps_outcomes = True
 
     def __init__(
         self,
@@ -130,16 +157,19 @@ class WorkerPool(Executor):
         time_limit: float | None = None,
         initializer: Callable[..., Any] | None = None,
         initargs: tuple[Any, ...] = (),
+        shared: tuple[int, ...] = (),
     ) -> None:
         check(workers >= 1, f"oracle workers: at least 1, got {workers}")
         check(time_limit is None or time_limit > 0, f"the time limit must be positive, got {time_limit} s")
         self._time_limit = time_limit
-        self._initializer, self._initargs = initializer, initargs
+        self._start = (initializer, initargs, shared)
         self._tasks: queue.SimpleQueue[_Task | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._cut_off = threading.Event()
         self._lock = threading.Lock()
         self._live: dict[int, _Worker] = {}
+        self._busy: set[int] = set()
+        self._idle = threading.Condition()
         self._threads = [
             threading.Thread(target=self._drive, args=(n,), name=f"thalweg-worker-{n}", daemon=True)
             for n in range(workers)
@@ -156,9 +186,15 @@ class WorkerPool(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Finish what is queued, or with `cancel_futures` drop it and cut off what runs; end the workers."""
+        """Finish what is queued, or with `cancel_futures` drop it and cut off what runs; end the workers.
+
+        What is cut off has GRACE_S to end by itself: an answer that is about to come is not thrown away.
+        """
         self._closing.set()
         if cancel_futures:
+            self._cancel_queued()
+            with self._idle:
+                self._idle.wait_for(lambda: not self._busy, GRACE_S)
             self._cut_off.set()
             self._cancel_queued()
             with self._lock:
@@ -181,48 +217,69 @@ class WorkerPool(Executor):
             pass
 
     def _drive(self, slot: int) -> None:
-        """One thread: take tasks, keep a worker alive, hand over, wait."""
+        """One thread: keep a worker alive, take tasks, hand over, wait."""
+        with suppress(Exception):  # the first task says what is wrong, if anything is
+            self._worker(slot)
         while (task := self._tasks.get()) is not None:
             future, fn, args, kwargs = task
             if not future.set_running_or_notify_cancel():
                 continue
+            self._busy.add(slot)
             try:
                 result = self._run(slot, fn, args, kwargs)
             except BaseException as error:
                 future.set_exception(error)
             else:
                 future.set_result(result)
+            with self._idle:
+                self._busy.discard(slot)
+                self._idle.notify_all()
         worker = self._drop(slot)
         if worker is not None:
             worker.end()
 
     def _run(self, slot: int, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        worker = self._live.get(slot)
-        if worker is None or worker.process.poll() is not None:
-            self._drop(slot)
-            worker = _Worker(self._initializer, self._initargs)
-            with self._lock:
-                self._live[slot] = worker
-                if self._cut_off.is_set():
-                    worker.kill()
+        worker = self._worker(slot)
         start = time.monotonic()
         try:
             worker.to.send((fn, args, kwargs))
             if not worker.back.poll(self._time_limit):
                 raise FutureTimeoutError(f"no answer within the time limit of {self._time_limit:g} s")
             kind, value = worker.receive()
-        except BrokenPipeError as error:
+        except (BrokenPipeError, FutureTimeoutError, WorkerDied) as error:
             self._drop(slot)
-            raise WorkerDied(
-                f"the worker died after {time.monotonic() - start:.1f} s", worker.end()
-            ) from error
-        except (FutureTimeoutError, WorkerDied):
-            self._drop(slot)
-            worker.end()
+            log = worker.end()
+            if self._cut_off.is_set():
+                raise SetupError("the pool of workers is closed: the call was cut off") from error
+            if isinstance(error, BrokenPipeError):
+                raise WorkerDied(f"the worker died after {time.monotonic() - start:.1f} s", log) from error
             raise
         if kind == "error":
             raise value
         return value
+
+    def _worker(self, slot: int) -> _Worker:
+        """The slot's worker, ready; a new one where there is none or where it is dead."""
+        worker = self._live.get(slot)
+        if worker is not None and worker.process.poll() is None:
+            return worker
+        if (dead := self._drop(slot)) is not None:
+            dead.end()
+        worker = self._start_worker()
+        with self._lock:
+            self._live[slot] = worker
+            if self._cut_off.is_set():
+                worker.kill()
+        return worker
+
+    def _start_worker(self) -> _Worker:
+        for _ in range(START_TRIES - 1):
+            with suppress(WorkerDied):
+                return _Worker(*self._start)
+        try:
+            return _Worker(*self._start)
+        except WorkerDied as error:
+            raise SetupError(f"a worker process could not start: {error}; it wrote: {error.log}") from error
 
     def _drop(self, slot: int) -> _Worker | None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The other end of a worker process: `python -m thalweg.labelling.executors.worker READ_FD WRITE_FD`.
+"""The other end of a worker process: `python -m thalweg.labelling.executors.worker READ_FD WRITE_FD WATCH_FD`.
 
 Answers every task (function, args, kwargs) with ("result", value) or ("error", exception), after a first
 message ("ready", None) when the initializer has run.
@@ -11,15 +11,20 @@ import os
 import signal
 import sys
 import threading
-import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
+from thalweg.labelling.executors.processes import GRACE_S, kill_all
 
-def _die_with_parent(parent: int) -> None:
-    """End this process and all it started within a second of its parent's death, also amid a task."""
-    while os.getppid() == parent:
-        time.sleep(1.0)
+_idle = threading.Event()
+
+
+def _end_with_parent(watched: int) -> None:
+    """End this process and all it started when its parent is gone; a call that is about to end may leave its answer."""
+    os.read(watched, 1)
+    _idle.wait(GRACE_S)
+    kill_all(os.getpid(), itself=False)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -41,13 +46,15 @@ def serve(tasks: Connection, out: Connection) -> None:
         return
     _answer(out, "ready", None)
     while True:
+        _idle.set()
         try:
             fn, args, kwargs = tasks.recv()
         except EOFError:
             return
+        _idle.clear()
         try:
             value = fn(*args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             _answer(out, "error", error)
         else:
             _answer(out, "result", value)
@@ -55,10 +62,19 @@ def serve(tasks: Connection, out: Connection) -> None:
 
 def main() -> None:
     """Entry point of a worker."""
-    faulthandler.enable()
-    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
-    read, write = int(sys.argv[1]), int(sys.argv[2])
+    # a copy of standard error: the one of the call that crashes goes into that call's folder
+    faulthandler.enable(os.fdopen(os.dup(2), "w"))
+    read, write, watched = (int(number) for number in sys.argv[1:4])
+    _keep_descriptors()
+    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
     serve(Connection(read, writable=False), Connection(write, readable=False))
+
+
+def _keep_descriptors() -> None:
+    """Programs that a call starts must not keep our pipes and locks open."""
+    for descriptor in range(3, 256):
+        with suppress(OSError):
+            os.set_inheritable(descriptor, False)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from vesin import ase_neighbor_list
 from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.explorers.limits import SHORTEST_FRACTION
+from thalweg.labelling.question import Reason
 from thalweg.loop.beginning import last_config
-from thalweg.loop.walking.gate import Reason
 from thalweg.oracles import make_oracle
 from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle

@@ -10,14 +10,15 @@ import numpy as np
 from thalweg.acquisition import Candidate, Context, Strategy, select_batch
 from thalweg.diversity import distance_fingerprint
 from thalweg.explorers.base import Snapshot
-from thalweg.labelling.desk import Desk
+from thalweg.labelling.labeller import Labeller
+from thalweg.labelling.question import Reason
 from thalweg.loop.learning.comparing import predict
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
 from thalweg.loop.walking import gate
 from thalweg.loop.walking.exploration import Walk, draw_audits
-from thalweg.loop.walking.gate import GateLimits, Reason
+from thalweg.loop.walking.gate import GateLimits
 from thalweg.structure import Structure
 
 
@@ -39,8 +40,8 @@ class Queued:
 class Queue:
     """Audits in the order in which they were drawn; queries, the best of which is found anew after each answer."""
 
-    def __init__(self, desk: Desk, state: LoopState, strategy: Strategy) -> None:
-        self.desk, self.state, self.strategy = desk, state, strategy
+    def __init__(self, labeller: Labeller, state: LoopState, strategy: Strategy) -> None:
+        self.labeller, self.state, self.strategy = labeller, state, strategy
         self._queries: list[Queued] = []
         self._audits: list[Queued] = []
         self._limits = GateLimits(np.inf, np.inf, np.inf, np.inf)
@@ -72,7 +73,7 @@ class Queue:
         by_hash: dict[str, Queued] = {}
         for queued in moments:
             structure = queued.moment.structure
-            if not (self.desk.is_settled(structure) or self.desk.is_under_way(structure)):
+            if not (self.labeller.is_settled(structure) or self.labeller.is_under_way(structure)):
                 by_hash.setdefault(structure.content_hash, queued)
         return list(by_hash.values())
 
@@ -125,7 +126,7 @@ class Queue:
         """Questions under way count as answered: none is chosen that would teach the same."""
         return tuple(
             self._asking(learner, question.structure, bound=0.0, novelty=0.0)
-            for question in self.desk.under_way
+            for question in self.labeller.under_way
         )
 
     def _asking(self, learner: Learner, structure: Structure, *, bound: float, novelty: float) -> Candidate:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 
 from thalweg.label import Failure
+from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
 from thalweg.loop.deciding.stopping import AuditSummary
-from thalweg.loop.walking.gate import Reason
 
 
 def picoseconds(fs: float) -> str:
@@ -55,10 +56,29 @@ def answered_seed(number: int, total: int, oracle: str, seconds: float) -> str:
     return f"seed {number} of {total}: asked {oracle} ({1000 * seconds:.0f} ms)"
 
 
-def failed_call(where: str, oracle: str, call: int, failure: Failure, retrying: bool) -> str:
+class Next(StrEnum):
+    """What follows a failed call."""
+
+    MORE_CAUTIOUSLY = "trying again more cautiously"
+    AGAIN = "trying again"
+    SET_ASIDE = "set aside; it will not be asked again"
+    NO_CALL_LEFT = "no call is left to try again"
+
+
+def failed_call(where: str, oracle: str, call: int, failure: Failure, then: Next) -> str:
     """An outcome that is not a label."""
-    then = "trying again more cautiously" if retrying else "set aside; it will not be asked again"
     return f"{where}: {oracle} (call {call}) {failure.kind.replace('_', ' ')}: {failure.message}; {then}"
+
+
+def isolated_atoms(energies: Mapping[str, float], oracle: str) -> str:
+    """Reference energies (eV) by element."""
+    listed = ", ".join(f"{symbol} {energy:.3f}" for symbol, energy in energies.items())
+    return f"isolated atoms: asked {oracle}: {listed} eV"
+
+
+def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
+    """No reference energies: what stands in for them."""
+    return f"isolated atoms: {oracle} gives none of {symbol} ({why}); energies of the elements are fitted instead"
 
 
 def stepped_back(where: str, reason: Reason, back_fs: float) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
+from thalweg.loop import results
 from thalweg.loop.deciding import stopping
 from thalweg.loop.deciding.policy import audits_in_sight
 from thalweg.loop.deciding.policy_state import Phase
@@ -28,7 +29,7 @@ def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: 
     return Progress(
         iteration=policy.iteration,
         oracle_calls=policy.calls,
-        budget=rules.oracle_calls,
+        budget=setup.config.budget.oracle_calls,
         n_labels=policy.n_labels,
         md_ps=state.md_steps * setup.md.timestep_fs / 1000.0,
         walkers=walkers,
@@ -116,7 +117,7 @@ def make_summary(
     return Summary(
         system=", ".join(Path(path).name for path in setup.config.system.paths),
         oracle=oracle,
-        oracle_calls=policy.calls,
+        oracle_calls=policy.calls + results.oracle_calls(properties),
         audit_calls=len(policy.audits),
         failed_calls=policy.failed,
         iterations=policy.iteration,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from thalweg.labelling.desk import Question, Reply
-from thalweg.labelling.question import QuestionKind
+from collections.abc import Sequence
+
+from thalweg.labelling.question import Question, QuestionKind, Reply
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.telling import conversation
@@ -11,6 +12,7 @@ from thalweg.loop.telling.journal import Journal
 from thalweg.loop.telling.reporter import EventKind
 from thalweg.loop.walking.exploration import Walk
 from thalweg.loop.walking.gate import GateAnswer
+from thalweg.oracles.base import Oracle
 
 
 class Teller:
@@ -19,14 +21,28 @@ class Teller:
     Parameters
     ----------
     journal : Journal
-    oracle : str
-        What people call the oracle.
+    oracle : Oracle
     force_error : float, eV/Å
         The target that audits are held against.
     """
 
-    def __init__(self, journal: Journal, oracle: str, force_error: float) -> None:
-        self.journal, self.oracle, self.force_error = journal, oracle, force_error
+    def __init__(self, journal: Journal, oracle: Oracle, force_error: float) -> None:
+        self.journal, self.force_error = journal, force_error
+        self.oracle, self.rungs = oracle.display_name, oracle.rungs
+
+    def isolated_atoms(self, replies: Sequence[Reply]) -> None:
+        """What came of the questions about isolated atoms."""
+        if not replies:
+            return
+        failed = [reply for reply in replies if reply.label is None]
+        energies = [reply.label.energy for reply in replies if reply.label is not None]
+        names = [reply.question.where.rpartition(" ")[2] for reply in replies]
+        if failed:
+            why = failed[0].failures[-1].message if failed[0].failures else "no call left"
+            text = conversation.no_isolated_atom(names[-1], self.oracle, why)
+        else:
+            text = conversation.isolated_atoms(dict(zip(names, energies, strict=True)), self.oracle)
+        self.journal.say(0, EventKind.SEED, text, {"calls": sum(reply.calls for reply in replies)})
 
     def seed(self, number: int, total: int, reply: Reply, call: int) -> None:
         """What came of seed `number` of `total`, whose first call was `call`."""
@@ -40,14 +56,14 @@ class Teller:
     ) -> None:
         """A label that was learned in `seconds`, and how far off its prediction was."""
         error, bound = max(record.force_errors), max(record.force_bounds)
-        reason = dict(question.reason or {})
-        data = {"call": call, "error": error, "bound": bound, "seconds": seconds, **reason}
+        reason = question.reason
+        data = {"call": call, "error": error, "bound": bound, "seconds": seconds, **reason.to_json()}
         if question.kind is QuestionKind.AUDIT:
             within = record.n_within(self.force_error)
             text = conversation.answered_audit(question.where, call, within, record.n_atoms, error, bound)
             self.journal.say(iteration, EventKind.AUDIT, text, data)
         else:
-            why = str(reason.get("why") or reason.get("text", ""))
+            why = reason.why or reason.text
             text = conversation.answered_query(question.where, why, self.oracle, call, error, seconds)
             self.journal.say(iteration, EventKind.QUERY, text, data)
 
@@ -55,9 +71,10 @@ class Teller:
         """The failed attempts at a question, the first of which was call `call`."""
         for number, failure in enumerate(reply.failures):
             last = reply.label is None and number == len(reply.failures) - 1
-            text = conversation.failed_call(
-                reply.question.where, self.oracle, call + number, failure, retrying=not last
-            )
+            then = conversation.Next.AGAIN if number + 1 >= self.rungs else conversation.Next.MORE_CAUTIOUSLY
+            if last:
+                then = conversation.Next.NO_CALL_LEFT if reply.cut_short else conversation.Next.SET_ASIDE
+            text = conversation.failed_call(reply.question.where, self.oracle, call + number, failure, then)
             data = {"kind": failure.kind.value, "message": failure.message}
             self.journal.say(reply.question.iteration, EventKind.FAILURE, text, data)
 

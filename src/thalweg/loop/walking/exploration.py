@@ -16,8 +16,9 @@ from thalweg.explorers.limits import NOVELTY_BREAK, Limits
 from thalweg.explorers.md import MdSettings, advance, initial_velocities
 from thalweg.explorers.walker import WalkerState
 from thalweg.features.batch import numbers_of
+from thalweg.labelling.question import Reason
 from thalweg.loop.events import Explore
-from thalweg.loop.walking.gate import GateAnswer, GateLimits, Judgement, Reason, judge
+from thalweg.loop.walking.gate import GateAnswer, GateLimits, Judgement, judge
 from thalweg.structure import Structure
 from thalweg.units import kB
 

@@ -13,16 +13,15 @@ found in a block into one answer per walker. Pure: no model, no store.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from ase.data import chemical_symbols
 
 from thalweg.explorers.base import Snapshot
 from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import Finding, WalkEvent
+from thalweg.labelling.question import Reason
 from thalweg.structure import Structure
 
 SANE_FRACTION = 0.8
@@ -48,27 +47,6 @@ CAUSES = {
     WalkEvent.LABEL_UNCERTAIN: "uncertain",
     WalkEvent.LABEL_NOVEL: "novel",
 }
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Why, in numbers and in words; stored with the question.
-
-    `atom` is an index or -1; `value` and `limit` are in the unit of `cause`: eV/Å for 'uncertain', times the
-    training set's reach for 'novel', Å, K or eV/atom for the physical ones.
-    """
-
-    cause: str
-    atom: int
-    element: str
-    value: float
-    limit: float
-    text: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; an absent (infinite) limit is None."""
-        data = {k: getattr(self, k) for k in ("cause", "atom", "element", "value", "limit", "text")}
-        return data | {"limit": self.limit if math.isfinite(self.limit) else None}
 
 
 @dataclass(frozen=True)

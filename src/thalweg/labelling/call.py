@@ -1,0 +1,107 @@
+"""One call of an oracle, where it is made: isolated, and whatever happens in it is a typed outcome.
+
+`answer` is the task that executors run. It takes and gives plain data, so that it may run in a thread, in another
+process or on another machine.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from thalweg.errors import OracleError
+from thalweg.isolation import isolated
+from thalweg.label import Failure, FailureKind, Label, Outcome
+from thalweg.labelling.inbox import Inbox, Ticket
+from thalweg.labelling.source import OracleSource
+from thalweg.oracles.base import examine
+from thalweg.structure import Structure
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """A call to be made.
+
+    Attributes
+    ----------
+    source : OracleSource
+    structure : Structure
+    attempt : int
+        0 first; later ones climb the oracle's ladder.
+    folder : Path or None
+        Where it runs, empty and on this machine; None: a temporary folder of the machine that makes the call.
+    inbox : Path or None
+        Folder in which the outcome is made durable as soon as it is there; None: whoever gets it back does that.
+    ticket : Ticket
+        Under which it is.
+    """
+
+    source: OracleSource
+    structure: Structure
+    ticket: Ticket
+    folder: Path | None = None
+    inbox: Path | None = None
+
+    @property
+    def attempt(self) -> int:
+        """Its number on the ladder."""
+        return self.ticket.attempt
+
+
+def answer(call: Call) -> Outcome:
+    """Make the call. Only KeyboardInterrupt is raised: whatever else the oracle does is an outcome."""
+    outcome = _labelled(call)
+    if call.inbox is not None:
+        Inbox(call.inbox).put(call.ticket, outcome)
+    return outcome
+
+
+def failure_of(error: BaseException, wall_time: float = 0.0, oracle: str = "") -> Failure:
+    """What was raised, as a failure; an OracleError says that the oracle does not do such structures at all."""
+    kind = FailureKind.REFUSED if isinstance(error, OracleError) else FailureKind.CRASHED
+    message = (
+        str(error) if isinstance(error, OracleError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    )
+    return Failure(kind, message, "".join(traceback.format_exception(error)), oracle, wall_time)
+
+
+def _labelled(call: Call) -> Outcome:
+    start = time.perf_counter()
+    fingerprint = ""
+    try:
+        with isolated(call.folder, seed=f"{call.structure.content_hash}/{call.attempt}"):
+            oracle = call.source.oracle()
+            fingerprint = oracle.fingerprint
+            given = _copy(call.structure)
+            outcome = oracle.label(given, call.attempt)
+            return _checked(call.structure, given, outcome, fingerprint)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # SystemExit, too: a calculator's end is not the run's
+        return failure_of(error, time.perf_counter() - start, fingerprint)
+
+
+def _copy(structure: Structure) -> Structure:
+    return Structure(structure.numbers, structure.positions, structure.cell, structure.pbc)
+
+
+def _checked(asked: Structure, given: Structure, outcome: object, fingerprint: str) -> Outcome:
+    """The outcome, if it is one, and about the structure that was asked."""
+
+    def implausible(why: str) -> Failure:
+        return Failure(FailureKind.IMPLAUSIBLE, why, oracle=fingerprint)
+
+    if isinstance(outcome, Failure):
+        return replace(outcome, oracle=fingerprint)
+    if not isinstance(outcome, Label):
+        return implausible(f"the oracle returned {type(outcome).__name__}, expected a Label or a Failure")
+    if outcome.oracle not in ("", fingerprint):
+        return implausible(f"the label is of another oracle: {outcome.oracle!r:.200}")
+    arrays = ("numbers", "positions", "cell", "pbc")
+    if not all(np.array_equal(getattr(asked, name), getattr(given, name)) for name in arrays):
+        return implausible("the oracle changed the structure that it was given")
+    return examine(asked, replace(outcome, oracle=fingerprint))

@@ -1,0 +1,166 @@
+"""The first calls of a run: isolated atoms, start structures and seeds; and the first model, learned from them.
+
+A mistake shows here, while it is cheap: an oracle that refuses the first structure, or crashes on it at every attempt,
+ends the run before the others are asked.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from thalweg.errors import OracleError
+from thalweg.label import FailureKind, Label
+from thalweg.labelling.labeller import Labeller
+from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
+from thalweg.loop.events import SeedsAnswered
+from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.loop.telling.teller import Teller
+from thalweg.oracles.base import isolated_atom
+from thalweg.store import SqliteStore
+from thalweg.structure import Structure
+
+REFUSED = "refused"
+"""Name under which the store keeps that the oracle answered nothing: the next start asks all anew."""
+_HOPELESS = (FailureKind.CRASHED, FailureKind.REFUSED)
+
+
+def reference_energies(store: SqliteStore, labeller: Labeller, tell: Teller, setup: Setup) -> list[Reply]:
+    """Ask for the isolated atoms; what comes of it is kept in the store.
+
+    Where one fails the others are left out: reference energies are then fitted to the seeds.
+    """
+    numbers = setup.numbers if labeller.oracle.gives_isolated_atoms else ()
+    replies: list[Reply] = []
+    for first in range(0, len(numbers), setup.width):
+        batch = [_about_atom(setup, number) for number in numbers[first : first + setup.width]]
+        replies += labeller.ask(batch, width=setup.width)
+        if not all(reply.label for reply in replies):
+            break
+    energies = {
+        str(int(reply.question.structure.numbers[0])): reply.label.energy
+        for reply in replies
+        if reply.label is not None
+    }
+    tell.isolated_atoms(replies)
+    store.set_meta(_key(labeller.fingerprint), energies)
+    return replies
+
+
+def _about_atom(setup: Setup, number: int) -> Question:
+    where = f"isolated atom of {setup.symbol(number)}"
+    return Question(QuestionKind.REFERENCE, isolated_atom(number), 0, Reason(text=where, where=where))
+
+
+def known_energies(store: SqliteStore, fingerprint: str, setup: Setup) -> ReferenceEnergies:
+    """The isolated atoms' energies (eV) by atomic number, as asked before; None where some are missing."""
+    known: dict[str, float | None] = store.meta(_key(fingerprint)) or {}
+    energies = [known.get(str(number)) for number in setup.numbers]
+    if any(energy is None for energy in energies):
+        return None
+    return {n: float(energy) for n, energy in zip(setup.numbers, energies, strict=True) if energy is not None}
+
+
+def _key(fingerprint: str) -> str:
+    return f"reference_energies {fingerprint}"
+
+
+class FirstLabels:
+    """Asks for the first labels and learns them."""
+
+    def __init__(
+        self, setup: Setup, state: LoopState, labeller: Labeller, tell: Teller, stopwatch: Stopwatch
+    ) -> None:
+        self.setup, self.state, self.labeller, self.tell, self.stopwatch = (
+            setup,
+            state,
+            labeller,
+            tell,
+            stopwatch,
+        )
+
+    def learn(self, store: SqliteStore) -> tuple[SeedsAnswered, Learner]:
+        """Label isolated atoms and seeds, and learn them together.
+
+        Raises
+        ------
+        OracleError
+            No label came of it, or the oracle does not do a start structure at all.
+        """
+        try:
+            with self.stopwatch("oracle"):
+                references = reference_energies(store, self.labeller, self.tell, self.setup)
+            replies = self._ask(self.setup.seeds(self.state.rng))
+            if not any(reply.label for reply in replies):
+                raise OracleError(_no_seed(replies, self.labeller.name))
+        except OracleError:
+            store.set_meta(REFUSED, True)
+            raise
+        learner = self._learned(replies, known_energies(store, self.labeller.fingerprint, self.setup))
+        every = [*references, *replies]
+        event = SeedsAnswered(
+            calls=sum(reply.calls for reply in every),
+            failed=sum(len(reply.failures) for reply in every),
+            labels=learner.n_labels,
+            force_scale=learner.force_scale,
+        )
+        return event, learner
+
+    def _ask(self, structures: Sequence[Structure]) -> list[Reply]:
+        total, width = len(structures), self.setup.width
+        questions = [
+            Question(QuestionKind.SEED, structure, 0, Reason(text=f"seed {k} of {total}", where=f"seed {k}"))
+            for k, structure in enumerate(structures, start=1)
+        ]
+        replies: list[Reply] = []
+        for first in range(0, total, width):
+            before = self.labeller.account.calls
+            with self.stopwatch("oracle"):
+                batch = self.labeller.ask(questions[first : first + width], width=width)
+            for number, reply in enumerate(batch, start=first + 1):
+                self.tell.seed(number, total, reply, before + 1)
+                before += reply.calls
+            replies += batch
+            self._give_up_where_hopeless(replies)
+        return replies
+
+    def _give_up_where_hopeless(self, replies: Sequence[Reply]) -> None:
+        """End the run where a start structure is refused, or crashes the same way at every attempt."""
+        n_starts = len(self.setup.structures)
+        for number, reply in enumerate(replies[:n_starts], start=1):
+            failures = {(failure.kind, failure.message) for failure in reply.failures}
+            if reply.label is None and len(failures) == 1 and failures.pop()[0] in _HOPELESS:
+                what = reply.question.structure.to_atoms().get_chemical_formula()
+                raise OracleError(
+                    f"start structure {number} of {n_starts}: {self.labeller.name} cannot treat {what}: "
+                    f"{reply.failures[-1].message}. Check the oracle's settings, or choose an oracle that covers it; "
+                    "then run the same command again"
+                )
+
+    def _learned(self, replies: Sequence[Reply], energies: ReferenceEnergies) -> Learner:
+        labelled: list[tuple[Structure, Label]] = [
+            (reply.question.structure, reply.label) for reply in replies if reply.label is not None
+        ]
+        learner = make_learner(self.setup, energies)
+        if energies is None:
+            learner = with_fitted_energies(learner, labelled)
+        start = time.perf_counter()
+        with self.stopwatch("fit"):
+            learner.learn_first(labelled)
+        self.tell.tuned(self.state.policy.iteration, learner, time.perf_counter() - start)
+        self.state.n_first = len(labelled)
+        self.state.tunings = learner.tunings
+        return learner
+
+
+def _no_seed(replies: Sequence[Reply], oracle: str) -> str:
+    failures = [failure for reply in replies for failure in reply.failures]
+    if not failures:
+        return f"the budget leaves no call of {oracle} for a first structure; raise budget.oracle_calls"
+    first = failures[0]
+    why = f"{first.kind.replace('_', ' ')}: {first.message}"
+    return f"{oracle} answered none of the {len(replies)} first structures ({why}); try `thalweg doctor`"
