@@ -1,134 +1,115 @@
-import os
-import time
-from concurrent.futures import wait
+"""Every executor keeps the contract; worker processes besides survive what calls do to them."""
 
-import numpy as np
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
 import pytest
 
-from thalweg.errors import InputError, OracleError, SetupError
-from thalweg.label import FailureKind, Label
-from thalweg.labelling.executors.process import WorkerPool
-from thalweg.labelling.labeller import Labeller
-from thalweg.oracles.faulty import FaultyOracle
-from thalweg.structure import Structure
+from thalweg.errors import InputError, SetupError
+from thalweg.labelling.executors import process
+from thalweg.labelling.executors.process import WorkerDied, WorkerPool
+from thalweg.labelling.executors.registry import ExecutorSettings, executor_names, make_executor
+from thalweg.labelling.executors.serial import SerialExecutor
+from thalweg.labelling.source import OracleSource
+from thalweg.testing.executors import ExecutorContract
 
-INNER = {"name": "lennard-jones"}
-
-
-def argon(seed):
-    positions = 4.0 * np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1.0]])
-    positions += 0.1 * np.random.default_rng(seed).standard_normal((4, 3))
-    return Structure(np.full(4, 18), positions, np.zeros((3, 3)), np.zeros(3, dtype=bool))
+SOURCE = OracleSource.of({"name": "lennard-jones"})
 
 
-def faulty(**rates):
-    return {"name": "faulty", "inner": INNER, "rates": rates, "hang_time": 60.0}
+class TestSerial(ExecutorContract):
+    def make(self):
+        return SerialExecutor()
 
 
-def kinds(attempts):
-    return [failure.kind for failure in attempts.failures]
+class TestProcess(ExecutorContract):
+    def make(self):
+        return WorkerPool(2)
 
 
-def attempts_at(spec, structure):
-    """All that came of one structure, in this process."""
-    with Labeller.local(spec) as labeller:
-        return labeller.submit(structure).result()
+class TestThreads(ExecutorContract):
+    def make(self):
+        return ThreadPoolExecutor(2)
 
 
-def test_a_sound_oracle_answers_at_the_first_attempt():
-    attempts = attempts_at(INNER, argon(0))
-    assert isinstance(attempts.label, Label)
-    assert (attempts.calls, attempts.failures) == (1, ())
+class TestProcessesOfTheStandardLibrary(ExecutorContract):
+    def make(self):
+        return ProcessPoolExecutor(2, mp_context=get_context("spawn"))
+
+
+def slow_threads(workers):
+    """A factory, as a user would write it."""
+    return ThreadPoolExecutor(workers)
+
+
+class TestFactory(ExecutorContract):
+    def make(self):
+        factory = f"{__name__}.slow_threads"
+        return make_executor(ExecutorSettings("futures", factory=factory, options={"workers": 2}), SOURCE)
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind"),
+    ("settings", "words"),
     [
-        ("unconverged", FailureKind.UNCONVERGED),
-        ("crash", FailureKind.CRASHED),
-        ("nan", FailureKind.IMPLAUSIBLE),
-        ("instant", FailureKind.IMPLAUSIBLE),
-        ("absurd", FailureKind.IMPLAUSIBLE),
+        (ExecutorSettings("threads"), "executor.kind: expected one of"),
+        (ExecutorSettings("futures", factory="nowhere.make"), "executor.factory: expected the import path"),
+        (ExecutorSettings("futures", factory="os.getcwd"), "returned str, expected a concurrent"),
+        (ExecutorSettings("futures", factory="os.stat"), "os.stat failed"),
     ],
 )
-def test_each_fault_has_its_name_and_never_becomes_a_label(fault, kind):
-    attempts = attempts_at(faulty(**{fault: 1.0}), argon(0))
-    assert attempts.label is None
-    assert kinds(attempts) == [kind] * 3
-    assert all(failure.message for failure in attempts.failures)
+def test_an_executor_that_cannot_be_had_is_refused_with_the_cure(settings, words):
+    with pytest.raises((InputError, SetupError), match=words):
+        make_executor(settings, SOURCE)
 
 
-def test_the_ladder_ends_at_the_first_label():
-    spec = faulty(unconverged=1.0) | {"heals": True}
-    attempts = attempts_at(spec, argon(0))
-    assert kinds(attempts) == [FailureKind.UNCONVERGED]
-    assert attempts.label is not None
-    assert attempts.label.energy == attempts_at(INNER, argon(0)).label.energy
+def test_the_configuration_knows_every_executor():
+    from typing import get_args
+
+    from thalweg.config.schema import ExecutorKind
+
+    assert set(get_args(ExecutorKind)) == set(executor_names())
 
 
-def test_an_interrupted_ladder_goes_on_where_it_was():
-    with Labeller.local(faulty(crash=1.0)) as labeller:
-        assert labeller.submit(argon(0), first_attempt=2).result().calls == 1
+# --- worker processes -------------------------------------------------------------------------------------------
 
 
-def test_a_crash_keeps_its_traceback():
-    failure = attempts_at(faulty(crash=1.0), argon(0)).failures[0]
-    assert "RuntimeError: crashed on purpose" in failure.message
-    assert "faulty.py" in failure.log
+def test_a_task_past_its_limit_is_ended_and_its_worker_replaced():
+    with WorkerPool(1, time_limit=0.3) as pool:
+        first = pool.submit(os.getpid).result(timeout=60)
+        assert isinstance(pool.submit(time.sleep, 60).exception(timeout=60), TimeoutError)
+        assert pool.submit(os.getpid).result(timeout=60) != first
 
 
-def test_a_system_out_of_reach_is_an_error_and_not_a_failure():
-    spec = {"name": "ase", "calculator": "ase.calculators.emt.EMT"}
-    with Labeller.local(spec) as labeller, pytest.raises(OracleError, match="Ar"):
-        labeller.oracle.check_structure(argon(0))
+def test_a_worker_that_dies_amid_a_task_harms_no_other():
+    with WorkerPool(1) as pool:
+        error = pool.submit(os._exit, 42).exception(timeout=60)
+        assert isinstance(error, WorkerDied)
+        assert "exit code 42" in str(error)
+        assert pool.submit(len, "ab").result(timeout=60) == 2
 
 
-def test_a_time_limit_needs_workers():
-    with pytest.raises(InputError, match="workers"):
-        Labeller.local(INNER, time_limit=1.0)
+def test_a_worker_killed_while_it_starts_is_started_again(monkeypatch):
+    starts = []
+
+    class Shot(process._Worker):
+        def _get_ready(self, *args):
+            starts.append(self.process.pid)
+            if len(starts) == 1:
+                os.kill(self.process.pid, signal.SIGKILL)
+            super()._get_ready(*args)
+
+    monkeypatch.setattr(process, "_Worker", Shot)
+    with WorkerPool(1) as pool:
+        assert pool.submit(len, "ab").result(timeout=60) == 2
+    assert len(starts) == 2
 
 
-def test_workers_survive_hangs_and_deaths_while_others_go_on():
-    rates = {"hang": 0.2, "exit": 0.2, "nan": 0.2}
-    spec = faulty(**rates)
-    oracle = FaultyOracle(inner=INNER, rates=rates)
-    structures = [argon(seed) for seed in range(12)]
-    expected = [oracle.fault(structure, 0) for structure in structures]
-    assert {"hang", "exit", "nan", None} <= set(expected)
-    names = {"hang": FailureKind.TIMED_OUT, "exit": FailureKind.CRASHED, "nan": FailureKind.IMPLAUSIBLE}
-    with Labeller.local(spec, workers=2, time_limit=0.3, attempts=1) as labeller:
-        futures = [labeller.submit(structure) for structure in structures]
-        wait(futures, timeout=60)
-        answers = [future.result(timeout=0) for future in futures]
-    for structure, fault, attempts in zip(structures, expected, answers, strict=True):
-        if fault is None:
-            here = attempts_at(INNER, structure).label
-            assert attempts.label.energy == here.energy
-            assert np.array_equal(attempts.label.forces, here.forces)
-        else:
-            assert kinds(attempts) == [names[fault]]
-    crash = next(a for a, fault in zip(answers, expected, strict=True) if fault == "exit")
-    assert "exit code 42" in crash.failures[0].message
-
-
-def test_retries_run_on_workers_too():
-    with Labeller.local(faulty(exit=1.0) | {"heals": True}, workers=1) as labeller:
-        attempts = labeller.submit(argon(1)).result(timeout=60)
-    assert kinds(attempts) == [FailureKind.CRASHED]
-    assert attempts.label is not None
-
-
-def test_closing_cuts_off_what_runs():
-    labeller = Labeller.local(faulty(hang=1.0), workers=1)
-    future = labeller.submit(argon(0))
-    time.sleep(0.2)
-    start = time.monotonic()
-    labeller.close()
-    assert time.monotonic() - start < 20.0
-    assert isinstance(future.exception(timeout=10), SetupError)
-
-
-def test_a_worker_that_cannot_start_is_a_setup_error():
+def test_a_worker_that_never_starts_is_a_setup_error():
     with WorkerPool(1, initializer=os._exit, initargs=(3,)) as pool:
         error = pool.submit(time.sleep, 0).exception(timeout=60)
     assert isinstance(error, SetupError)
@@ -136,8 +117,6 @@ def test_a_worker_that_cannot_start_is_a_setup_error():
 
 
 def test_what_the_initializer_raises_is_raised_by_the_task():
-    with Labeller.local(INNER, workers=1) as labeller:
-        assert labeller.submit(argon(0)).result(timeout=60).label is not None
     with WorkerPool(1, initializer=int, initargs=("x",)) as pool:
         assert isinstance(pool.submit(time.sleep, 0).exception(timeout=60), ValueError)
 
@@ -146,3 +125,63 @@ def test_workers_run_on_one_thread_and_apart_from_the_terminal():
     with WorkerPool(1) as pool:
         assert pool.submit(os.getenv, "OMP_NUM_THREADS").result(timeout=60) == "1"
         assert pool.submit(os.getpgrp).result(timeout=60) != os.getpgrp()
+
+
+def test_closing_gives_a_task_that_is_about_to_end_its_time_and_cuts_off_a_long_one():
+    pool = WorkerPool(2)
+    for _ in range(2):
+        pool.submit(time.sleep, 0).result(timeout=60)
+    short, long = pool.submit(time.sleep, 0.3), pool.submit(time.sleep, 60)
+    time.sleep(0.1)
+    pool.shutdown(cancel_futures=True)
+    assert short.result(timeout=0) is None
+    assert isinstance(long.exception(timeout=0), SetupError)
+
+
+def start_program(folder):
+    """A program in a session of its own, which outlives its parent; and the call never ends."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"], start_new_session=True)
+    (Path(folder) / "pid").write_text(str(child.pid))
+    time.sleep(300)
+
+
+def is_running(pid: int) -> bool:
+    path = Path(f"/proc/{pid}/stat")
+    return path.exists() and path.read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_for(condition, seconds=60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came true"
+        time.sleep(0.02)
+
+
+def test_programs_that_a_call_has_started_end_with_it(tmp_path):
+    with WorkerPool(1, time_limit=3.0) as pool:
+        future = pool.submit(start_program, str(tmp_path))
+        wait_for((tmp_path / "pid").exists)
+        wait_for(lambda: (tmp_path / "pid").read_text() != "")
+        pid = int((tmp_path / "pid").read_text())
+        assert is_running(pid)
+        assert isinstance(future.exception(timeout=60), TimeoutError)
+        wait_for(lambda: not is_running(pid))
+
+
+def test_workers_and_their_programs_end_when_their_parent_is_killed(tmp_path):
+    child = os.fork()
+    if child == 0:
+        WorkerPool(1).submit(start_program, str(tmp_path))
+        time.sleep(300)
+        os._exit(1)
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+    pid = int((tmp_path / "pid").read_text())
+    assert is_running(pid)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    wait_for(lambda: not is_running(pid))
+
+
+def test_an_executor_is_a_standard_one():
+    assert issubclass(WorkerPool, Executor)
+    assert isinstance(SerialExecutor().submit(len, "a"), Future)
