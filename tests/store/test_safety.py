@@ -14,7 +14,8 @@ from store_toys import label, structure
 
 from thalweg.errors import StoreError
 from thalweg.store import SqliteStore
-from thalweg.store.database import DATABASE_NAME, on_network_disk
+from thalweg.store.connecting import on_network_disk
+from thalweg.store.evidence import DATABASE_NAME
 from thalweg.store.lock import LOCK_NAME
 from thalweg.store.migrations import MIGRATIONS, SCHEMA_VERSION, migrate, version_of
 
@@ -222,7 +223,7 @@ def test_network_disks_are_told_by_the_table_of_mounts(tmp_path):
 
 
 def test_on_a_network_disk_the_classic_journal_takes_over(tmp_path, monkeypatch):
-    monkeypatch.setattr("thalweg.store.database.on_network_disk", lambda folder: True)
+    monkeypatch.setattr("thalweg.store.connecting.on_network_disk", lambda folder: True)
     with SqliteStore.open(tmp_path) as store:
         assert store._value("PRAGMA journal_mode") == "delete"
         assert store._value("PRAGMA synchronous") == 2

@@ -17,7 +17,7 @@ from rich.text import Text
 from thalweg.cli.summary import summary_panel
 from thalweg.errors import StoreError
 from thalweg.loop.telling.summary import FILE_NAME
-from thalweg.store.database import DATABASE_NAME
+from thalweg.store.evidence import DATABASE_NAME
 from thalweg.store.lock import LOCK_NAME
 
 

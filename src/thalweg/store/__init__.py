@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
-from thalweg.store.base import (
+from thalweg.store.base import Store
+from thalweg.store.connecting import EmptyStoreError
+from thalweg.store.encoding import bounded_text
+from thalweg.store.memory import MemoryStore
+from thalweg.store.reading import Scored, read_labelled, read_moving, read_scored, read_structures
+from thalweg.store.records import (
     HANDED,
     AttemptRecord,
     CheckpointRecord,
+    DamagedLabel,
     EventRecord,
     LabelRecord,
     MetricsRecord,
     QuestionRecord,
     RunRecord,
-    Store,
     TaskState,
+    WithdrawalRecord,
 )
-from thalweg.store.reading import Scored, read_labelled, read_moving, read_scored, read_structures
 from thalweg.store.sqlite import SqliteStore
 
 __all__ = [
     "HANDED",
     "AttemptRecord",
     "CheckpointRecord",
+    "DamagedLabel",
+    "EmptyStoreError",
     "EventRecord",
     "LabelRecord",
+    "MemoryStore",
     "MetricsRecord",
     "QuestionRecord",
     "RunRecord",
@@ -30,6 +38,8 @@ __all__ = [
     "SqliteStore",
     "Store",
     "TaskState",
+    "WithdrawalRecord",
+    "bounded_text",
     "read_labelled",
     "read_moving",
     "read_scored",

@@ -1,8 +1,8 @@
 """The contract of a store: what a run remembers, and the laws it keeps.
 
 Laws
-    1.  One writer. Opening a run folder that another process writes to raises StoreError naming that process.
-        Any number of readers may look on while it writes.
+    1.  One writer. Opening a run folder that another process writes to raises StoreError naming that process, by
+        whatever name the folder or its database is reached. Any number of readers may look on while it writes.
     2.  When `commit_label` has returned outside of a transaction, the label survives SIGKILL and power loss.
     3.  A transaction happens whole or not at all, also when the disk is full.
     4.  A label is stored once per structure and oracle; committing it again changes nothing but its place in
@@ -13,138 +13,68 @@ Laws
         questions that already cost a call of the oracle, and those that were handed in: they come from
         outside, so nothing that the run does again would ask them again.
     7.  Asking the same question again (same structure, kind and iteration) gives the same id.
-    8.  Numbers come back to the last bit.
+    8.  Numbers come back to the last bit (but for the sign of zero).
+    9.  What was damaged on the disk is never read as if it were whole: a row that does not fit its checksum, and a
+        structure that does not fit its content hash, raise StoreError naming it. A damaged checkpoint gives way to
+        the one before; a damaged line of the conversation is left out; `notices` say so.
+    10. A withdrawn label is not found, not among the labels, and not stored again unless it may be asked again. What
+        is known of it, and who withdrew it, when and why, stays among the `withdrawals`.
+    11. Texts are bounded and can be written as UTF-8, whatever an oracle said.
+
+Laws 1 to 3 are those of a store on a disk; one in memory has no second process, no power and no disk to lose.
+`thalweg.testing.store.StoreContract` holds a store to them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
 from thalweg.label import Failure, Label
+from thalweg.store.records import (
+    HANDED,
+    Arrays,
+    AttemptRecord,
+    CheckpointRecord,
+    DamagedLabel,
+    EventRecord,
+    LabelRecord,
+    MetricsRecord,
+    QuestionRecord,
+    RunRecord,
+    TaskState,
+    WithdrawalRecord,
+)
 from thalweg.structure import Structure
 
-Arrays = Mapping[str, NDArray[Any]]
-
-HANDED = "handed"
-"""Kind of the questions that were handed in from outside: they wait until the run takes them up."""
-
-
-class TaskState(StrEnum):
-    """Where a question to the oracle stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    DONE = "done"
-    FAILED = "failed"
-    QUARANTINED = "quarantined"
-    WITHDRAWN = "withdrawn"
-
-    def is_finished(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self in (TaskState.DONE, TaskState.QUARANTINED, TaskState.WITHDRAWN)
-
-
-@dataclass(frozen=True, eq=False)
-class QuestionRecord:
-    """A structure put to the oracle and why.
-
-    `kind` is seed, query, audit, handed, import or reference; `reason` is plain data (walker, time, atom, bound,
-    text, ...); `prediction` holds what the model said before it learned the answer, as named arrays.
-    """
-
-    id: int
-    structure_hash: str
-    kind: str
-    iteration: int
-    reason: dict[str, Any]
-    prediction: dict[str, NDArray[Any]]
-    state: TaskState
-    created_at: float
-
-
-@dataclass(frozen=True)
-class AttemptRecord:
-    """One failed call of the oracle; `attempt` counts from 0."""
-
-    question_id: int
-    attempt: int
-    failure: Failure
-    recorded_at: float
-
-
-@dataclass(frozen=True, eq=False)
-class LabelRecord:
-    """A label in its place. `sequence` is its place in the order of learning, None if not learned (yet)."""
-
-    structure: Structure
-    label: Label
-    kind: str
-    iteration: int
-    sequence: int | None
-    question_id: int | None
-    committed_at: float
-
-
-@dataclass(frozen=True, eq=False)
-class CheckpointRecord:
-    """All that a run needs to go on as if it had not stopped."""
-
-    iteration: int
-    state: dict[str, Any]
-    arrays: dict[str, NDArray[Any]]
-    saved_at: float
-
-
-@dataclass(frozen=True)
-class EventRecord:
-    """One line of the conversation: `text` as shown, `data` for machines."""
-
-    id: int
-    iteration: int
-    kind: str
-    text: str
-    data: dict[str, Any]
-    time: float
-
-
-@dataclass(frozen=True)
-class MetricsRecord:
-    """Numbers of one iteration, for the curves of the report."""
-
-    iteration: int
-    values: dict[str, Any]
-    time: float
-
-
-@dataclass(frozen=True)
-class RunRecord:
-    """One start of the command: the config as it was and what it changed against the start before."""
-
-    id: int
-    config: dict[str, Any]
-    changes: dict[str, Any]
-    started_at: float
+__all__ = ["HANDED", "Arrays", "Store", "TaskState"]
 
 
 class Store(Protocol):
     """Durable memory of a run. The laws stand at the top of this module."""
 
+    @property
+    def notices(self) -> list[str]:
+        """What the user should hear of, in whole sentences: the caller says them and clears the list."""
+        ...
+
     def transaction(self) -> AbstractContextManager[None]:
         """Everything written inside becomes durable together at its end; an inner one joins the outer."""
         ...
+
+    def close(self) -> None:
+        """Nothing more is read or written."""
+        ...
+
+    # --- structures and questions -----------------------------------------------------------------------
 
     def add_structure(self, structure: Structure) -> str:
         """Remember a structure; returns its content hash."""
         ...
 
     def structure(self, structure_hash: str) -> Structure:
-        """The structure with this hash; StoreError if unknown."""
+        """The structure with this hash; StoreError if unknown or damaged."""
         ...
 
     def add_question(
@@ -160,20 +90,30 @@ class Store(Protocol):
         ...
 
     def set_state(self, question_id: int, state: TaskState) -> None:
-        """Move a question on."""
+        """Move a question on; StoreError if there is none of this id."""
+        ...
+
+    def question(self, question_id: int) -> QuestionRecord:
+        """One question; StoreError if there is none of this id."""
         ...
 
     def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[QuestionRecord]:
         """Questions in the order of their ids."""
         ...
 
+    def handed_in(self) -> list[QuestionRecord]:
+        """Questions handed in from outside that have no answer yet, in the order of their ids."""
+        ...
+
     def record_failure(self, question_id: int, attempt: int, failure: Failure) -> None:
-        """Remember a failed call and its log; the same attempt twice is remembered once."""
+        """Remember a failed call and its log; the same attempt by the same oracle is remembered once."""
         ...
 
     def attempts(self, question_id: int | None = None) -> list[AttemptRecord]:
         """Failed calls of one question or of all."""
         ...
+
+    # --- labels -----------------------------------------------------------------------------------------
 
     def commit_label(
         self, structure: Structure, label: Label, *, kind: str, iteration: int, question_id: int | None = None
@@ -195,18 +135,100 @@ class Store(Protocol):
         """Whether this structure's label by this oracle has its place in the order of learning."""
         ...
 
-    def labels_in_order(self) -> Sequence[LabelRecord]:
-        """Learned labels in the order of learning."""
+    def labels_in_order(self, *, after: int = 0) -> Sequence[LabelRecord]:
+        """Learned labels in the order of learning, those past place `after`."""
         ...
+
+    def all_labels(self) -> list[LabelRecord]:
+        """Every label: the learned ones in order, then those without a place by time."""
+        ...
+
+    def sound_labels(self) -> tuple[list[LabelRecord], list[DamagedLabel]]:
+        """As `all_labels`, and apart from them those that are damaged, instead of an error."""
+        ...
+
+    def counts(self) -> dict[str, int]:
+        """Numbers for a status line: labels, withdrawn labels, failed calls, and questions by state."""
+        ...
+
+    # --- withdrawing ------------------------------------------------------------------------------------
+
+    def withdraw_label(self, number: int, *, who: str, why: str, ask_again: bool = False) -> WithdrawalRecord:
+        """Take a label out of the run, also a damaged one; StoreError if there is none of this number."""
+        ...
+
+    def withdraw_question(
+        self, question_id: int, *, who: str, why: str, ask_again: bool = False
+    ) -> WithdrawalRecord:
+        """Take a question out of the run that has no answer yet; StoreError if it has one, or is not there."""
+        ...
+
+    def withdrawals(self) -> list[WithdrawalRecord]:
+        """All that was withdrawn, in order."""
+        ...
+
+    def withdrawn_structures(self) -> frozenset[str]:
+        """Content hashes of the structures that must not be asked about again."""
+        ...
+
+    def withdrawn_since_checkpoint(self) -> list[WithdrawalRecord]:
+        """Labels that the last checkpoint had learned and that are withdrawn: a model must be learned without them."""
+        ...
+
+    # --- the story --------------------------------------------------------------------------------------
 
     def save_checkpoint(self, iteration: int, state: Mapping[str, Any], arrays: Arrays) -> None:
         """Remember the loop's state after an iteration."""
         ...
 
     def last_checkpoint(self) -> CheckpointRecord | None:
-        """The newest checkpoint."""
+        """The newest checkpoint that is whole, None before the first; StoreError where none of them is whole."""
         ...
 
     def rewind(self) -> None:
         """Back to the last checkpoint, keeping every label and every failure."""
+        ...
+
+    def append_event(
+        self, iteration: int, kind: str, text: str, data: Mapping[str, Any] | None = None
+    ) -> None:
+        """One line of the conversation."""
+        ...
+
+    def events(self, *, after: int = 0, kind: str | None = None) -> list[EventRecord]:
+        """The conversation in order, past the event with id `after`; all of it or one kind."""
+        ...
+
+    def append_metrics(self, iteration: int, values: Mapping[str, Any]) -> None:
+        """The numbers of one iteration."""
+        ...
+
+    def metrics(self) -> list[MetricsRecord]:
+        """All numbers of all iterations, in order."""
+        ...
+
+    def start_run(
+        self,
+        config: Mapping[str, Any],
+        changes: Mapping[str, Any] | None = None,
+        *,
+        structures: Iterable[Structure] | None = None,
+    ) -> int:
+        """Remember a start of the command and the structures it starts from; returns its number (1 first)."""
+        ...
+
+    def runs(self) -> list[RunRecord]:
+        """Every start of the command."""
+        ...
+
+    def start_structures(self) -> list[Structure] | None:
+        """The start structures of the last start, None where they were not written down."""
+        ...
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Remember one plain value under a name."""
+        ...
+
+    def meta(self, key: str, default: Any = None) -> Any:
+        """The value under a name, or `default`."""
         ...

@@ -1,38 +1,19 @@
-"""The SQLite connection: opening, transactions, and errors in words.
-
-Durability: write-ahead log with synchronous=FULL, so that a commit is on the disk when it returns. The log
-needs shared memory, which network disks do not have; there the classic rollback journal takes its place.
-"""
+"""The SQLite connection as the tables use it: transactions, rows with their checksums, and errors in words."""
 
 from __future__ import annotations
 
 import shutil
 import sqlite3
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from thalweg.errors import StoreError
+from thalweg.store.file import DatabaseFile
 from thalweg.store.lock import RunLock
-from thalweg.store.migrations import SCHEMA_VERSION, check_version, migrate
-
-DATABASE_NAME = "thalweg.db"
-BUSY_TIMEOUT_S = 30.0
-NETWORK_DISKS = (
-    "nfs",
-    "cifs",
-    "smb",
-    "lustre",
-    "gpfs",
-    "beegfs",
-    "ceph",
-    "afs",
-    "glusterfs",
-    "9p",
-    "fuse.sshfs",
-)
+from thalweg.store.rescue import displaced
+from thalweg.store.tables import CHECKSUM, LABELS, Row, Table
 
 _WORDS = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space and run the same command again, nothing is lost",
@@ -52,40 +33,36 @@ def in_words(error: sqlite3.Error, path: Path) -> StoreError:
     code = getattr(error, "sqlite_errorcode", None)
     words = _WORDS.get(code & 0xFF) if isinstance(code, int) else None
     if words is None:
-        words = "please report this"
+        words = "it cannot be used; if it was well before, restore it from a copy, else please report this"
     return StoreError(f"{path}: {words} (SQLite: {error})")
 
 
-def on_network_disk(folder: Path, mounts: str | None = None) -> bool:
-    """Whether `folder` lies on a network file system, by the system's table of mounts (False if unknown)."""
-    if mounts is None:
-        try:
-            mounts = Path("/proc/self/mounts").read_text()
-        except OSError:
-            return False
-    kind, longest = "", 0
-    for line in mounts.splitlines():
-        words = line.split()
-        if len(words) < 3:
-            continue
-        point = words[1].replace("\\040", " ")
-        if folder.resolve().is_relative_to(point) and len(point) >= longest:
-            kind, longest = words[2], len(point)
-    return kind.startswith(NETWORK_DISKS)
+class DamagedRowError(StoreError):
+    """A row that does not fit its checksum."""
 
 
 class Database:
     """A connection with nested transactions; the tables' verbs are in the subclasses."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, *, lock: RunLock | None, copy: Path | None = None
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        *,
+        lock: RunLock | None = None,
+        file: DatabaseFile | None = None,
+        copy: Path | None = None,
     ) -> None:
+        # bytes that are no text any more must reach the checksum, which tells what is damaged
+        connection.text_factory = lambda raw: raw.decode("utf-8", "replace")
         self._connection = connection
-        self._lock = lock
-        self._copy = copy
+        self._lock, self._file, self._copy = lock, file, copy
         self._depth = 0
+        self._lost: str | None = None
         self.path = path
         """The database file."""
+        self.notices: list[str] = []
+        """What the user should hear of, in whole sentences: the caller says them and clears the list."""
 
     @property
     def folder(self) -> Path:
@@ -98,8 +75,13 @@ class Database:
         return self._lock is not None
 
     def close(self) -> None:
-        """Close the connection and let the next writer in."""
+        """Leave a database that stands alone, close the connection and let the next writer in."""
+        if self._file is not None:
+            with suppress(sqlite3.Error):  # a full disk: all is in the write-ahead log, as after a kill
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self._connection.close()
+        if self._file is not None:
+            self._file.release()
         if self._lock is not None:
             self._lock.release()
         if self._copy is not None:
@@ -107,7 +89,14 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; an inner transaction joins the outer one."""
+        """All or nothing; an inner transaction joins the outer one.
+
+        Raises
+        ------
+        StoreError
+            The disk is full, or the file was removed, moved or replaced meanwhile. What was written inside is
+            then still committed, to the file that is open, and a copy of it is laid where the message says.
+        """
         if self._depth:
             self._depth += 1
             try:
@@ -115,6 +104,7 @@ class Database:
             finally:
                 self._depth -= 1
             return
+        self._check_place()
         self._execute("BEGIN IMMEDIATE")
         self._depth = 1
         try:
@@ -125,6 +115,70 @@ class Database:
             # after an error SQLite may have rolled back by itself; after COMMIT there is nothing to undo
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        self._check_place()
+
+    def _check_place(self) -> None:
+        """Raises StoreError where the file that is open lies no more where it was opened."""
+        if self._lost is None and self._file is not None and not self._file.is_in_place():
+            self._lost = displaced(self._connection, self._file)
+        if self._lost is not None:
+            raise StoreError(self._lost)
+
+    # --- rows -------------------------------------------------------------------------------------------
+
+    def _insert(self, table: Table, values: Mapping[str, Any], *, or_else: str = "") -> int:
+        """A new row with its checksum; `or_else` is the ON CONFLICT clause. Returns the row's id.
+
+        A row whose `id` is not given gets the next one.
+        """
+        row = table.normalised(values)
+        if "id" in row and row["id"] is None:
+            row["id"] = self._next_id(table)
+        columns = (*table.columns, CHECKSUM)
+        marks = ", ".join("?" * len(columns))
+        sql = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({marks}) {or_else}"
+        self._execute(sql, (*row.values(), table.checksum(row)))
+        return int(row.get("id") or 0)
+
+    def _next_id(self, table: Table) -> int:
+        largest = int(self._value(f"SELECT coalesce(max(id), 0) FROM {table.name}"))
+        if table is LABELS:  # a withdrawn label's number is not given again
+            largest = max(largest, int(self._value("SELECT coalesce(max(label_id), 0) FROM withdrawals")))
+        return largest + 1
+
+    def _read(self, table: Table, rest: str = "", parameters: tuple[Any, ...] = ()) -> list[Row]:
+        """Rows, each held against its checksum; `rest` are the clauses after FROM."""
+        found = self._rows(f"SELECT {table.select()} FROM {table.name} {rest}", parameters)
+        return [self._whole(table, values) for values in found]
+
+    def _whole(self, table: Table, values: tuple[Any, ...]) -> Row:
+        """The row of these columns and checksum; raises DamagedRowError where they do not fit together."""
+        row = dict(zip(table.columns, values, strict=False))
+        if table.checksum(row) != values[len(table.columns)]:
+            raise DamagedRowError(damage(self.path, table, row))
+        return row
+
+    def _change(self, table: Table, row: Row, **changes: Any) -> None:
+        """Other values in a row that was read, and the checksum that fits them."""
+        new = table.normalised({**row, **changes})
+        columns = ", ".join(f"{name} = ?" for name in (*changes, CHECKSUM))
+        where = " AND ".join(f"{name} = ?" for name in table.key)
+        self._execute(
+            f"UPDATE {table.name} SET {columns} WHERE {where}",
+            (*(new[name] for name in changes), table.checksum(new), *(row[name] for name in table.key)),
+        )
+
+    def _whole_ones(self, table: Table, rest: str, parameters: tuple[Any, ...] = ()) -> Iterable[Row]:
+        """The rows that are whole; a notice says how many are not. For what tells the story and decides nothing."""
+        found = self._rows(f"SELECT {table.select()} FROM {table.name} {rest}", parameters)
+        damaged = 0
+        for values in found:
+            try:
+                yield self._whole(table, values)
+            except DamagedRowError:
+                damaged += 1
+        if damaged:
+            self.notices.append(f"{self.path}: {damaged} rows of its {table.name} are damaged and left out")
 
     def _execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
@@ -143,97 +197,9 @@ class Database:
         return rows[0][0] if rows else None
 
 
-def connect_writer(folder: Path, *, create: bool) -> tuple[sqlite3.Connection, RunLock]:
-    """Lock the folder, open (or create) its database, check it and bring its schema up to date."""
-    path = folder / DATABASE_NAME
-    if not create and not path.is_file():
-        raise StoreError(
-            f"{folder} is no run folder: it has no {DATABASE_NAME}; start one with `thalweg run CONFIG`"
-        )
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(
-            f"cannot make the run folder {folder}: {error.strerror}. "
-            "Give write permission, or choose another folder with --run"
-        ) from error
-    lock = RunLock(folder)
-    connection = None
-    try:
-        connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
-        _prepare_writer(connection, path)
-        return connection, lock
-    except BaseException as error:
-        if connection is not None:
-            connection.close()
-        lock.release()
-        if isinstance(error, sqlite3.Error):
-            raise in_words(error, path) from error
-        raise
-
-
-def _prepare_writer(connection: sqlite3.Connection, path: Path) -> None:
-    check_version(connection)
-    mode = "DELETE" if on_network_disk(path.parent) else "WAL"
-    try:
-        connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
-    except sqlite3.OperationalError:
-        connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA foreign_keys = ON")
-    verdict = " ".join(connection.execute("PRAGMA quick_check(1)").fetchone()[0].split())
-    if verdict != "ok":
-        raise StoreError(
-            f"{path}: it is damaged ({verdict}); restore it from a copy, or start in another run folder"
-        )
-    migrate(connection)
-
-
-def connect_reader(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
-    """A read-only connection, also while another process writes; and the folder of the private copy, if any.
-
-    A write-ahead log cannot be read in a folder where nothing may be written; then a copy of the database and
-    of its log in a temporary folder is opened.
-    """
-    path = folder / DATABASE_NAME
-    if not path.is_file():
-        raise StoreError(
-            f"{folder} is no run folder: it has no {DATABASE_NAME}; start one with `thalweg run CONFIG`"
-        )
-    try:
-        return _open_read_only(path), None
-    except sqlite3.OperationalError:
-        copy = Path(tempfile.mkdtemp(prefix="thalweg-"))
-    except sqlite3.Error as error:
-        raise in_words(error, path) from error
-    try:
-        for name in (DATABASE_NAME, DATABASE_NAME + "-wal"):
-            if (folder / name).exists():
-                shutil.copyfile(folder / name, copy / name)
-        return _open_read_only(copy / DATABASE_NAME), copy
-    except BaseException as error:
-        shutil.rmtree(copy, ignore_errors=True)
-        if isinstance(error, sqlite3.Error):
-            raise in_words(error, path) from error
-        if isinstance(error, OSError):
-            raise StoreError(f"{path}: it cannot be read: {error.strerror}") from error
-        raise
-
-
-def _open_read_only(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None
-    )
-    try:
-        version = check_version(connection)
-        if version == 0:
-            raise StoreError(f"{path.parent} holds nothing yet: its run has only just begun")
-        if version < SCHEMA_VERSION:
-            raise StoreError(
-                f"{path.parent} was written by an older Thalweg (schema {version}, now {SCHEMA_VERSION}); "
-                "`thalweg run` on it once brings it up to date"
-            )
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+def damage(path: Path, table: Table, row: Row) -> str:
+    """That a row is damaged, and the cure."""
+    cure = f"restore {path.name} from a copy"
+    if table is LABELS:
+        cure += f", or withdraw it: thalweg labels {path.parent} --withdraw {row['id']}"
+    return f"{path}: {table.named(row)} is damaged, its checksum does not fit; {cure}"

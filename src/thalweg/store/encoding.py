@@ -11,8 +11,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thalweg.errors import StoreError
+from thalweg.errors import InputError, StoreError
 from thalweg.structure import Structure
+
+LONGEST_TEXT = 20_000
+"""Characters of one text that are kept: of a failure's message and log, and of a line of the conversation."""
+
+
+def bounded_text(text: Any, limit: int | None = LONGEST_TEXT) -> str:
+    """`text` fit for UTF-8 and SQLite, without NUL and lone surrogates; beyond `limit` its middle is left out."""
+    clean = str(text)
+    if limit is not None and len(clean) > limit:
+        half = limit // 2 - 50
+        clean = f"{clean[:half]}\n[... {len(clean) - 2 * half} characters left out ...]\n{clean[-half:]}"
+    return clean.encode("utf-8", "replace").decode("utf-8").replace("\0", "?")
+
+
+def bounded_data(data: Any) -> Any:
+    """Plain data with every text in it bounded."""
+    if isinstance(data, Mapping):
+        return {str(key): bounded_data(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [bounded_data(value) for value in data]
+    return bounded_text(data) if isinstance(data, str) else data
 
 
 def to_blob(values: Any, dtype: str = "<f8") -> bytes:
@@ -22,12 +43,12 @@ def to_blob(values: Any, dtype: str = "<f8") -> bytes:
 
 def from_blob(blob: bytes, shape: tuple[int, ...], dtype: str = "<f8") -> NDArray[Any]:
     """The array in `blob`, in the machine's own byte order; StoreError when the size is wrong."""
-    array = np.frombuffer(blob, dtype=dtype)
     try:
-        return array.reshape(shape).astype(array.dtype.newbyteorder("="))
+        array = np.frombuffer(blob, dtype=dtype).reshape(shape)
+        return array.astype(array.dtype.newbyteorder("="))
     except ValueError as error:
         raise StoreError(
-            f"the store is damaged: an array of shape {shape} was expected, {array.size} numbers are there; "
+            f"the store is damaged: an array of shape {shape} was expected, {len(blob)} bytes are there; "
             "restore thalweg.db from a copy"
         ) from error
 
@@ -82,9 +103,12 @@ def structure_columns(structure: Structure) -> tuple[bytes, bytes, bytes, bytes]
 def structure_from_columns(numbers: bytes, positions: bytes, cell: bytes, pbc: bytes) -> Structure:
     """The structure in four blobs."""
     n = len(numbers) // 8
-    return Structure(
-        from_blob(numbers, (n,), "<i8"),
-        from_blob(positions, (n, 3)),
-        from_blob(cell, (3, 3)),
-        from_blob(pbc, (3,), "<u1").astype(np.bool_),
-    )
+    try:
+        return Structure(
+            from_blob(numbers, (n,), "<i8"),
+            from_blob(positions, (n, 3)),
+            from_blob(cell, (3, 3)),
+            from_blob(pbc, (3,), "<u1").astype(np.bool_),
+        )
+    except InputError as error:
+        raise StoreError(f"the store is damaged: {error}; restore thalweg.db from a copy") from error

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from thalweg.store.base import (
+from thalweg.errors import StoreError
+from thalweg.store.encoding import (
+    arrays_from_blob,
+    arrays_to_blob,
+    bounded_data,
+    bounded_text,
+    to_json,
+)
+from thalweg.store.questions import QuestionTables
+from thalweg.store.records import (
     HANDED,
     Arrays,
     CheckpointRecord,
@@ -16,8 +25,8 @@ from thalweg.store.base import (
     RunRecord,
     TaskState,
 )
-from thalweg.store.database import Database
-from thalweg.store.encoding import arrays_from_blob, arrays_to_blob, to_json
+from thalweg.store.tables import CHECKPOINTS, EVENTS, LABELS, META, METRICS, QUESTIONS, RUNS, Row
+from thalweg.structure import Structure
 
 CHECKPOINTS_KEPT = 3
 
@@ -33,7 +42,7 @@ _TAKEN_BACK = f"""
 """
 
 
-class JournalTables(Database):
+class JournalTables(QuestionTables):
     """Verbs on checkpoints, events, metrics, runs and meta."""
 
     def save_checkpoint(self, iteration: int, state: Mapping[str, Any], arrays: Arrays) -> None:
@@ -44,100 +53,167 @@ class JournalTables(Database):
         """
         text, blob = to_json(state), arrays_to_blob(arrays)
         with self.transaction():
-            self._execute(
-                "INSERT OR REPLACE INTO checkpoints VALUES (?, ?, ?, "
-                "(SELECT coalesce(max(id), 0) FROM questions), "
-                "(SELECT coalesce(max(sequence), 0) FROM labels), "
-                "(SELECT coalesce(max(id), 0) FROM events), (SELECT coalesce(max(id), 0) FROM metrics), ?)",
-                (iteration, text, blob, time.time()),
-            )
+            self._execute("DELETE FROM checkpoints WHERE iteration = ?", (iteration,))
+            values = {"iteration": iteration, "state": text, "arrays": blob, "saved_at": time.time()}
+            self._insert(CHECKPOINTS, {**values, **self._marks()})
             self._execute(
                 "DELETE FROM checkpoints WHERE iteration NOT IN "
                 "(SELECT iteration FROM checkpoints ORDER BY iteration DESC LIMIT ?)",
                 (CHECKPOINTS_KEPT,),
             )
 
+    def _marks(self) -> dict[str, int]:
+        """What the store holds now: where `rewind` goes back to."""
+        marks = {
+            "last_question": "max(id) FROM questions",
+            "last_sequence": "max(sequence) FROM labels",
+            "last_event": "max(id) FROM events",
+            "last_metrics": "max(id) FROM metrics",
+            "last_withdrawal": "max(id) FROM withdrawals",
+        }
+        return {name: int(self._value(f"SELECT {what}") or 0) for name, what in marks.items()}
+
     def last_checkpoint(self) -> CheckpointRecord | None:
-        """The newest checkpoint, or None before the first."""
-        rows = self._rows(
-            "SELECT iteration, state, arrays, saved_at FROM checkpoints ORDER BY iteration DESC LIMIT 1"
-        )
-        if not rows:
+        """The newest checkpoint that is whole, or None before the first.
+
+        Raises
+        ------
+        StoreError
+            There are checkpoints, and all of them are damaged.
+        """
+        row = self._last_whole()
+        return None if row is None else _checkpoint(row)
+
+    def _sound_checkpoints(self) -> list[Row]:
+        """Those that are whole, the newest first."""
+        sound = []
+        for values in self._rows(f"SELECT {CHECKPOINTS.select()} FROM checkpoints ORDER BY iteration DESC"):
+            try:
+                row = self._whole(CHECKPOINTS, values)
+                _checkpoint(row)
+            except (StoreError, ValueError):
+                continue
+            sound.append(row)
+        return sound
+
+    def _last_whole(self) -> Row | None:
+        sound = self._sound_checkpoints()
+        if sound:
+            return sound[0]
+        if self._value("SELECT count(*) FROM checkpoints"):
+            raise StoreError(
+                f"{self.path}: all its checkpoints are damaged; restore it from a copy. Its labels can be had: "
+                f"thalweg export {self.folder}"
+            )
+        return None
+
+    def _drop_damaged_checkpoints(self) -> Row | None:
+        """The newest checkpoint that is whole, those after it taken away; a notice says so."""
+        whole = self._last_whole()
+        if whole is None:
             return None
-        iteration, state, arrays, saved_at = rows[0]
-        return CheckpointRecord(iteration, json.loads(state), arrays_from_blob(arrays), saved_at)
+        cursor = self._execute("DELETE FROM checkpoints WHERE iteration > ?", (whole["iteration"],))
+        if cursor.rowcount > 0:
+            self.notices.append(
+                f"the newest checkpoint in {self.path} was damaged: going on from the one before, of iteration "
+                f"{whole['iteration']}; no label is lost"
+            )
+        return whole
 
     def rewind(self) -> None:
         """Back to the last checkpoint (or the beginning), keeping every label and every failure.
 
         Labels committed since lose their place in the order of learning, so that a run that goes on from the
         checkpoint learns them again, in its own order, without a call of the oracle. Handed-in questions that
-        are not learned wait again.
+        are not learned wait again. A damaged checkpoint is taken away: the last one is then the one before it.
         """
         with self.transaction():
-            rows = self._rows(
-                "SELECT last_question, last_sequence, last_event, last_metrics FROM checkpoints "
-                "ORDER BY iteration DESC LIMIT 1"
-            )
-            question, sequence, event, metrics = rows[0] if rows else (0, 0, 0, 0)
-            self._execute("UPDATE labels SET sequence = NULL WHERE sequence > ?", (sequence,))
-            self._execute(f"DELETE FROM questions WHERE {_UNANSWERED}", (question,))
-            self._execute(f"UPDATE questions SET state = '{TaskState.WAITING}' WHERE {_TAKEN_BACK}")
-            self._execute("DELETE FROM events WHERE id > ?", (event,))
-            self._execute("DELETE FROM metrics WHERE id > ?", (metrics,))
+            row = self._drop_damaged_checkpoints() or dict.fromkeys(CHECKPOINTS.columns, 0)
+            for label in self._read(LABELS, "WHERE sequence > ?", (row["last_sequence"],)):
+                self._change(LABELS, label, sequence=None)
+            self._execute(f"DELETE FROM questions WHERE {_UNANSWERED}", (row["last_question"],))
+            for question in self._read(QUESTIONS, f"WHERE {_TAKEN_BACK}"):
+                self._change(QUESTIONS, question, state=TaskState.WAITING.value)
+            self._execute("DELETE FROM events WHERE id > ?", (row["last_event"],))
+            self._execute("DELETE FROM metrics WHERE id > ?", (row["last_metrics"],))
 
     def append_event(
         self, iteration: int, kind: str, text: str, data: Mapping[str, Any] | None = None
     ) -> None:
         """One line of the conversation."""
         with self.transaction():
-            self._execute(
-                "INSERT INTO events (iteration, kind, text, data, time) VALUES (?, ?, ?, ?, ?)",
-                (iteration, kind, text, to_json(data or {}), time.time()),
-            )
+            words = {"kind": kind, "text": bounded_text(text), "data": to_json(bounded_data(data or {}))}
+            self._insert(EVENTS, {"iteration": iteration, **words, "time": time.time()})
 
     def events(self, *, after: int = 0, kind: str | None = None) -> list[EventRecord]:
-        """The conversation in order, past the event with id `after`; all of it or one kind."""
-        rows = self._rows(
-            "SELECT id, iteration, kind, text, data, time FROM events "
-            "WHERE id > ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id",
-            (after, kind),
-        )
-        return [EventRecord(row[0], row[1], row[2], row[3], json.loads(row[4]), row[5]) for row in rows]
+        """The conversation in order, past the event with id `after`, all or one kind; damaged lines are left out."""
+        clauses = "WHERE id > ?1 AND (?2 IS NULL OR kind = ?2) ORDER BY id"
+        return [
+            EventRecord(
+                row["id"],
+                row["iteration"],
+                row["kind"],
+                bounded_text(row["text"]),
+                json.loads(row["data"]),
+                row["time"],
+            )
+            for row in self._whole_ones(EVENTS, clauses, (after, kind))
+        ]
 
     def append_metrics(self, iteration: int, values: Mapping[str, Any]) -> None:
         """The numbers of one iteration."""
         with self.transaction():
-            self._execute(
-                "INSERT INTO metrics (iteration, data, time) VALUES (?, ?, ?)",
-                (iteration, to_json(values), time.time()),
-            )
+            self._insert(METRICS, {"iteration": iteration, "data": to_json(values), "time": time.time()})
 
     def metrics(self) -> list[MetricsRecord]:
-        """All numbers of all iterations, in order."""
-        rows = self._rows("SELECT iteration, data, time FROM metrics ORDER BY id")
-        return [MetricsRecord(row[0], json.loads(row[1]), row[2]) for row in rows]
+        """All numbers of all iterations, in order; damaged ones are left out."""
+        rows = self._whole_ones(METRICS, "ORDER BY id")
+        return [MetricsRecord(row["iteration"], json.loads(row["data"]), row["time"]) for row in rows]
 
-    def start_run(self, config: Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> int:
-        """Remember a start of the command; returns its number (1 first)."""
+    def start_run(
+        self,
+        config: Mapping[str, Any],
+        changes: Mapping[str, Any] | None = None,
+        *,
+        structures: Iterable[Structure] | None = None,
+    ) -> int:
+        """Remember a start of the command and the structures it starts from; returns its number (1 first)."""
         with self.transaction():
-            cursor = self._execute(
-                "INSERT INTO runs (config, changes, started_at) VALUES (?, ?, ?)",
-                (to_json(config), to_json(changes or {}), time.time()),
-            )
-            return int(cursor.lastrowid or 0)
+            hashes = None if structures is None else [self.add_structure(one) for one in structures]
+            settings = {"config": to_json(config), "changes": to_json(changes or {})}
+            names = {"structures": None if hashes is None else to_json(hashes)}
+            return self._insert(RUNS, {**settings, **names, "started_at": time.time()})
 
     def runs(self) -> list[RunRecord]:
         """Every start of the command in this folder."""
-        rows = self._rows("SELECT id, config, changes, started_at FROM runs ORDER BY id")
-        return [RunRecord(row[0], json.loads(row[1]), json.loads(row[2]), row[3]) for row in rows]
+        return [_run(row) for row in self._read(RUNS, "ORDER BY id")]
+
+    def start_structures(self) -> list[Structure] | None:
+        """The start structures of the last start, None where they were not written down."""
+        runs = self.runs()
+        if not runs or runs[-1].structures is None:
+            return None
+        return [self.structure(name) for name in runs[-1].structures]
 
     def set_meta(self, key: str, value: Any) -> None:
         """Remember one plain value under a name."""
         with self.transaction():
-            self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, to_json(value)))
+            self._execute("DELETE FROM meta WHERE key = ?", (key,))
+            self._insert(META, {"key": key, "value": to_json(value)})
 
     def meta(self, key: str, default: Any = None) -> Any:
         """The value under a name, or `default`."""
-        text = self._value("SELECT value FROM meta WHERE key = ?", (key,))
-        return default if text is None else json.loads(text)
+        rows = self._read(META, "WHERE key = ?", (key,))
+        return json.loads(rows[0]["value"]) if rows else default
+
+
+def _checkpoint(row: Row) -> CheckpointRecord:
+    state, arrays = json.loads(row["state"]), arrays_from_blob(row["arrays"])
+    return CheckpointRecord(row["iteration"], state, arrays, row["saved_at"])
+
+
+def _run(row: Row) -> RunRecord:
+    names = None if row["structures"] is None else tuple(json.loads(row["structures"]))
+    return RunRecord(
+        row["id"], json.loads(row["config"]), json.loads(row["changes"]), row["started_at"], names
+    )

@@ -13,6 +13,7 @@ from pathlib import Path
 from thalweg.errors import StoreError
 
 LOCK_NAME = "thalweg.lock"
+_TRIES, _PAUSE = 5, 0.02  # s: `status` holds a lock for less while it looks
 
 
 class RunLock:
@@ -32,7 +33,7 @@ class RunLock:
                 "Give write permission, or choose another folder with --run"
             ) from error
         try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            flock_patiently(self._descriptor)
         except OSError as error:
             os.close(self._descriptor)
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
@@ -59,13 +60,31 @@ class RunLock:
             self._descriptor = -1
 
 
-def _held(folder: Path, path: Path) -> str:
+def flock_patiently(descriptor: int) -> None:
+    """Lock for writing, or OSError when another holds it for longer than somebody who only looks (`status`)."""
+    for _ in range(_TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            time.sleep(_PAUSE)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def held_by(path: Path) -> tuple[str, str]:
+    """Who holds the lock by its own words, and what to do about it."""
     try:
         holder = json.loads(path.read_text())
         who = f"process {holder['pid']} on {holder['host']} (since {holder['since']})"
-        cure = f"wait for it, or stop it with `kill {holder['pid']}` on {holder['host']}"
+        return who, f"wait for it, or stop it with `kill {holder['pid']}` on {holder['host']}"
     except (OSError, ValueError, KeyError, TypeError):
-        who, cure = "another process", "wait for it or stop it"
+        return "another process", "wait for it or stop it"
+
+
+def _held(folder: Path, path: Path) -> str:
+    who, cure = held_by(path)
     return (
         f"the run folder {folder} is in use by {who}; {cure}. "
         "`thalweg status` and `thalweg report` work meanwhile; another run needs another folder"

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 
 from thalweg.errors import StoreError
+from thalweg.store.tables import SEALED, Table
 
 APPLICATION_ID = 0x7468616C
 """'thal': tells a Thalweg store from any other SQLite file."""
@@ -93,6 +94,79 @@ CREATE TABLE runs (
 );
 """
 
+_VERSION_2 = """
+ALTER TABLE meta ADD COLUMN checksum BLOB;
+ALTER TABLE questions ADD COLUMN checksum BLOB;
+ALTER TABLE events ADD COLUMN checksum BLOB;
+ALTER TABLE metrics ADD COLUMN checksum BLOB;
+ALTER TABLE runs ADD COLUMN structures TEXT;
+ALTER TABLE runs ADD COLUMN checksum BLOB;
+ALTER TABLE checkpoints ADD COLUMN last_withdrawal INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE checkpoints ADD COLUMN checksum BLOB;
+CREATE TABLE attempts_2 (
+    question_id INTEGER NOT NULL REFERENCES questions(id),
+    attempt INTEGER NOT NULL,
+    oracle TEXT NOT NULL,              -- fingerprint
+    outcome TEXT NOT NULL,             -- thalweg.label.FailureKind
+    message TEXT NOT NULL,
+    log TEXT NOT NULL,
+    wall_time REAL NOT NULL,           -- s
+    recorded_at REAL NOT NULL,
+    checksum BLOB,                     -- thalweg.store.tables
+    PRIMARY KEY (question_id, attempt, oracle)
+);
+INSERT INTO attempts_2
+    SELECT question_id, attempt, oracle, outcome, message, log, wall_time, recorded_at, NULL FROM attempts;
+DROP TABLE attempts;
+ALTER TABLE attempts_2 RENAME TO attempts;
+CREATE TABLE labels_2 (
+    id INTEGER PRIMARY KEY,            -- the number that people name it by, never given again
+    structure_hash TEXT NOT NULL REFERENCES structures(hash),
+    oracle TEXT NOT NULL,              -- fingerprint
+    energy REAL NOT NULL,              -- eV
+    forces BLOB NOT NULL,              -- <f8 (n_atoms, 3) eV/Å
+    stress BLOB,                       -- <f8 (6,) eV/Å³, Voigt xx yy zz yz xz xy
+    noise BLOB NOT NULL,               -- <f8 (3,) energy, forces, stress
+    wall_time REAL NOT NULL,           -- s
+    kind TEXT NOT NULL,
+    iteration INTEGER NOT NULL,
+    question_id INTEGER REFERENCES questions(id),
+    sequence INTEGER UNIQUE,           -- place in the order of learning; NULL: known, not learned
+    committed_at REAL NOT NULL,
+    checksum BLOB,
+    UNIQUE (structure_hash, oracle)
+);
+INSERT INTO labels_2 (structure_hash, oracle, energy, forces, stress, noise, wall_time, kind, iteration,
+    question_id, sequence, committed_at)
+    SELECT structure_hash, oracle, energy, forces, stress, noise, wall_time, kind, iteration,
+    question_id, sequence, committed_at FROM labels ORDER BY sequence IS NULL, sequence, committed_at, rowid;
+DROP TABLE labels;
+ALTER TABLE labels_2 RENAME TO labels;
+CREATE TABLE withdrawals (
+    id INTEGER PRIMARY KEY,
+    label_id INTEGER UNIQUE,           -- its number among the labels; NULL: a question without a label
+    structure_hash TEXT NOT NULL,
+    oracle TEXT,                       -- from here the label's columns, as they were
+    energy REAL,
+    forces BLOB,
+    stress BLOB,
+    noise BLOB,
+    wall_time REAL,
+    kind TEXT NOT NULL,
+    iteration INTEGER NOT NULL,
+    question_id INTEGER,
+    sequence INTEGER,
+    committed_at REAL,
+    learned INTEGER NOT NULL,          -- 1: the last checkpoint had learned it
+    who TEXT NOT NULL,
+    why TEXT NOT NULL,
+    ask_again INTEGER NOT NULL,        -- 1: the structure may be asked about again
+    withdrawn_at REAL NOT NULL,
+    checksum BLOB
+);
+CREATE INDEX withdrawals_structure ON withdrawals(structure_hash);
+"""
+
 Step = Callable[[sqlite3.Connection], None]
 
 
@@ -108,7 +182,24 @@ def _create(connection: sqlite3.Connection) -> None:
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
-MIGRATIONS: tuple[Step, ...] = (_create,)
+def _add_checksums(connection: sqlite3.Connection) -> None:
+    run_script(connection, _VERSION_2)
+    for table in SEALED:
+        seal(connection, table)
+
+
+def seal(connection: sqlite3.Connection, table: Table) -> None:
+    """Give every row of a table its checksum, from what stands in it now."""
+    where = " AND ".join(f"{name} = ?" for name in table.key)
+    for key in connection.execute(f"SELECT {', '.join(table.key)} FROM {table.name}").fetchall():
+        values = connection.execute(
+            f"SELECT {', '.join(table.columns)} FROM {table.name} WHERE {where}", key
+        ).fetchone()
+        checksum = table.checksum(dict(zip(table.columns, values, strict=True)))
+        connection.execute(f"UPDATE {table.name} SET checksum = ? WHERE {where}", (checksum, *key))
+
+
+MIGRATIONS: tuple[Step, ...] = (_create, _add_checksums)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 
@@ -126,6 +217,8 @@ def check_version(connection: sqlite3.Connection, steps: Sequence[Step] = MIGRAT
         raise StoreError(
             "thalweg.db is an SQLite file, but not one that Thalweg wrote; choose another run folder"
         )
+    if tables and not version:
+        raise StoreError("thalweg.db is damaged: it names no version; restore it from a copy")
     if version > len(steps):
         raise StoreError(
             f"the run folder was written by a newer Thalweg (schema {version}, this one knows {len(steps)}); "

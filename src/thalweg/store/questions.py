@@ -1,39 +1,31 @@
-"""Structures, questions, failed attempts and labels: the part of the store that costs calls of the oracle."""
+"""Structures, questions and failed attempts: what is put to the oracle, and what did not come of it."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from thalweg.errors import StoreError, check
-from thalweg.label import Failure, FailureKind, Label, LabelNoise
-from thalweg.store.base import HANDED, Arrays, AttemptRecord, LabelRecord, QuestionRecord, TaskState
+from thalweg.errors import StoreError
+from thalweg.label import Failure, FailureKind
 from thalweg.store.database import Database
 from thalweg.store.encoding import (
     arrays_from_blob,
     arrays_to_blob,
-    from_blob,
+    bounded_data,
+    bounded_text,
     structure_columns,
     structure_from_columns,
-    to_blob,
     to_json,
 )
+from thalweg.store.records import HANDED, Arrays, AttemptRecord, QuestionRecord, TaskState
+from thalweg.store.tables import ATTEMPTS, QUESTIONS, Row
 from thalweg.structure import Structure
-
-_QUESTION = "id, structure_hash, kind, iteration, reason, prediction, state, created_at"
-_LABEL = "l.oracle, l.energy, l.forces, l.stress, l.noise, l.wall_time"
-_RECORD = (
-    f"SELECT s.numbers, s.positions, s.cell, s.pbc, {_LABEL}, l.kind, l.iteration, l.sequence, "
-    "l.question_id, l.committed_at FROM labels l JOIN structures s ON s.hash = l.structure_hash"
-)
 
 
 class QuestionTables(Database):
-    """Verbs on structures, questions, attempts and labels."""
+    """Verbs on structures, questions and attempts."""
 
     def add_structure(self, structure: Structure) -> str:
         """Remember a structure; returns its content hash."""
@@ -45,12 +37,25 @@ class QuestionTables(Database):
         return structure.content_hash
 
     def structure(self, structure_hash: str) -> Structure:
-        """The structure with this hash; StoreError if unknown."""
+        """The structure with this hash; StoreError if unknown, or if its content does not fit its hash."""
         sql = "SELECT numbers, positions, cell, pbc FROM structures WHERE hash = ?"
         rows = self._rows(sql, (structure_hash,))
         if not rows:
             raise StoreError(f"{self.path}: there is no structure {structure_hash[:12]}… in it")
-        return structure_from_columns(*rows[0])
+        return self._checked(structure_hash, rows[0])
+
+    def _checked(self, structure_hash: str, columns: tuple[Any, ...]) -> Structure:
+        """The structure of these columns, held against its hash."""
+        why = "its content does not fit its hash"
+        try:
+            structure = structure_from_columns(*columns)
+            if structure.content_hash == structure_hash:
+                return structure
+        except (StoreError, TypeError) as error:
+            why = str(error)
+        raise StoreError(
+            f"{self.path}: structure {structure_hash[:12]}… is damaged: {why}; restore {self.path.name} from a copy"
+        )
 
     def add_question(
         self,
@@ -68,31 +73,38 @@ class QuestionTables(Database):
         blob = arrays_to_blob(prediction) if prediction else None
         with self.transaction():
             name = self.add_structure(structure)
-            self._execute(
-                "INSERT INTO questions "
-                "(structure_hash, kind, iteration, reason, prediction, state, created_at) "
-                "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (structure_hash, kind, iteration) "
-                "DO UPDATE SET prediction = coalesce(prediction, excluded.prediction)",
-                (name, kind, iteration, to_json(reason or {}), blob, TaskState.WAITING.value, time.time()),
+            key = (name, kind, iteration)
+            known = self._read(QUESTIONS, "WHERE structure_hash = ? AND kind = ? AND iteration = ?", key)
+            if known:
+                if known[0]["prediction"] is None and blob is not None:
+                    self._change(QUESTIONS, known[0], prediction=blob)
+                return int(known[0]["id"])
+            return self._insert(
+                QUESTIONS,
+                {
+                    "structure_hash": name,
+                    "kind": kind,
+                    "iteration": iteration,
+                    "reason": to_json(bounded_data(reason or {})),
+                    "prediction": blob,
+                    "state": TaskState.WAITING.value,
+                    "created_at": time.time(),
+                },
             )
-            sql = "SELECT id FROM questions WHERE structure_hash = ? AND kind = ? AND iteration = ?"
-            return int(self._value(sql, (name, kind, iteration)))
 
     def set_state(self, question_id: int, state: TaskState) -> None:
         """Move a question on; StoreError if there is none of this id."""
         with self.transaction():
-            cursor = self._execute("UPDATE questions SET state = ? WHERE id = ?", (state.value, question_id))
-            if cursor.rowcount != 1:
-                raise StoreError(f"{self.path}: there is no question {question_id} in it")
+            self._change(QUESTIONS, self._question(question_id), state=state.value)
 
     def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[QuestionRecord]:
         """Questions in the order of their ids, all or those of a kind or in a state."""
-        rows = self._rows(
-            f"SELECT {_QUESTION} FROM questions "
+        rows = self._read(
+            QUESTIONS,
             "WHERE (?1 IS NULL OR kind = ?1) AND (?2 IS NULL OR state = ?2) ORDER BY id",
             (kind, None if state is None else state.value),
         )
-        return [_question(row) for row in rows]
+        return [_question_record(row) for row in rows]
 
     def handed_in(self) -> list[QuestionRecord]:
         """Questions handed in from outside that have no answer yet, in the order of their ids."""
@@ -100,164 +112,77 @@ class QuestionTables(Database):
 
     def find_question(self, question_id: int) -> QuestionRecord | None:
         """One question, if there is one of this id."""
-        rows = self._rows(f"SELECT {_QUESTION} FROM questions WHERE id = ?", (question_id,))
-        return _question(rows[0]) if rows else None
+        rows = self._read(QUESTIONS, "WHERE id = ?", (question_id,))
+        return _question_record(rows[0]) if rows else None
 
     def question(self, question_id: int) -> QuestionRecord:
         """One question; StoreError if there is none of this id."""
-        found = self.find_question(question_id)
-        if found is None:
-            raise StoreError(f"{self.path}: there is no question {question_id} in it")
-        return found
+        return _question_record(self._question(question_id))
 
-    def forget_failures(self) -> int:
-        """Forget every failed call, so that their questions may be asked anew; returns how many there were."""
-        with self.transaction():
-            count = int(self._value("SELECT count(*) FROM attempts"))
-            self._execute("DELETE FROM attempts")
-            self._execute(
-                "UPDATE questions SET state = ? WHERE state IN (?, ?)",
-                (TaskState.WAITING.value, TaskState.FAILED.value, TaskState.QUARANTINED.value),
-            )
-        return count
+    def _question(self, question_id: int) -> Row:
+        rows = self._read(QUESTIONS, "WHERE id = ?", (question_id,))
+        if not rows:
+            raise StoreError(f"{self.path}: there is no question {question_id} in it")
+        return rows[0]
 
     def record_failure(self, question_id: int, attempt: int, failure: Failure) -> None:
-        """Remember a failed call and its log; the question's state becomes FAILED."""
+        """Remember a failed call and its log, bounded; the question's state becomes FAILED."""
         with self.transaction():
-            self._execute(
-                "INSERT INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
-                "ON CONFLICT (question_id, attempt) DO NOTHING",
-                (
-                    question_id,
-                    attempt,
-                    failure.kind.value,
-                    failure.message,
-                    failure.log,
-                    failure.oracle,
-                    failure.wall_time,
-                    time.time(),
-                ),
+            self._insert(
+                ATTEMPTS,
+                {
+                    "question_id": question_id,
+                    "attempt": attempt,
+                    "oracle": failure.oracle,
+                    "outcome": failure.kind.value,
+                    "message": bounded_text(failure.message),
+                    "log": bounded_text(failure.log),
+                    "wall_time": failure.wall_time,
+                    "recorded_at": time.time(),
+                },
+                or_else="ON CONFLICT (question_id, attempt, oracle) DO NOTHING",
             )
             self.set_state(question_id, TaskState.FAILED)
 
+    def forget_failures(self) -> int:
+        """Forget every failed call, so that their questions may be asked anew; returns how many there were."""
+        lost = (TaskState.FAILED.value, TaskState.QUARANTINED.value)
+        with self.transaction():
+            count = self._execute("DELETE FROM attempts").rowcount
+            for question in self._read(QUESTIONS, "WHERE state IN (?, ?)", lost):
+                self._change(QUESTIONS, question, state=TaskState.WAITING.value)
+        return count
+
     def attempts(self, question_id: int | None = None) -> list[AttemptRecord]:
         """Failed calls of one question, or of all, in the order of question and attempt."""
-        rows = self._rows(
-            "SELECT question_id, attempt, recorded_at, outcome, message, log, oracle, wall_time "
-            "FROM attempts WHERE (?1 IS NULL OR question_id = ?1) ORDER BY question_id, attempt",
+        rows = self._read(
+            ATTEMPTS,
+            "WHERE (?1 IS NULL OR question_id = ?1) ORDER BY question_id, attempt, recorded_at",
             (question_id,),
         )
-        return [AttemptRecord(row[0], row[1], Failure(FailureKind(row[3]), *row[4:]), row[2]) for row in rows]
-
-    def commit_label(
-        self, structure: Structure, label: Label, *, kind: str, iteration: int, question_id: int | None = None
-    ) -> int:
-        """Make a label durable and give it the next place in the order of learning; returns that place.
-
-        Idempotent by structure and oracle: a label that is there keeps its numbers, and its place if any.
-        The question, if named, becomes DONE. Raises InputError for numbers that are not finite.
-        """
-        with self.transaction():
-            self.keep_label(structure, label, kind=kind, iteration=iteration, question_id=question_id)
-            name = structure.content_hash
-            self._execute(
-                "UPDATE labels SET sequence = (SELECT coalesce(max(sequence), 0) + 1 FROM labels) "
-                "WHERE structure_hash = ? AND oracle = ? AND sequence IS NULL",
-                (name, label.oracle),
-            )
-            if question_id is not None:
-                self.set_state(question_id, TaskState.DONE)
-            sql = "SELECT sequence FROM labels WHERE structure_hash = ? AND oracle = ?"
-            return int(self._value(sql, (name, label.oracle)))
-
-    def keep_label(
-        self, structure: Structure, label: Label, *, kind: str, iteration: int, question_id: int | None = None
-    ) -> None:
-        """Make a label durable that has come before its turn: it gets no place in the order of learning yet.
-
-        Idempotent, and raises, as `commit_label`, which gives the place.
-        """
-        stress_sum = 0.0 if label.stress is None else label.stress.sum()
-        total = label.energy + label.forces.sum() + stress_sum
-        check(np.isfinite(total), "a label that is not finite cannot be stored")
-        with self.transaction():
-            name = self.add_structure(structure)
-            stress = None if label.stress is None else to_blob(label.stress)
-            noise = to_blob([label.noise.energy, label.noise.forces, label.noise.stress])
-            self._execute(
-                "INSERT INTO labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NULL, ?) "
-                "ON CONFLICT (structure_hash, oracle) DO NOTHING",
-                (
-                    name,
-                    label.oracle,
-                    label.energy,
-                    to_blob(label.forces),
-                    stress,
-                    noise,
-                    label.wall_time,
-                    kind,
-                    iteration,
-                    question_id,
-                    time.time(),
-                ),
-            )
-
-    def find_label(self, structure_hash: str, oracle: str) -> Label | None:
-        """The label of this structure by this oracle (its fingerprint), if there is one."""
-        sql = f"SELECT {_LABEL} FROM labels l WHERE structure_hash = ? AND oracle = ?"
-        rows = self._rows(sql, (structure_hash, oracle))
-        return _label(rows[0]) if rows else None
-
-    def is_learned(self, structure_hash: str, oracle: str) -> bool:
-        """Whether this structure's label by this oracle has its place in the order of learning."""
-        sql = "SELECT count(*) FROM labels WHERE structure_hash = ? AND oracle = ? AND sequence IS NOT NULL"
-        return bool(self._value(sql, (structure_hash, oracle)))
-
-    def labels_in_order(self, *, after: int = 0) -> list[LabelRecord]:
-        """Learned labels in the order of learning, those past place `after`."""
-        return _records(self._rows(f"{_RECORD} WHERE l.sequence > ? ORDER BY l.sequence", (after,)))
-
-    def all_labels(self) -> list[LabelRecord]:
-        """Every label: the learned ones in order, then those without a place by time."""
-        return _records(
-            self._rows(f"{_RECORD} ORDER BY l.sequence IS NULL, l.sequence, l.committed_at, l.rowid")
-        )
-
-    def counts(self) -> dict[str, int]:
-        """Numbers for a status line: labels, failed calls, and questions by state (`waiting`, ...)."""
-        counts = {
-            "labels": int(self._value("SELECT count(*) FROM labels")),
-            "failed_calls": int(self._value("SELECT count(*) FROM attempts")),
-        }
-        found = dict(self._rows("SELECT state, count(*) FROM questions GROUP BY state"))
-        return counts | {state.value: int(found.get(state.value, 0)) for state in TaskState}
+        return [_attempt_record(row) for row in rows]
 
 
-def _question(row: tuple[Any, ...]) -> QuestionRecord:
-    number, name, kind, iteration, reason, prediction, state, created_at = row
+def _question_record(row: Row) -> QuestionRecord:
     return QuestionRecord(
-        number,
-        name,
-        kind,
-        iteration,
-        json.loads(reason),
-        arrays_from_blob(prediction),
-        TaskState(state),
-        created_at,
+        row["id"],
+        row["structure_hash"],
+        row["kind"],
+        row["iteration"],
+        json.loads(row["reason"]),
+        arrays_from_blob(row["prediction"]),
+        TaskState(row["state"]),
+        row["created_at"],
     )
 
 
-def _label(row: tuple[Any, ...]) -> Label:
-    oracle, energy, forces, stress, noise, wall_time = row
-    return Label(
-        energy,
-        from_blob(forces, (len(forces) // 24, 3)),
-        None if stress is None else from_blob(stress, (6,)),
-        LabelNoise(*(float(s) for s in from_blob(noise, (3,)))),
-        oracle,
-        wall_time,
+def _attempt_record(row: Row) -> AttemptRecord:
+    """Bounded on reading, too: an older Thalweg kept texts of any length."""
+    failure = Failure(
+        FailureKind(row["outcome"]),
+        bounded_text(row["message"]),
+        bounded_text(row["log"]),
+        row["oracle"],
+        row["wall_time"],
     )
-
-
-def _records(rows: Iterable[tuple[Any, ...]]) -> list[LabelRecord]:
-    return [LabelRecord(structure_from_columns(*row[:4]), _label(row[4:10]), *row[10:]) for row in rows]
+    return AttemptRecord(row["question_id"], row["attempt"], failure, row["recorded_at"])

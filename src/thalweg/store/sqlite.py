@@ -6,12 +6,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from thalweg.store.database import DATABASE_NAME, connect_reader, connect_writer
-from thalweg.store.journal import JournalTables
-from thalweg.store.questions import QuestionTables
+from thalweg.store.connecting import connect_reader, connect_writer
+from thalweg.store.evidence import DATABASE_NAME
+from thalweg.store.rescue import copy_database
+from thalweg.store.withdrawing import WithdrawalTables
 
 
-class SqliteStore(QuestionTables, JournalTables):
+class SqliteStore(WithdrawalTables):
     """The memory of a run by the laws of `thalweg.store.base`. Use `open` or `read`, in a `with`."""
 
     @classmethod
@@ -21,12 +22,12 @@ class SqliteStore(QuestionTables, JournalTables):
         Raises
         ------
         StoreError
-            Another process writes to it, it cannot be written, it is damaged or of a newer Thalweg; or
-            there is none and `create` is false.
+            Another process writes to it, it cannot be written, it is damaged or of a newer Thalweg; it holds
+            less than the folder shows that there was; or there is none and `create` is false.
         """
         folder = Path(folder)
-        connection, lock = connect_writer(folder, create=create)
-        return cls(connection, folder / DATABASE_NAME, lock=lock)
+        writer = connect_writer(folder, create=create)
+        return cls(writer.connection, folder / DATABASE_NAME, lock=writer.lock, file=writer.file)
 
     @classmethod
     def read(cls, folder: str | Path) -> Self:
@@ -35,11 +36,15 @@ class SqliteStore(QuestionTables, JournalTables):
         Raises
         ------
         StoreError
-            No run folder, damaged, or of another Thalweg's schema.
+            No run folder, damaged, or of a newer Thalweg.
         """
         folder = Path(folder)
         connection, copy = connect_reader(folder)
-        return cls(connection, folder / DATABASE_NAME, lock=None, copy=copy)
+        return cls(connection, folder / DATABASE_NAME, copy=copy)
+
+    def copy_to(self, path: str | Path) -> None:
+        """Write a copy that stands alone, also while a run writes; SetupError where it cannot be written."""
+        copy_database(self._connection, Path(path))
 
     def __enter__(self) -> Self:
         return self
