@@ -17,6 +17,7 @@ VERBS = (
     "audit",
     "carve",
     "queue",
+    "labels",
     "fit",
     "evaluate",
     "md",

@@ -5,6 +5,7 @@ Nothing heavy is imported here: each verb imports what it needs when it runs; `-
 
 from __future__ import annotations
 
+import io
 import sys
 
 import typer
@@ -17,6 +18,7 @@ from thalweg.cli.export import export
 from thalweg.cli.failures import EXIT_CODES, GuardedGroup, explain
 from thalweg.cli.fit import fit
 from thalweg.cli.init import init
+from thalweg.cli.labels import labels
 from thalweg.cli.md import md
 from thalweg.cli.queue import queue
 from thalweg.cli.report import report
@@ -37,12 +39,31 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-for verb in (init, run, status, report, audit, carve, queue, fit, evaluate, md, export, doctor, version):
+for verb in (
+    init,
+    run,
+    status,
+    report,
+    audit,
+    carve,
+    queue,
+    labels,
+    fit,
+    evaluate,
+    md,
+    export,
+    doctor,
+    version,
+):
     app.command(verb.__name__)(verb)
 
 
 def main() -> None:
     """Console entry point: runs the verb in sys.argv and exits with its code."""
+    if isinstance(
+        sys.stdout, io.TextIOWrapper
+    ):  # a folder's name need not be text in the terminal's encoding
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except (OSError, KeyboardInterrupt) as error:  # before a verb runs, for example while help is printed

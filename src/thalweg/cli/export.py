@@ -20,6 +20,7 @@ class Format(StrEnum):
 
     EXTXYZ = "extxyz"
     ASE_DB = "ase-db"
+    STORE = "store"
     LAMMPS = "lammps"
     PLUGIN = "plugin"
 
@@ -27,6 +28,7 @@ class Format(StrEnum):
 _NAMES = {
     Format.EXTXYZ: "labels.extxyz",
     Format.ASE_DB: "labels.db",
+    Format.STORE: "thalweg-copy.db",
     Format.LAMMPS: "potential.yace",
     Format.PLUGIN: "potential.thalweg",
 }
@@ -48,7 +50,8 @@ def export(
     """Write a run's labels or its potential for other tools.
 
     Labels: extended XYZ or an ASE database; energies in eV, forces in eV/Å, stress in eV/Å³ with ASE's sign
-    and Voigt order. Potential: `lammps` writes a .yace file for LAMMPS with ML-PACE and the commands to paste,
+    and Voigt order. `store` is a copy of thalweg.db that stands alone, also while the run goes on.
+    Potential: `lammps` writes a .yace file for LAMMPS with ML-PACE and the commands to paste,
     checks what was written against the potential (in LAMMPS too where one is found: `lmp` or $THALWEG_LMP)
     and prints the largest relative deviations; `plugin` writes the one file that `pair_style thalweg` reads,
     uncertainty included.
@@ -73,6 +76,10 @@ def _export_labels(folder: Path, format_: Format, output: Path | None, force: bo
     target = _target(run, format_, output, force)
     write = export_extxyz if format_ is Format.EXTXYZ else export_ase_db
     with SqliteStore.read(run) as store:
+        if format_ is Format.STORE:
+            store.copy_to(target)
+            typer.echo(f"wrote {target}: as thalweg.db in a folder of its own it can be gone on with")
+            return
         count = write(store, target)
     typer.echo(f"wrote {count} labelled structures to {target}")
 

@@ -20,6 +20,11 @@ from thalweg.loop.telling.summary import FILE_NAME
 from thalweg.store.evidence import DATABASE_NAME
 from thalweg.store.lock import LOCK_NAME
 
+MODEL_FOLDER = "model"
+
+
+_WITHOUT_DATABASE = f"{DATABASE_NAME} is missing: restore it from a copy, without it the run cannot go on"
+
 
 class Activity(StrEnum):
     """What a run is doing."""
@@ -33,7 +38,8 @@ class Activity(StrEnum):
 class RunState:
     """A run folder's state; `holder` names the process that writes, `summary` is summary.json or empty.
 
-    `handed` says of each structure that was handed in and has no label yet why it is asked.
+    `handed` says of each structure that was handed in and has no label yet why it is asked; `warning` what keeps the
+    run from going on.
     """
 
     folder: Path
@@ -41,6 +47,7 @@ class RunState:
     holder: dict[str, Any]
     summary: Mapping[str, Any]
     handed: tuple[str, ...] = ()
+    warning: str = ""
 
     @property
     def is_running(self) -> bool:
@@ -54,19 +61,27 @@ class RunState:
             "state": str(self.activity),
             "holder": self.holder or None,
             "handed_in": list(self.handed),
+            "warning": self.warning or None,
             "summary": dict(self.summary) or None,
         }
 
 
 def read_state(folder: Path) -> RunState:
-    """The state of the run in `folder`; raises StoreError when its summary.json is damaged."""
+    """The state of the run in `folder`.
+
+    Raises
+    ------
+    StoreError
+        Its thalweg.db or summary.json is damaged, or of another kind.
+    """
     holder = _holder(folder / LOCK_NAME)
-    summary = _summary(folder / FILE_NAME)
+    summary = _summary(folder)
     handed = _handed(folder)
+    warning = "" if (folder / DATABASE_NAME).is_file() else _WITHOUT_DATABASE
     if holder is not None:
-        return RunState(folder, Activity.RUNNING, holder, summary, handed)
+        return RunState(folder, Activity.RUNNING, holder, summary, handed, warning)
     activity = Activity.FINISHED if summary.get("stop") else Activity.INTERRUPTED
-    return RunState(folder, activity, {}, summary, handed)
+    return RunState(folder, activity, {}, summary, handed, warning)
 
 
 def state_panel(state: RunState) -> RenderableType:
@@ -75,7 +90,9 @@ def state_panel(state: RunState) -> RenderableType:
     line = Text(str(state.activity), style=colour[state.activity])
     if state.is_running and state.holder:
         line.append(f" (process {state.holder.get('pid')} on {state.holder.get('host')})", style="dim")
-    if state.activity is Activity.INTERRUPTED:
+    if state.warning:
+        line.append(f" ({state.warning})", style="yellow")
+    elif state.activity is Activity.INTERRUPTED:
         line.append(" (the same `thalweg run` command goes on with it)", style="dim")
     parts: list[RenderableType] = [line, *(Text(f"waiting: {text}") for text in state.handed)]
     if not state.summary:
@@ -103,19 +120,21 @@ def _holder(lock: Path) -> dict[str, Any] | None:
 
 
 def _handed(folder: Path) -> tuple[str, ...]:
-    """What waits in the queue; nothing where the store says nothing yet."""
+    """What waits in the queue; nothing where the run has only just begun. StoreError where the store is damaged."""
     if not (folder / DATABASE_NAME).is_file():
         return ()
-    from thalweg.store import SqliteStore
+    from thalweg.store import EmptyStoreError, SqliteStore
 
     try:
         with SqliteStore.read(folder) as store:
             return tuple(str(question.reason.get("text", "")) for question in store.handed_in())
-    except StoreError:  # only just begun, or damaged: what writes to it says so
+    except EmptyStoreError:
         return ()
 
 
-def _summary(path: Path) -> dict[str, Any]:
+def _summary(folder: Path) -> dict[str, Any]:
+    """summary.json, its model's path as it is here: the folder may have been copied or moved."""
+    path = folder / FILE_NAME
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -124,4 +143,7 @@ def _summary(path: Path) -> dict[str, Any]:
         raise StoreError(f"{path}: damaged ({error}); the next `thalweg run` rewrites it") from None
     if not isinstance(data, dict):
         raise StoreError(f"{path}: expected a mapping, got {type(data).__name__}; `thalweg run` rewrites it")
+    if "model_path" in data:
+        model = folder / MODEL_FOLDER
+        data["model_path"] = str(model) if model.is_dir() else None
     return data

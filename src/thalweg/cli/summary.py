@@ -76,10 +76,9 @@ def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _places(summary: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
-    model = summary.get("model_path")
     yield "folder", str(folder)
-    if model:
-        yield "potential", str(model)
+    if summary.get("model_path"):
+        yield "potential", str(folder / "model")
     yield "next", f"thalweg report {folder}; thalweg export {folder} --format extxyz"
 
 

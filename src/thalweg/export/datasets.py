@@ -10,7 +10,7 @@ import ase.io
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from thalweg.files import moved_into_place
-from thalweg.store import LabelRecord, SqliteStore
+from thalweg.store import LabelRecord, Store
 
 
 def labelled_atoms(record: LabelRecord) -> Any:
@@ -45,7 +45,7 @@ def provenance(record: LabelRecord) -> dict[str, str | int | float]:
     }
 
 
-def export_extxyz(store: SqliteStore, path: str | Path) -> int:
+def export_extxyz(store: Store, path: str | Path) -> int:
     """Write every label to an extended XYZ file, learned ones first and in order; returns how many.
 
     The format keeps eight decimals; ASE's database keeps every bit. Raises SetupError when the file cannot be
@@ -58,7 +58,7 @@ def export_extxyz(store: SqliteStore, path: str | Path) -> int:
     return len(frames)
 
 
-def export_ase_db(store: SqliteStore, path: str | Path) -> int:
+def export_ase_db(store: Store, path: str | Path) -> int:
     """Write every label to an ASE database (`ase db PATH`); returns how many.
 
     `kind`, `iteration`, `sequence` and the rest of the provenance are key-value pairs, to select by; the

@@ -20,7 +20,8 @@ from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.walking import exploration
 from thalweg.oracles.base import Oracle
-from thalweg.store import HANDED, SqliteStore, TaskState
+from thalweg.store import HANDED, Store, TaskState
+from thalweg.structure import Structure
 
 EXPLORED = tuple(
     f"explore.{key}" for key in ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling")
@@ -32,14 +33,14 @@ _SPENT = "calls_without_answer"
 """Name under which the store keeps the calls of starts at which the oracle answered nothing."""
 
 
-def recall(store: SqliteStore) -> LoopState | None:
+def recall(store: Store) -> LoopState | None:
     """The state at the last checkpoint, whatever came after it rewound; None where a run is new."""
     store.rewind()
     checkpoint = store.last_checkpoint()
     return None if checkpoint is None else LoopState.from_json(checkpoint.state)
 
 
-def fresh_state(config: RunConfig, store: SqliteStore) -> LoopState:
+def fresh_state(config: RunConfig, store: Store) -> LoopState:
     """The state of a run that has learned nothing yet.
 
     Where the oracle had answered nothing at an earlier start, what ailed it may be cured: all is asked anew, and the
@@ -56,7 +57,7 @@ def fresh_state(config: RunConfig, store: SqliteStore) -> LoopState:
     )
 
 
-def n_waiting(store: SqliteStore, oracle: Oracle, state: LoopState) -> int:
+def n_waiting(store: Store, oracle: Oracle, state: LoopState) -> int:
     """Structures that were handed in and wait for a label that the oracle may give."""
     return sum(
         question.structure_hash not in state.set_aside
@@ -66,7 +67,7 @@ def n_waiting(store: SqliteStore, oracle: Oracle, state: LoopState) -> int:
     )
 
 
-def calls_made(store: SqliteStore, fingerprint: str, under_way: Sequence[int]) -> int:
+def calls_made(store: Store, fingerprint: str, under_way: Sequence[int]) -> int:
     """Calls of the oracle of which the store knows, without those for the questions `under_way`.
 
     A run that goes on under other settings does not ask again what it had asked last; what that cost still counts.
@@ -82,34 +83,37 @@ def calls_made(store: SqliteStore, fingerprint: str, under_way: Sequence[int]) -
     return sum(kinds.get(number) not in aside and number not in under_way for number in asked)
 
 
-def last_config(store: SqliteStore) -> RunConfig | None:
+def last_config(store: Store) -> RunConfig | None:
     """The configuration that the run last went with; None where it has not begun."""
     runs = store.runs()
     return validate(runs[-1].config, source="saved configuration") if runs else None
 
 
-def register(store: SqliteStore, setup: Setup, oracle: Oracle, folder: Path) -> list[str]:
+def register(store: Store, setup: Setup, oracle: Oracle, folder: Path) -> list[str]:
     """Write down that the run goes on with `setup`; returns what differs from the time before, in words.
+
+    Start structures are compared by their content: files may move, and one that has changed under its old name is
+    another system. While nothing was labelled there is nothing that anything would not fit to.
 
     Raises
     ------
     StoreError
         Labels of another system or oracle do not belong into this run.
     """
-    config = setup.config
-    before = last_config(store)
-    for part in ("system", "oracle", "model"):
-        if before is not None and getattr(before, part) != getattr(config, part):
-            raise StoreError(
-                f"{folder}: this run was started with another `{part}` section; labels and model would "
-                "not fit together. Choose another run folder (--run FOLDER), or set it back"
-            )
+    config, before = setup.config, last_config(store)
+    if before is not None and _has_labels(store):
+        _check_same_system(store, before, config, folder, setup.structures)
+        _check_same_oracle(store, before, config, folder, oracle)
+        if before.model != config.model:
+            raise _another(folder, "was started with another `model` section", "set it back")
     store.set_meta(FINGERPRINT, oracle.fingerprint)
     changes = [] if before is None else describe_changes(before, config)
-    store.start_run(config.model_dump(mode="json"), {"settings": changes} if changes else {})
+    settings = {"settings": changes} if changes else {}
+    store.start_run(config.model_dump(mode="json"), settings, structures=setup.structures)
     return changes
 
 
+<<<<<<< HEAD
 def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int, calls: int) -> None:
     """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now.
 
@@ -117,6 +121,54 @@ def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int
     """
     if changes:
         state.policy = dataclasses.replace(state.policy, calls=max(state.policy.calls, calls))
+=======
+def _has_labels(store: Store) -> bool:
+    """Whether anything was labelled that is learned; isolated atoms and the like are not."""
+    if store.last_checkpoint() is not None or store.withdrawals():
+        return True
+    return any(QuestionKind(record.kind).is_learned for record in store.all_labels())
+
+
+def _check_same_oracle(
+    store: Store, before: RunConfig, config: RunConfig, folder: Path, oracle: Oracle
+) -> None:
+    """By its fingerprint, all that changes a number; by its section where an older Thalweg kept none."""
+    known = store.meta(FINGERPRINT)
+    same = before.oracle == config.oracle if known is None else known == oracle.fingerprint
+    if not same:
+        raise _another(folder, "was started with another `oracle` section", "set it back")
+
+
+def _check_same_system(
+    store: Store, before: RunConfig, config: RunConfig, folder: Path, structures: Sequence[Structure]
+) -> None:
+    known, now = store.runs()[-1].structures, [structure.content_hash for structure in structures]
+    if known is None:  # written by an older Thalweg
+        if before.system != config.system:
+            raise _another(folder, "was started with another `system` section", "set it back")
+        return
+    if sorted(known) == sorted(now):
+        return
+    if len(known) != len(now):
+        what = f"was started with {len(known)} start structures, now there are {len(now)}"
+        raise _another(folder, what, "set `system` back")
+    first = next(k for k, (one, other) in enumerate(zip(known, now, strict=True)) if one != other)
+    formula = structures[first].to_atoms().get_chemical_formula()
+    files = ", ".join(config.system.paths)
+    what = f"was started with another start structure {first + 1} of {len(now)} ({formula}; files: {files})"
+    raise _another(folder, what, "give it the structure it had")
+
+
+def _another(folder: Path, what: str, cure: str) -> StoreError:
+    return StoreError(
+        f"{folder}: this run {what}; labels and model would not fit together. "
+        f"Choose another run folder (--run FOLDER), or {cure}"
+    )
+
+
+def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int) -> None:
+    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now."""
+>>>>>>> 79a0abe (Add thalweg labels, a store export, and resume by the content of start structures)
     policy, rules = state.policy, setup.rules
     if not changes:
         if _stopped_by_the_clock(policy, rules) or (handed and policy.calls < rules.oracle_calls):

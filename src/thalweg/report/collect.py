@@ -23,7 +23,7 @@ import yaml
 from thalweg.report import data as d
 from thalweg.report.series import audit_series, cost_series, walker_series
 from thalweg.report.summary_file import read_summary
-from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, SqliteStore
+from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, Store
 
 CALLS = (d.SEED, d.QUERY, d.AUDIT, d.HANDED)
 """Kinds of question that cost a call; imported labels and reference energies do not count as calls."""
@@ -33,7 +33,7 @@ EVENTS = 2000
 """Lines of the conversation kept in the page, the last ones."""
 
 
-def collect(store: SqliteStore, folder: Path) -> d.ReportData:
+def collect(store: Store, folder: Path) -> d.ReportData:
     """Everything the report shows of the run in `folder`, also while it goes on.
 
     Raises
@@ -121,7 +121,7 @@ def _with_target(
 # ---- questions ----------------------------------------------------------------------------------------
 
 
-def _questions(store: SqliteStore) -> Iterator[d.AskedQuestion]:
+def _questions(store: Store) -> Iterator[d.AskedQuestion]:
     """One row for each call, in the order in which answers came."""
     asked = {q.id: q for q in store.questions()}
     answers: list[tuple[float, LabelRecord | AttemptRecord]] = []
@@ -178,7 +178,7 @@ def _asked(
     }
 
 
-def _portraits(store: SqliteStore, questions: Sequence[d.AskedQuestion]) -> tuple[d.Portrait, ...]:
+def _portraits(store: Store, questions: Sequence[d.AskedQuestion]) -> tuple[d.Portrait, ...]:
     """The structures with the largest bounds among those answered, each once."""
     portraits: dict[str, d.Portrait] = {}
     known = [q for q in questions if q.bounds is not None and q.errors is not None and q.structure_hash]

@@ -23,6 +23,8 @@ def read_summary(folder: Path) -> tuple[dict[str, Any], RunNumbers]:
         ) from error
     if not isinstance(keys, dict):
         raise StoreError(f"{path}: expected a JSON object, got {type(keys).__name__}. Delete it and go on")
+    # the folder may have been copied or moved since the run wrote where its model lies
+    keys["model_path"] = str(folder / "model") if keys.get("model_path") else ""
     return keys, parse_summary(keys)
 
 

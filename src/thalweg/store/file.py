@@ -3,8 +3,8 @@
 Two folders may hold one file under two names (hard links, as `cp -al` makes them). Each has its own `thalweg.lock`, and
 SQLite's write-ahead log goes by the name: two writers would destroy what they share. So the file itself is locked too.
 
-SQLite's own locks are POSIX locks, which a process loses as soon as it closes any descriptor of the file. The descriptor
-here is therefore closed after the connection, and a file that this process holds is never opened a second time.
+SQLite's own locks are POSIX locks, which a process loses as soon as it closes any descriptor of the file. So the
+descriptor here is closed after the connection, and a file that this process holds is never opened a second time.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.models.training import Baseline, estimate_reference_energies
 from thalweg.potential import Potential
-from thalweg.store import SqliteStore
+from thalweg.store import Store
 from thalweg.structure import Structure
 
 ReferenceEnergies = dict[int, float] | None
@@ -44,7 +44,7 @@ def with_fitted_energies(learner: Learner, labelled: Sequence[tuple[Structure, L
     return Learner(learner.basis, baseline, n_members=learner.model.n_members, seed=learner.model.seed)
 
 
-def relearn(setup: Setup, state: LoopState, store: SqliteStore, energies: ReferenceEnergies) -> Learner:
+def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEnergies) -> Learner:
     """The learner as it was at the checkpoint, from the labels in their order."""
     labelled = [(record.structure, record.label) for record in store.labels_in_order()]
     learner = make_learner(setup, energies)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.loop.telling.reporter import EventKind, Progress, Reporter
-from thalweg.store import SqliteStore
+from thalweg.store import Store, bounded_text
 
 LOG_NAME = "thalweg.log"
 
@@ -20,7 +20,7 @@ LOG_NAME = "thalweg.log"
 class Journal:
     """One voice for a run."""
 
-    def __init__(self, store: SqliteStore, folder: Path, reporter: Reporter) -> None:
+    def __init__(self, store: Store, folder: Path, reporter: Reporter) -> None:
         self._store = store
         self._log = folder / LOG_NAME
         self._reporter = reporter
@@ -29,7 +29,7 @@ class Journal:
 
     def say(self, iteration: int, kind: EventKind, text: str, data: Mapping[str, Any] | None = None) -> None:
         """One line of the conversation."""
-        data = dict(data or {})
+        text, data = bounded_text(text), dict(data or {})
         self._lines.append((iteration, kind, text, data))
         self._reporter.event(kind.value, text, data)
         # A full disk must not end a run over a line of its log: the store says so where it matters.
