@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from thalweg.cli.app import app
 from thalweg.cli.runstate import Activity, read_state
 from thalweg.errors import StoreError
+from thalweg.store import SqliteStore
 from thalweg.store.lock import LOCK_NAME
 
 
@@ -84,3 +85,43 @@ def test_summary_of_a_crystal_tells_energy_and_stress(tmp_path):
     audit = {"n_structures": 9, "force_rmse": 0.05, "energy_rmse": 0.0012, "stress_rmse": 0.25 * GPa}
     console.print(summary_panel({"audit": audit}, tmp_path))
     assert "energy RMSE 1.2 meV/atom, stress RMSE 0.25 GPa" in console.file.getvalue()
+
+
+def written(folder):
+    """A run folder with a store and a summary that names a model in another folder."""
+    with SqliteStore.open(folder) as store:
+        store.start_run({"seed": 1})
+    write_summary(folder, stop=None, n_labels=0, model_path="/old/place/model")
+    return folder
+
+
+@pytest.mark.parametrize("content", [b"not a database " * 300, b"SQLite format 3\0" + bytes(5000)])
+def test_status_of_garbage_is_an_error(tmp_path, content):
+    (written(tmp_path) / "thalweg.db").write_bytes(content)
+    for arguments in (["status", str(tmp_path)], ["status", str(tmp_path), "--json"]):
+        result = CliRunner().invoke(app, arguments)
+        assert result.exit_code == 5
+        assert "thalweg.db" in result.stderr
+        assert "restore it from a copy" in result.stderr
+
+
+def test_status_of_an_empty_database_beside_a_run_is_an_error(tmp_path):
+    write_summary(tmp_path, n_labels=3)
+    (tmp_path / "thalweg.db").touch()
+    assert CliRunner().invoke(app, ["status", str(tmp_path)]).exit_code == 5
+
+
+def test_status_of_a_copy_names_no_other_place(tmp_path):
+    (written(tmp_path) / "model").mkdir()
+    for arguments in (["status", str(tmp_path)], ["status", str(tmp_path), "--json"]):
+        output = CliRunner().invoke(app, arguments).output
+        assert "/old/place" not in output
+        assert str(tmp_path / "model") in output.replace("\n", "").replace("│", "").replace(" ", "")
+
+
+def test_status_without_a_database_says_what_is_missing(tmp_path):
+    write_summary(tmp_path, stop=None, n_labels=7)
+    result = CliRunner().invoke(app, ["status", str(tmp_path)])
+    assert "thalweg.db is missing: restore it from a copy" in " ".join(result.output.split())
+    assert "same `thalweg run` command" not in result.output
+    assert json.loads(CliRunner().invoke(app, ["status", str(tmp_path), "--json"]).output)["warning"]

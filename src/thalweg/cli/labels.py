@@ -36,7 +36,7 @@ def labels(
     """List a run's labels, and withdraw those that are wrong.
 
     Columns: number, structure, kind, iteration, energy (eV/atom), largest force (eV/Å), largest error of a force
-    as predicted before the label was learned (eV/Å), oracle, place in the order of learning (- where not learned).
+    as predicted before the label was learned (eV/Å), place in the order of learning (- where not learned), oracle.
     `--worst` ranks by how far, in robust standard deviations, energy per atom, force, stress or error is from the
     median of labels of the same composition. Questions that wait are listed below, as q12.
 

@@ -120,21 +120,14 @@ def _print(
     *,
     ranked: bool,
 ) -> None:
-    table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    numbers = ("number", "iteration", "eV/atom", "force eV/Å", "error eV/Å", "place", "unlike")
-    headings = (
-        "number",
-        "structure",
-        "kind",
-        "iteration",
-        "eV/atom",
-        "force eV/Å",
-        "error eV/Å",
-        "place",
-        "oracle",
-    )
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    words = ("structure", "kind", "oracle")
+    headings = ("number", "structure", "kind", "iter.", "eV/atom", "eV/Å", "error", "place", "oracle")
     for heading in (*headings, *(["unlike"] if ranked else [])):
-        table.add_column(heading, justify="right" if heading in numbers else "left")
+        is_word = heading in words
+        table.add_column(
+            heading, justify="left" if is_word else "right", no_wrap=not is_word, overflow="fold"
+        )
     for row in rows:
         cells = [str(row.number), row.formula, row.kind, str(row.iteration), f"{row.energy_per_atom:.4f}"]
         cells += [f"{row.largest_force:.3f}", "-" if row.error is None else f"{row.error:.3f}"]

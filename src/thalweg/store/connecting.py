@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thalweg.errors import StoreError
-from thalweg.store.database import in_words
+from thalweg.store.database import SQLITE_ERRORS, in_words
 from thalweg.store.evidence import DATABASE_NAME, check_bare, check_complete, check_remains, is_bare
 from thalweg.store.file import DatabaseFile
 from thalweg.store.lock import RunLock
-from thalweg.store.migrations import SCHEMA_VERSION, check_version, migrate, version_of
+from thalweg.store.migrations import SCHEMA_VERSION, check_tables, check_version, migrate, version_of
 
 BUSY_TIMEOUT_S = 30.0
 NETWORK_DISKS = (
@@ -89,7 +89,7 @@ def connect_writer(folder: Path, *, create: bool) -> Writer:
             connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
             on_failure.callback(connection.close)
             _prepare_writer(connection, path)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise in_words(error, path) from error
         on_failure.pop_all()
     return Writer(connection, lock, file)
@@ -127,6 +127,7 @@ def check_whole(connection: sqlite3.Connection, path: Path) -> None:
         raise StoreError(
             f"{path}: it is damaged ({verdict}); restore it from a copy, or start in another run folder"
         )
+    check_tables(connection)
 
 
 def connect_reader(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
@@ -145,7 +146,7 @@ def connect_reader(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
         return _open_read_only(path, folder), None
     except sqlite3.OperationalError:
         copy = Path(tempfile.mkdtemp(prefix="thalweg-"))
-    except sqlite3.Error as error:
+    except SQLITE_ERRORS as error:
         raise in_words(error, path) from error
     try:
         for name in (DATABASE_NAME, DATABASE_NAME + "-wal"):
@@ -154,7 +155,7 @@ def connect_reader(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
         return _open_read_only(copy / DATABASE_NAME, folder), copy
     except BaseException as error:
         shutil.rmtree(copy, ignore_errors=True)
-        if isinstance(error, sqlite3.Error):
+        if isinstance(error, SQLITE_ERRORS):
             raise in_words(error, path) from error
         if isinstance(error, OSError):
             raise StoreError(f"{path}: it cannot be read: {error.strerror}") from error

@@ -28,7 +28,11 @@ _WORDS = {
 }
 
 
-def in_words(error: sqlite3.Error, path: Path) -> StoreError:
+SQLITE_ERRORS = (sqlite3.Error, UnicodeDecodeError)
+"""What SQLite's functions raise; the second where a damaged file is quoted in the first's message."""
+
+
+def in_words(error: Exception, path: Path) -> StoreError:
     """An SQLite error as a StoreError with the cure."""
     code = getattr(error, "sqlite_errorcode", None)
     words = _WORDS.get(code & 0xFF) if isinstance(code, int) else None
@@ -183,13 +187,13 @@ class Database:
     def _execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         try:
             return self._connection.execute(sql, parameters)
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise in_words(error, self.path) from error
 
     def _rows(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             return self._connection.execute(sql, parameters).fetchall()
-        except sqlite3.Error as error:
+        except SQLITE_ERRORS as error:
             raise in_words(error, self.path) from error
 
     def _value(self, sql: str, parameters: tuple[Any, ...] = ()) -> Any:

@@ -97,27 +97,29 @@ class JournalTables(QuestionTables):
         return sound
 
     def _last_whole(self) -> Row | None:
+        """The newest checkpoint that is whole; a notice says where it is not the newest of all."""
+        newest = self._value("SELECT max(iteration) FROM checkpoints")
+        if newest is None:
+            return None
         sound = self._sound_checkpoints()
-        if sound:
-            return sound[0]
-        if self._value("SELECT count(*) FROM checkpoints"):
+        if not sound:
             raise StoreError(
                 f"{self.path}: all its checkpoints are damaged; restore it from a copy. Its labels can be had: "
                 f"thalweg export {self.folder}"
             )
-        return None
+        notice = (
+            f"the newest checkpoint in {self.path} is damaged: the run goes on from the one before, of iteration "
+            f"{sound[0]['iteration']}; no label is lost"
+        )
+        if sound[0]["iteration"] != newest and notice not in self.notices:
+            self.notices.append(notice)
+        return sound[0]
 
     def _drop_damaged_checkpoints(self) -> Row | None:
-        """The newest checkpoint that is whole, those after it taken away; a notice says so."""
+        """The newest checkpoint that is whole, those after it taken away."""
         whole = self._last_whole()
-        if whole is None:
-            return None
-        cursor = self._execute("DELETE FROM checkpoints WHERE iteration > ?", (whole["iteration"],))
-        if cursor.rowcount > 0:
-            self.notices.append(
-                f"the newest checkpoint in {self.path} was damaged: going on from the one before, of iteration "
-                f"{whole['iteration']}; no label is lost"
-            )
+        if whole is not None:
+            self._execute("DELETE FROM checkpoints WHERE iteration > ?", (whole["iteration"],))
         return whole
 
     def rewind(self) -> None:
@@ -203,8 +205,9 @@ class JournalTables(QuestionTables):
 
     def meta(self, key: str, default: Any = None) -> Any:
         """The value under a name, or `default`."""
-        rows = self._read(META, "WHERE key = ?", (key,))
-        return json.loads(rows[0]["value"]) if rows else default
+        # all of them, since a name that is damaged is not found by it
+        found = {row["key"]: row["value"] for row in self._read(META)}
+        return json.loads(found[key]) if key in found else default
 
 
 def _checkpoint(row: Row) -> CheckpointRecord:

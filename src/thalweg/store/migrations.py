@@ -6,11 +6,13 @@ file is always of exactly one version. Never edit a step that was released: appe
 
 from __future__ import annotations
 
+import hashlib
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 
 from thalweg.errors import StoreError
-from thalweg.store.tables import SEALED, Table
+from thalweg.store.tables import META, SEALED, Table
 
 APPLICATION_ID = 0x7468616C
 """'thal': tells a Thalweg store from any other SQLite file."""
@@ -199,6 +201,34 @@ def seal(connection: sqlite3.Connection, table: Table) -> None:
         connection.execute(f"UPDATE {table.name} SET checksum = ? WHERE {where}", (checksum, *key))
 
 
+_TABLES = "schema"
+"""Name of the value that holds the checksum of the tables' definitions."""
+
+
+def _definitions(connection: sqlite3.Connection) -> str:
+    """A checksum over the definitions of all tables and indices, as they stand in the file."""
+    rows = connection.execute(
+        "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
+    ).fetchall()
+    return hashlib.blake2b(repr(rows).encode("utf-8", "replace"), digest_size=16).hexdigest()
+
+
+def _note_tables(connection: sqlite3.Connection) -> None:
+    row = META.normalised({"key": _TABLES, "value": json.dumps(_definitions(connection))})
+    connection.execute("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", (*row.values(), META.checksum(row)))
+
+
+def check_tables(connection: sqlite3.Connection) -> None:
+    """Raises StoreError where a table's definition is not what it was when it was made."""
+    if version_of(connection) < 2:  # checksums came with version 2
+        return
+    found = connection.execute("SELECT value FROM meta WHERE key = ?", (_TABLES,)).fetchone()
+    if found is None or found[0] != json.dumps(_definitions(connection)):
+        raise StoreError(
+            "thalweg.db is damaged: its tables are not defined as Thalweg made them; restore it from a copy"
+        )
+
+
 MIGRATIONS: tuple[Step, ...] = (_create, _add_checksums)
 SCHEMA_VERSION = len(MIGRATIONS)
 
@@ -234,6 +264,8 @@ def migrate(connection: sqlite3.Connection, steps: Sequence[Step] = MIGRATIONS) 
         connection.execute("BEGIN IMMEDIATE")
         try:
             steps[k](connection)
+            if k > 0:
+                _note_tables(connection)
             connection.execute(f"PRAGMA user_version = {k + 1}")
             connection.execute("COMMIT")
         except BaseException:

@@ -103,6 +103,7 @@ class WithdrawalTables(LabelTables, JournalTables):
                 f"{self.path}: there is no label {number} in it; `thalweg labels {self.folder}` shows their numbers"
             )
         row = LABELS.salvaged(dict(zip(LABELS.columns, found[0], strict=True)))
+        row["iteration"] = row["iteration"] or 0
         asked = self._rows("SELECT structure_hash FROM questions WHERE id = ?", (row["question_id"],))
         if asked:  # the hash in a damaged row may be damaged, too
             row["structure_hash"] = str(asked[0][0])
