@@ -93,6 +93,8 @@ def test_a_database_copied_without_its_log_is_refused_where_the_summary_tells_of
     lay(copy, *REMAINS["summary"])
     with pytest.raises(StoreError, match=r"holds 0 labels, but summary\.json tells of 3.*thalweg\.db-wal"):
         SqliteStore.open(copy)
+    with SqliteStore.read(copy) as store:
+        assert "tells of 3" in store.notices[0]
     lay(run, *REMAINS["summary"])
     with SqliteStore.open(run) as store:  # the control: whole, and one that was withdrawn counts
         store.withdraw_label(2, who="me", why="")

@@ -63,7 +63,7 @@ def export(
 
 
 def _export_labels(folder: Path, format_: Format, output: Path | None, force: bool) -> None:
-    from thalweg.cli.output import run_folder
+    from thalweg.cli.output import run_folder, say
     from thalweg.errors import InputError
     from thalweg.export.datasets import export_ase_db, export_extxyz
     from thalweg.store import SqliteStore
@@ -81,6 +81,7 @@ def _export_labels(folder: Path, format_: Format, output: Path | None, force: bo
             typer.echo(f"wrote {target}: as thalweg.db in a folder of its own it can be gone on with")
             return
         count = write(store, target)
+        say(store.notices)
     typer.echo(f"wrote {count} labelled structures to {target}")
 
 

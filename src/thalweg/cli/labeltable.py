@@ -13,7 +13,7 @@ import typer
 from rich.table import Table
 
 from thalweg.cli.failures import OK, STORE
-from thalweg.cli.output import print_json, terminal
+from thalweg.cli.output import print_json, say, terminal
 from thalweg.errors import InputError
 from thalweg.report.labelrows import LabelRow, label_rows
 from thalweg.store import QuestionRecord, SqliteStore, WithdrawalRecord
@@ -28,6 +28,7 @@ def show(folder: Path, *, kind: str | None, worst: int | None, as_json: bool) ->
         questions = store.questions()
         waiting = [question for question in questions if not question.state.is_finished()]
         withdrawals = store.withdrawals()
+        say(store.notices)
     rows = label_rows(sound, questions)
     kinds = sorted({row.kind for row in rows})
     if kind is not None and kind not in kinds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ class Terminal(Console):
 def terminal() -> Console:
     """Where verbs print for people."""
     return Terminal(highlight=False)
+
+
+def say(notices: Iterable[str]) -> None:
+    """What a store has to say of itself, on stderr."""
+    for notice in notices:
+        typer.echo(f"thalweg: {notice}", err=True)
 
 
 def print_json(document: Any) -> None:

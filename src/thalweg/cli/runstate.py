@@ -76,8 +76,7 @@ def read_state(folder: Path) -> RunState:
     """
     holder = _holder(folder / LOCK_NAME)
     summary = _summary(folder)
-    handed = _handed(folder)
-    warning = "" if (folder / DATABASE_NAME).is_file() else _WITHOUT_DATABASE
+    handed, warning = _waiting(folder)
     if holder is not None:
         return RunState(folder, Activity.RUNNING, holder, summary, handed, warning)
     activity = Activity.FINISHED if summary.get("stop") else Activity.INTERRUPTED
@@ -119,17 +118,18 @@ def _holder(lock: Path) -> dict[str, Any] | None:
     return None
 
 
-def _handed(folder: Path) -> tuple[str, ...]:
-    """What waits in the queue; nothing where the run has only just begun. StoreError where the store is damaged."""
+def _waiting(folder: Path) -> tuple[tuple[str, ...], str]:
+    """What waits in the queue, and what keeps the run from going on. StoreError where the store is damaged."""
     if not (folder / DATABASE_NAME).is_file():
-        return ()
+        return (), _WITHOUT_DATABASE
     from thalweg.store import EmptyStoreError, SqliteStore
 
     try:
         with SqliteStore.read(folder) as store:
-            return tuple(str(question.reason.get("text", "")) for question in store.handed_in())
-    except EmptyStoreError:
-        return ()
+            handed = tuple(str(question.reason.get("text", "")) for question in store.handed_in())
+            return handed, "; ".join(store.notices)
+    except EmptyStoreError:  # the run has only just begun
+        return (), ""
 
 
 def _summary(folder: Path) -> dict[str, Any]:

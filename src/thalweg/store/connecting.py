@@ -15,7 +15,7 @@ from pathlib import Path
 
 from thalweg.errors import StoreError
 from thalweg.store.database import SQLITE_ERRORS, in_words
-from thalweg.store.evidence import DATABASE_NAME, check_bare, check_complete, check_remains, is_bare
+from thalweg.store.evidence import DATABASE_NAME, check_bare, check_remains, is_bare, what_is_missing
 from thalweg.store.file import DatabaseFile
 from thalweg.store.lock import RunLock
 from thalweg.store.migrations import SCHEMA_VERSION, check_tables, check_version, migrate, version_of
@@ -117,7 +117,8 @@ def _prepare_writer(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute(f"PRAGMA journal_mode = {mode}").fetchone()
     except sqlite3.OperationalError:
         connection.execute("PRAGMA journal_mode = DELETE").fetchone()
-    check_complete(path.parent, connection)
+    if missing := what_is_missing(path.parent, connection):
+        raise StoreError(missing)
 
 
 def check_whole(connection: sqlite3.Connection, path: Path) -> None:

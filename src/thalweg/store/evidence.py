@@ -52,17 +52,18 @@ def check_remains(folder: Path, others: list[str] | None = None) -> None:
     )
 
 
-def check_complete(folder: Path, connection: sqlite3.Connection) -> None:
-    """Raises StoreError where the database holds fewer labels than the run's own summary tells of."""
+def what_is_missing(folder: Path, connection: sqlite3.Connection) -> str:
+    """What to say where the database holds fewer labels than the run's own summary tells of; nothing where not."""
     told = _labels_told(folder)
     tables = ("labels", "withdrawals WHERE label_id IS NOT NULL")
     held = sum(int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in tables)
-    if held < told:
-        raise StoreError(
-            f"{folder / DATABASE_NAME} holds {held} labels, but {_SUMMARY} tells of {told}: it is an old copy, or was "
-            f"copied without its {DATABASE_NAME}-wal. Restore both files from where they came; or remove {_SUMMARY} "
-            "to go on with what is there"
-        )
+    if held >= told:
+        return ""
+    return (
+        f"{folder / DATABASE_NAME} holds {held} labels, but {_SUMMARY} tells of {told}: it is an old copy, or was "
+        f"copied without its {DATABASE_NAME}-wal. Restore both files from where they came; or remove {_SUMMARY} "
+        "to go on with what is there"
+    )
 
 
 def _remains(folder: Path) -> list[str]:

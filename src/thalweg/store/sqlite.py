@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from thalweg.store.connecting import connect_reader, connect_writer
-from thalweg.store.evidence import DATABASE_NAME
+from thalweg.store.evidence import DATABASE_NAME, what_is_missing
 from thalweg.store.rescue import copy_database
 from thalweg.store.withdrawing import WithdrawalTables
 
@@ -40,7 +40,10 @@ class SqliteStore(WithdrawalTables):
         """
         folder = Path(folder)
         connection, copy = connect_reader(folder)
-        return cls(connection, folder / DATABASE_NAME, copy=copy)
+        store = cls(connection, folder / DATABASE_NAME, copy=copy)
+        if missing := what_is_missing(folder, connection):
+            store.notices.append(missing)
+        return store
 
     def copy_to(self, path: str | Path) -> None:
         """Write a copy that stands alone, also while a run writes; SetupError where it cannot be written."""
