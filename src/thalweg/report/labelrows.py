@@ -1,8 +1,9 @@
 """Labels as rows of numbers, and how unlike its fellows each one is.
 
 Notation
-    x        one of energy per atom, log of the largest force, log of the largest stress, log of the recorded error
-    m        median of x over labels of the same composition, or over all where those are fewer than FELLOWS
+    x        one of energy per atom, and logs of the largest force, largest stress, recorded errors of force and energy
+    m        median of x over labels of the same composition; where those are fewer than FELLOWS over all, but for the
+             energy per atom, which says nothing beside that of another composition
     s        1.4826 times the median of |x - m|: the standard deviation of a normal distribution, whatever a few do
     unlike   the largest |x - m| / s
 
@@ -36,8 +37,8 @@ class LabelRow:
     energy_per_atom : float, eV
     largest_force : float, eV/Å, of an atom's force vector
     largest_stress : float or None, eV/Å³
-    error : float or None, eV/Å
-        Largest error of an atom's force vector in the prediction that was made before the label was learned.
+    error, energy_error : float or None, eV/Å, eV/atom
+        Largest error of an atom's force vector, and that of the energy, in the prediction made before learning it.
     oracle, oracle_name : str
         The oracle's fingerprint, and the word in it that people know.
     place : int or None
@@ -54,6 +55,7 @@ class LabelRow:
     largest_force: float
     largest_stress: float | None
     error: float | None
+    energy_error: float | None
     oracle: str
     oracle_name: str
     place: int | None
@@ -70,7 +72,10 @@ def label_rows(labels: Sequence[LabelRecord], questions: Sequence[QuestionRecord
 def _row(record: LabelRecord, question: QuestionRecord | None) -> LabelRow:
     label, structure = record.label, record.structure
     predicted = None if question is None else question.prediction.get("forces")
-    error = None
+    energy = None if question is None else question.prediction.get("energy")
+    error = energy_error = None
+    if energy is not None and np.isfinite(energy).all():
+        energy_error = abs(float(energy) - label.energy) / len(structure)
     if predicted is not None and predicted.shape == label.forces.shape and np.isfinite(predicted).all():
         error = float(np.linalg.norm(predicted - label.forces, axis=1).max())
     return LabelRow(
@@ -82,6 +87,7 @@ def _row(record: LabelRecord, question: QuestionRecord | None) -> LabelRow:
         float(np.linalg.norm(label.forces, axis=1).max()),
         None if label.stress is None else float(np.abs(label.stress).max()),
         error,
+        energy_error,
         label.oracle,
         _name(label.oracle),
         record.sequence,
@@ -99,26 +105,34 @@ def _name(fingerprint: str) -> str:
 
 
 def _unlike(rows: Sequence[LabelRow]) -> FloatArray:
-    quantities = (
-        [row.energy_per_atom for row in rows],
+    others = (
         [_log(row.largest_force) for row in rows],
         [_log(row.largest_stress) for row in rows],
         [_log(row.error) for row in rows],
+        [_log(row.energy_error) for row in rows],
     )
     groups: dict[str, list[int]] = defaultdict(list)
     for k, row in enumerate(rows):
         groups[row.formula].append(k)
     unlike = np.zeros(len(rows))
-    for values in map(np.array, quantities):
-        for group in groups.values():
-            fellows = values[group] if len(group) >= FELLOWS else values
-            fellows = fellows[np.isfinite(fellows)]
-            if not len(fellows):
-                continue
-            middle = np.median(fellows)
-            sigma = max(_TO_SIGMA * float(np.median(np.abs(fellows - middle))), _SMALLEST)
-            unlike[group] = np.fmax(unlike[group], np.abs(values[group] - middle) / sigma)
+    energies, quantities = np.array([row.energy_per_atom for row in rows]), [np.array(x) for x in others]
+    for group in groups.values():
+        if len(group) >= FELLOWS:
+            unlike[group] = _deviations(energies[group], energies[group])
+        for x in quantities:
+            fellows = x[group] if len(group) >= FELLOWS else x
+            unlike[group] = np.fmax(unlike[group], _deviations(x[group], fellows))
     return unlike
+
+
+def _deviations(x: FloatArray, fellows: FloatArray) -> FloatArray:
+    """|x - m| / s, NaN where x or all of its fellows are."""
+    fellows = fellows[np.isfinite(fellows)]
+    if not len(fellows):
+        return np.full(len(x), np.nan)
+    middle = float(np.median(fellows))
+    sigma = max(_TO_SIGMA * float(np.median(np.abs(fellows - middle))), _SMALLEST)
+    return np.asarray(np.abs(x - middle) / sigma)
 
 
 def _log(value: float | None) -> float:

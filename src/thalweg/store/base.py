@@ -97,6 +97,10 @@ class Store(Protocol):
         """One question; StoreError if there is none of this id."""
         ...
 
+    def find_question(self, question_id: int) -> QuestionRecord | None:
+        """One question, if there is one of this id."""
+        ...
+
     def questions(self, *, kind: str | None = None, state: TaskState | None = None) -> list[QuestionRecord]:
         """Questions in the order of their ids."""
         ...
@@ -111,6 +115,10 @@ class Store(Protocol):
 
     def attempts(self, question_id: int | None = None) -> list[AttemptRecord]:
         """Failed calls of one question or of all."""
+        ...
+
+    def forget_failures(self) -> int:
+        """Forget every failed call, so that their questions may be asked anew; returns how many there were."""
         ...
 
     # --- labels -----------------------------------------------------------------------------------------

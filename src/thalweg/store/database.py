@@ -109,9 +109,9 @@ class Database:
                 self._depth -= 1
             return
         self._check_place()
-        self._execute("BEGIN IMMEDIATE")
-        self._depth = 1
-        try:
+        try:  # Ctrl-C may come between any two lines
+            self._depth = 1
+            self._execute("BEGIN IMMEDIATE")
             yield
             self._execute("COMMIT")
         finally:

@@ -54,14 +54,16 @@ def check_remains(folder: Path, others: list[str] | None = None) -> None:
 
 def what_is_missing(folder: Path, connection: sqlite3.Connection) -> str:
     """What to say where the database holds fewer labels than the run's own summary tells of; nothing where not."""
-    told = _labels_told(folder)
+    told, teller = _labels_told(folder), _SUMMARY
+    if not told and (folder / _MODEL).is_file():
+        told, teller = 1, _MODEL
     tables = ("labels", "withdrawals WHERE label_id IS NOT NULL")
     held = sum(int(connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]) for name in tables)
     if held >= told:
         return ""
     return (
-        f"{folder / DATABASE_NAME} holds {held} labels, but {_SUMMARY} tells of {told}: it is an old copy, or was "
-        f"copied without its {DATABASE_NAME}-wal. Restore both files from where they came; or remove {_SUMMARY} "
+        f"{folder / DATABASE_NAME} holds {held} labels, but {teller} tells of {told}: it is an old copy, or was "
+        f"copied without its {DATABASE_NAME}-wal. Restore both files from where they came; or remove {teller} "
         "to go on with what is there"
     )
 

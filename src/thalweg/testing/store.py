@@ -331,6 +331,22 @@ class StoreContract:
             assert "no question 99" in refusal(store.question, 99)
             assert store.last_checkpoint() is None
 
+    def test_failures_can_be_forgotten(self, tmp_path: Path) -> None:
+        """Their questions wait again; those that have their label do not."""
+        with self.open_store(tmp_path) as store:
+            learn(store, 0)
+            lost = store.add_question(toy_structure(1), "query", iteration=0)
+            for attempt in range(2):
+                store.record_failure(lost, attempt, Failure(FailureKind.CRASHED, "boom", oracle=ORACLE))
+            store.set_state(lost, TaskState.QUARANTINED)
+            assert store.forget_failures() == 2
+            assert store.attempts() == []
+            states = {question.id: question.state for question in store.questions()}
+            assert states.pop(lost) is TaskState.WAITING
+            assert list(states.values()) == [TaskState.DONE]
+            assert store.find_question(lost) is not None
+            assert store.find_question(99) is None
+
     def test_starts_and_values_under_a_name(self, tmp_path: Path) -> None:
         """The settings of each start, what it started from, and plain values."""
         with self.open_store(tmp_path) as store:

@@ -10,7 +10,6 @@ import dataclasses
 import time
 
 from thalweg.acquisition import Strategy
-from thalweg.calibration import Stream
 from thalweg.label import Label
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.ladder import ATTEMPTS
@@ -18,20 +17,13 @@ from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
 from thalweg.loop.asking.queue import Queue, Queued
 from thalweg.loop.deciding.stopping import AuditRecord
 from thalweg.loop.events import Answered
-from thalweg.loop.learning.comparing import audit_record, predict, prequential
+from thalweg.loop.learning.comparing import STREAMS, audit_record, predict, prequential
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.teller import Teller
 from thalweg.store import QuestionRecord
-
-STREAMS = {
-    QuestionKind.SEED: Stream.SEED,
-    QuestionKind.QUERY: Stream.QUERY,
-    QuestionKind.AUDIT: Stream.AUDIT,
-    QuestionKind.HANDED: Stream.QUERY,  # chosen for their uncertainty, like queries
-}
 
 
 @dataclasses.dataclass

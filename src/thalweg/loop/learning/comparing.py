@@ -9,10 +9,18 @@ import numpy as np
 
 from thalweg.calibration import Calibration, Compared, Stream
 from thalweg.label import Label
+from thalweg.labelling.question import QuestionKind
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.learner import Learner
 from thalweg.potential import ErrorBounds, Prediction
 from thalweg.structure import FloatArray, Structure
+
+STREAMS = {
+    QuestionKind.SEED: Stream.SEED,
+    QuestionKind.QUERY: Stream.QUERY,
+    QuestionKind.AUDIT: Stream.AUDIT,
+    QuestionKind.HANDED: Stream.QUERY,  # chosen for their uncertainty, like queries
+}
 
 
 def error_bounds(calibration: Calibration, numbers: Sequence[int]) -> ErrorBounds:

@@ -1,0 +1,84 @@
+"""Going on without labels that were withdrawn (`thalweg labels RUN --withdraw`)."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from thalweg.calibration import Calibration
+from thalweg.errors import StoreError
+from thalweg.labelling.question import QuestionKind
+from thalweg.loop.deciding.audit_record import AuditRecord
+from thalweg.loop.deciding.policy import retarget
+from thalweg.loop.learning.comparing import STREAMS, audit_record, predict, prequential
+from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.store import Store, TaskState
+
+
+def heed_withdrawals(state: LoopState, store: Store) -> bool:
+    """Set withdrawn structures aside, and drop withdrawn questions; returns whether the model must be learned anew.
+
+    To be called whenever a state is recalled, and for a fresh one.
+    """
+    gone = store.withdrawn_structures()
+    state.set_aside -= {record.structure_hash for record in store.withdrawals()} - gone
+    state.set_aside |= gone
+    left = [number for number in state.under_way if store.question(number).state is not TaskState.WITHDRAWN]
+    if len(left) < len(state.under_way):
+        state.under_way = left
+        state.policy = dataclasses.replace(state.policy, under_way=len(left), held=())
+    return bool(store.withdrawn_since_checkpoint())
+
+
+def learn_anew(setup: Setup, state: LoopState, store: Store, energies: ReferenceEnergies) -> Learner:
+    """The learner of the labels that are left; in `state`, all that labels have taught is made anew.
+
+    The labels are learned in their order, each predicted before, so that calibration, audits and points of tuning
+    are those of a run that never had the others. Certification and time walked begin at zero, and walkers at their
+    start: they had walked on forces that knew what was withdrawn. Calls stay counted.
+
+    Raises
+    ------
+    StoreError
+        No label is left: the run has to begin with a fresh state.
+    """
+    records = list(store.labels_in_order())
+    if not records:
+        raise StoreError("no label is left after those that were withdrawn: there is nothing to learn from")
+    n_first = _first_ones_left(state, store) or min(state.n_first, len(records))
+    first = [(record.structure, record.label) for record in records[:n_first]]
+    learner = make_learner(setup, energies)
+    if energies is None:
+        learner = with_fitted_energies(learner, first)
+    learner.learn_first(first)
+    calibration, audits = Calibration(state.calibration.spec), list[AuditRecord]()
+    for record in records[n_first:]:
+        structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
+        prediction = predict(learner, structure, calibration)
+        if kind is QuestionKind.AUDIT:
+            audits.append(audit_record(learner.n_labels, structure, prediction, label))
+        calibration = prequential(calibration, STREAMS[kind], structure, prediction, label)
+        learner.learn(structure, label)
+    state.n_first, state.tunings, state.calibration = n_first, learner.tunings, calibration
+    policy = dataclasses.replace(
+        state.policy,
+        n_labels=len(records),
+        audits=tuple(audits),
+        force_scale=learner.force_scale,
+        learn_until=0,
+        stalled=0,
+    )
+    state.policy = retarget(policy, setup.rules, target_changed=True, explore_changed=True)
+    state.walkers = setup.walkers()
+    state.homes = list(state.walkers)
+    return learner
+
+
+def _first_ones_left(state: LoopState, store: Store) -> int:
+    """How many of the labels that were learned together are left. Places are those at each withdrawal."""
+    n_first = state.n_first
+    for record in store.withdrawn_since_checkpoint():
+        n_first -= record.sequence is not None and record.sequence <= n_first
+    return n_first
