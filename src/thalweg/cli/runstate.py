@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -18,6 +19,7 @@ from thalweg.cli.summary import summary_panel
 from thalweg.errors import StoreError
 from thalweg.loop.telling.summary import FILE_NAME
 from thalweg.store.evidence import DATABASE_NAME
+from thalweg.store.file import identity_of, process_holding
 from thalweg.store.lock import LOCK_NAME
 
 MODEL_FOLDER = "model"
@@ -75,6 +77,8 @@ def read_state(folder: Path) -> RunState:
         Its thalweg.db or summary.json is damaged, or of another kind.
     """
     holder = _holder(folder / LOCK_NAME)
+    if holder is None and (process := process_holding(identity_of(folder / DATABASE_NAME))) is not None:
+        holder = {"pid": process, "host": socket.gethostname()}  # it goes by another name of the database
     summary = _summary(folder)
     handed, warning = _waiting(folder)
     if holder is not None:

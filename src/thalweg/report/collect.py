@@ -68,7 +68,10 @@ def collect(store: Store, folder: Path) -> d.ReportData:
         portraits=_portraits(store, questions),
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True, width=100) if config else "",
         config_changes=tuple(_changes(runs)),
-        events=tuple((_when(e.time, "%H:%M:%S"), e.text) for e in events[-EVENTS:]),
+        events=(
+            *((_when(e.time, "%H:%M:%S"), e.text) for e in events[-EVENTS:]),
+            *(("", notice) for notice in store.notices),
+        ),
     )
 
 

@@ -90,17 +90,30 @@ def _open(path: Path) -> int:
         ) from error
 
 
-def _holder(identity: Identity, folder: Path) -> str:
-    """Who has the file locked: by the system's table of locks, else by the folder's own lock file."""
+def process_holding(identity: Identity | None) -> int | None:
+    """The process that has this file locked, by the system's table of locks; None if nobody, or if it does not tell.
+
+    The file itself is not opened: closing it again would take SQLite's locks from a connection of this process.
+    """
     try:
         rows = Path("/proc/locks").read_text().splitlines()
     except OSError:
-        rows = []
+        return None
+    if identity is None:
+        return None
+    device, inode = identity
+    place = f"{os.major(device):02x}:{os.minor(device):02x}:{inode}"
     for row in rows:
         words = row.split()
-        if "FLOCK" in words and len(words) >= 6 and words[5].rsplit(":", 1)[-1] == str(identity[1]):
-            return f"process {words[4]}"
-    return held_by(folder / LOCK_NAME)[0]
+        if len(words) >= 6 and words[1] == "FLOCK" and words[5] == place:
+            return int(words[4])
+    return None
+
+
+def _holder(identity: Identity, folder: Path) -> str:
+    """Who has the file locked: by the system's table of locks, else by the folder's own lock file."""
+    process = process_holding(identity)
+    return held_by(folder / LOCK_NAME)[0] if process is None else f"process {process}"
 
 
 def _in_use(path: Path, who: str) -> str:
