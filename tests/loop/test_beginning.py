@@ -6,9 +6,16 @@ from ase.build import bulk
 from runs import EMT, make_config
 
 from thalweg.errors import StoreError
-from thalweg.loop.beginning import register
+from thalweg.loop.beginning import register as register_setup
+from thalweg.loop.setup import prepare
+from thalweg.oracles.registry import make_oracle
 from thalweg.store import MemoryStore
 from thalweg.testing.store import learn
+
+
+def register(store, config, folder):
+    oracle = make_oracle(config.oracle.model_dump())
+    return register_setup(store, prepare(config, oracle), oracle, folder)
 
 
 def crystal(folder, a=3.6, name="crystal.xyz"):

@@ -113,15 +113,6 @@ def register(store: Store, setup: Setup, oracle: Oracle, folder: Path) -> list[s
     return changes
 
 
-<<<<<<< HEAD
-def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int, calls: int) -> None:
-    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now.
-
-    `calls` have been made by now, those of questions under way apart.
-    """
-    if changes:
-        state.policy = dataclasses.replace(state.policy, calls=max(state.policy.calls, calls))
-=======
 def _has_labels(store: Store) -> bool:
     """Whether anything was labelled that is learned; isolated atoms and the like are not."""
     if store.last_checkpoint() is not None or store.withdrawals():
@@ -166,9 +157,13 @@ def _another(folder: Path, what: str, cure: str) -> StoreError:
     )
 
 
-def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int) -> None:
-    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now."""
->>>>>>> 79a0abe (Add thalweg labels, a store export, and resume by the content of start structures)
+def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int, calls: int) -> None:
+    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now.
+
+    `calls` have been made by now, those of questions under way apart.
+    """
+    if changes:
+        state.policy = dataclasses.replace(state.policy, calls=max(state.policy.calls, calls))
     policy, rules = state.policy, setup.rules
     if not changes:
         if _stopped_by_the_clock(policy, rules) or (handed and policy.calls < rules.oracle_calls):
