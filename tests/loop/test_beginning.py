@@ -10,7 +10,7 @@ from thalweg.loop.beginning import register as register_setup
 from thalweg.loop.setup import prepare
 from thalweg.oracles.registry import make_oracle
 from thalweg.store import MemoryStore
-from thalweg.testing.store import learn
+from thalweg.testing.toys import learn
 
 
 def register(store, config, folder):

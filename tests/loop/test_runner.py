@@ -185,7 +185,7 @@ def test_a_crystal_learns_stress_and_audits_it(tmp_path):
 def test_another_system_in_the_same_folder_is_refused(finished, tmp_path):
     _, folder, _, _ = finished
     other = make_config(crystal(tmp_path))
-    with pytest.raises(StoreError, match="another `system` section"):
+    with pytest.raises(StoreError, match="another start structure 1 of 1"):
         run(other, folder)
 
 

@@ -1,4 +1,4 @@
-from thalweg.testing.store import ORACLE, toy_label, toy_structure
+from thalweg.testing.toys import ORACLE, toy_label, toy_structure
 
 structure, label = toy_structure, toy_label
 

@@ -3,7 +3,8 @@
 import pytest
 
 from thalweg.store import MemoryStore, SqliteStore, Store
-from thalweg.testing.store import StoreContract, learn
+from thalweg.testing.store import StoreContract
+from thalweg.testing.toys import learn
 
 
 class ByStatement:

@@ -4,8 +4,9 @@ import pytest
 from store_toys import ORACLE, label, structure
 
 from thalweg.errors import StoreError
+from thalweg.label import Failure, FailureKind
 from thalweg.store import HANDED, SqliteStore, TaskState
-from thalweg.testing.store import energies, learn
+from thalweg.testing.toys import energies, learn
 
 
 def number_of(store, seed):
@@ -76,6 +77,19 @@ def test_what_was_withdrawn_can_be_allowed_again_later_and_once(tmp_path):
         assert [question.state for question in store.handed_in()] == [TaskState.WAITING]
         assert learn(store, 0, HANDED) == 1
         assert store.find_label(structure(0).content_hash, ORACLE).energy == label(0).energy
+
+
+def test_an_answer_that_comes_after_the_withdrawal_is_kept_with_it_and_is_no_label(tmp_path):
+    with SqliteStore.open(tmp_path) as store:
+        number = store.add_question(structure(0), "query", iteration=0)
+        store.set_state(number, TaskState.RUNNING)
+        store.withdraw_question(number, who="me", why="")
+        store.record_failure(number, 0, Failure(FailureKind.CRASHED, "boom"))
+        store.keep_label(structure(0), label(0), kind="query", iteration=0, question_id=number)
+        assert store.question(number).state is TaskState.WITHDRAWN
+        assert store.all_labels() == []
+        assert store.find_label(structure(0).content_hash, ORACLE) is None
+        assert store.withdrawals()[0].energy == label(0).energy
 
 
 def test_withdrawals_are_kept_when_the_store_is_opened_anew(tmp_path):

@@ -13,7 +13,7 @@ from thalweg.store.database import damage
 from thalweg.store.encoding import from_blob, to_blob
 from thalweg.store.questions import QuestionTables
 from thalweg.store.records import DamagedLabel, LabelRecord, TaskState
-from thalweg.store.tables import LABELS, Row
+from thalweg.store.tables import LABELS, WITHDRAWALS, Row
 from thalweg.structure import Structure
 
 _STRUCTURE = 4  # columns of a structure, at the end of a row of `_RECORDS`
@@ -44,8 +44,13 @@ class LabelTables(QuestionTables):
         """
         with self.transaction():
             self.keep_label(structure, label, kind=kind, iteration=iteration, question_id=question_id)
-            (row,) = self._labels_of(structure.content_hash, label.oracle)
-            place = row["sequence"]
+            rows = self._labels_of(structure.content_hash, label.oracle)
+            if not rows:
+                raise StoreError(
+                    f"{self.path}: structure {structure.content_hash[:12]}… was withdrawn; to have it asked again: "
+                    f"thalweg labels {self.folder} --withdraw NUMBER --ask-again"
+                )
+            row, place = rows[0], rows[0]["sequence"]
             if place is None:
                 place = 1 + int(self._value("SELECT coalesce(max(sequence), 0) FROM labels"))
                 self._change(LABELS, row, sequence=place)
@@ -58,7 +63,8 @@ class LabelTables(QuestionTables):
     ) -> None:
         """Make a label durable that has come before its turn: it gets no place in the order of learning yet.
 
-        Idempotent, and raises, as `commit_label`, which gives the place.
+        Idempotent, as `commit_label`, which gives the place. An answer to a question that was withdrawn while it was
+        under way is no label: it is kept with the withdrawal. Raises InputError for numbers that are not finite.
         """
         stress_sum = 0.0 if label.stress is None else label.stress.sum()
         total = label.energy + label.forces.sum() + stress_sum
@@ -66,10 +72,8 @@ class LabelTables(QuestionTables):
         with self.transaction():
             name = self.add_structure(structure)
             if self._is_withdrawn(name):
-                raise StoreError(
-                    f"{self.path}: the label of structure {name[:12]}… was withdrawn; to have it asked again: "
-                    f"thalweg labels {self.folder} --withdraw NUMBER --ask-again"
-                )
+                self._note_late(name, label)
+                return
             if self._labels_of(name, label.oracle):
                 return
             origin = {"kind": kind, "iteration": iteration, "question_id": question_id}
@@ -80,6 +84,11 @@ class LabelTables(QuestionTables):
 
     def _labels_of(self, structure_hash: str, oracle: str) -> list[Row]:
         return self._read(LABELS, "WHERE structure_hash = ? AND oracle = ?", (structure_hash, oracle))
+
+    def _note_late(self, structure_hash: str, label: Label) -> None:
+        """Keep what a withdrawn question was answered with: it was paid for."""
+        for row in self._read(WITHDRAWALS, "WHERE structure_hash = ? AND forces IS NULL", (structure_hash,)):
+            self._change(WITHDRAWALS, row, **_label_columns(label))
 
     def _is_withdrawn(self, structure_hash: str) -> bool:
         sql = "SELECT count(*) FROM withdrawals WHERE structure_hash = ? AND ask_again = 0"

@@ -126,7 +126,7 @@ class QuestionTables(Database):
         return rows[0]
 
     def record_failure(self, question_id: int, attempt: int, failure: Failure) -> None:
-        """Remember a failed call and its log, bounded; the question's state becomes FAILED."""
+        """Remember a failed call and its log, bounded; the question's state becomes FAILED, unless withdrawn."""
         with self.transaction():
             self._insert(
                 ATTEMPTS,
@@ -142,7 +142,8 @@ class QuestionTables(Database):
                 },
                 or_else="ON CONFLICT (question_id, attempt, oracle) DO NOTHING",
             )
-            self.set_state(question_id, TaskState.FAILED)
+            if self._question(question_id)["state"] != TaskState.WITHDRAWN:
+                self.set_state(question_id, TaskState.FAILED)
 
     def forget_failures(self) -> int:
         """Forget every failed call, so that their questions may be asked anew; returns how many there were."""

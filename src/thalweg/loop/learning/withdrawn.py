@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from thalweg.calibration import Calibration
 from thalweg.errors import StoreError
@@ -14,7 +15,7 @@ from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
-from thalweg.store import Store, TaskState
+from thalweg.store import LabelRecord, Store, TaskState
 
 
 def heed_withdrawals(state: LoopState, store: Store) -> bool:
@@ -53,27 +54,31 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     if energies is None:
         learner = with_fitted_energies(learner, first)
     learner.learn_first(first)
-    calibration, audits = Calibration(state.calibration.spec), list[AuditRecord]()
-    for record in records[n_first:]:
-        structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
-        prediction = predict(learner, structure, calibration)
-        if kind is QuestionKind.AUDIT:
-            audits.append(audit_record(learner.n_labels, structure, prediction, label))
-        calibration = prequential(calibration, STREAMS[kind], structure, prediction, label)
-        learner.learn(structure, label)
-    state.n_first, state.tunings, state.calibration = n_first, learner.tunings, calibration
+    audits = _learn_in_turn(learner, state, records[n_first:])
+    state.n_first, state.tunings = n_first, learner.tunings
+    scale, n_labels = learner.force_scale, len(records)
     policy = dataclasses.replace(
-        state.policy,
-        n_labels=len(records),
-        audits=tuple(audits),
-        force_scale=learner.force_scale,
-        learn_until=0,
-        stalled=0,
+        state.policy, n_labels=n_labels, audits=audits, force_scale=scale, learn_until=0, stalled=0
     )
     state.policy = retarget(policy, setup.rules, target_changed=True, explore_changed=True)
     state.walkers = setup.walkers()
     state.homes = list(state.walkers)
     return learner
+
+
+def _learn_in_turn(
+    learner: Learner, state: LoopState, records: Sequence[LabelRecord]
+) -> tuple[AuditRecord, ...]:
+    """Predict and learn label after label, from a calibration that knows nothing; returns what audits found."""
+    state.calibration, audits = Calibration(state.calibration.spec), []
+    for record in records:
+        structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
+        prediction = predict(learner, structure, state.calibration)
+        if kind is QuestionKind.AUDIT:
+            audits.append(audit_record(learner.n_labels, structure, prediction, label))
+        state.calibration = prequential(state.calibration, STREAMS[kind], structure, prediction, label)
+        learner.learn(structure, label)
+    return tuple(audits)
 
 
 def _first_ones_left(state: LoopState, store: Store) -> int:
