@@ -125,10 +125,7 @@ def _print(
     words = ("structure", "kind", "oracle")
     headings = ("number", "structure", "kind", "iter.", "eV/atom", "eV/Å", "error", "place", "oracle")
     for heading in (*headings, *(["unlike"] if ranked else [])):
-        is_word = heading in words
-        table.add_column(
-            heading, justify="left" if is_word else "right", no_wrap=not is_word, overflow="fold"
-        )
+        table.add_column(heading, justify="left" if heading in words else "right", no_wrap=True)
     for row in rows:
         cells = [str(row.number), row.formula, row.kind, str(row.iteration), f"{row.energy_per_atom:.4f}"]
         cells += [f"{row.largest_force:.3f}", "-" if row.error is None else f"{row.error:.3f}"]

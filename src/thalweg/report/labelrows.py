@@ -100,8 +100,9 @@ def _name(fingerprint: str) -> str:
         data = json.loads(fingerprint)
         words = [data.get(key) for key in ("method", "calculator", "xc", "name")]
     except (ValueError, AttributeError):
-        return fingerprint[:40]
-    return next((str(word)[:40] for word in words if word), fingerprint[:40])
+        return fingerprint[:20]
+    word = next((str(word) for word in words if word), fingerprint)
+    return word.rsplit(".", 1)[-1][:20]  # of a calculator's path the class
 
 
 def _unlike(rows: Sequence[LabelRow]) -> FloatArray:
