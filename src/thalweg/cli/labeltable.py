@@ -121,7 +121,7 @@ def _print(
     *,
     ranked: bool,
 ) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
     words = ("structure", "kind", "oracle")
     headings = ("number", "structure", "kind", "iter.", "eV/atom", "eV/Å", "error", "place", "oracle")
     for heading in (*headings, *(["unlike"] if ranked else [])):
