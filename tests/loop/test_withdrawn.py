@@ -5,7 +5,7 @@ import pytest
 from resuming import Interrupted, interrupt
 from runs import cluster, make_config
 
-from thalweg.errors import StoreError
+from thalweg.errors import OracleError, StoreError
 from thalweg.loop import runner
 from thalweg.loop.beginning import recall
 from thalweg.loop.learning.relearning import make_learner, relearn
@@ -127,3 +127,40 @@ def test_the_run_goes_on_without_them(begun):
         assert record.structure_hash not in {r.structure.content_hash for r in store.labels_in_order()}
         assert [r.sequence for r in store.labels_in_order()] == list(range(1, summary.n_labels + 1))
         assert store.withdrawn_since_checkpoint() == []
+
+
+def test_a_finished_run_goes_on_without_a_label_that_was_withdrawn_and_does_not_pay_for_it_again(tmp_path):
+    config = make_config(cluster(tmp_path))
+    first = run(config, tmp_path / "run")
+    with SqliteStore.open(tmp_path / "run") as store:
+        (gone,) = withdraw(store, 6)
+        paid = len(store.all_labels()) + 1
+    again = run(config, tmp_path / "run")
+    with SqliteStore.read(tmp_path / "run") as store:
+        labels = store.all_labels()
+        told = [event.text for event in store.events() if "withdrawn" in event.text]
+    assert gone.structure_hash not in {record.structure.content_hash for record in labels}
+    assert told == [
+        f"labels were withdrawn: learned anew from the {first.n_labels - 1} that are left; walkers start afresh"
+    ]
+    assert again.oracle_calls == first.oracle_calls + len(labels) + 1 - paid > first.oracle_calls
+    assert again.verdict is not None
+    # And then it is finished again.
+    assert run(config, tmp_path / "run").oracle_calls == again.oracle_calls
+
+
+@pytest.mark.parametrize("ask_again", [False, True])
+def test_a_run_whose_labels_are_all_withdrawn_begins_again_and_its_calls_count(tmp_path, ask_again):
+    config = make_config(cluster(tmp_path), budget={"oracle_calls": 20})
+    first = run(config, tmp_path / "run")
+    with SqliteStore.open(tmp_path / "run") as store:
+        for record in store.labels_in_order():
+            store.withdraw_label(record.number, who="me", why="wrong", ask_again=ask_again)
+    more = make_config(cluster(tmp_path), budget={"oracle_calls": 40})
+    if not ask_again:
+        with pytest.raises(OracleError, match="--ask-again"):
+            run(more, tmp_path / "run")
+        return
+    again = run(more, tmp_path / "run")
+    assert 20 < again.oracle_calls <= 40
+    assert again.n_labels <= again.oracle_calls - first.n_labels

@@ -24,7 +24,7 @@ from thalweg.labelling.ladder import ATTEMPTS, Climb, Ladder
 from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
 from thalweg.oracles.base import Oracle
 from thalweg.potential import Prediction
-from thalweg.store import HANDED, QuestionRecord, SqliteStore, TaskState
+from thalweg.store import HANDED, QuestionRecord, Store, TaskState
 from thalweg.structure import Structure
 
 _PLENTY = 1_000_000
@@ -55,7 +55,7 @@ class Labeller:
 
     Parameters
     ----------
-    store : SqliteStore
+    store : Store
         Of the run; this is its only writer, in one thread.
     arrivals : Arrivals
         Of the same store; closed with this.
@@ -69,7 +69,7 @@ class Labeller:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         arrivals: Arrivals,
         ladder: Ladder,
         *,
@@ -81,6 +81,7 @@ class Labeller:
         """The oracle in this process, for its names and checks."""
         self.fingerprint = self.oracle.fingerprint
         self.account = Account() if account is None else account
+        self._withdrawn = store.withdrawn_structures()
         self._set_aside: set[str] = set() if set_aside is None else set_aside
         self._under_way: deque[_Asked] = deque()
 
@@ -209,6 +210,8 @@ class Labeller:
         before = tuple(attempt.failure for attempt in self._store.attempts(question_id))
         known = self._store.find_label(question.structure.content_hash, self.fingerprint)
         asked = _Asked(question, question_id, allowed, before, known)
+        if question.structure.content_hash in self._withdrawn:
+            return asked
         if known is not None or len(before) >= allowed or not self._ladder.worth_another(before):
             return asked
         self._store.set_state(question_id, TaskState.RUNNING)
@@ -222,7 +225,7 @@ class Labeller:
             self.keep()
             label = outcomes[-1] if isinstance(outcomes[-1], Label) else None
             failures += tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
-        cut_short = label is None and self._ladder.worth_another(failures)
+        cut_short = label is None and bool(failures) and self._ladder.worth_another(failures)
         reply = Reply(asked.question, asked.id, label, failures, cut_short)
         self._record(reply)
         self.account.calls += reply.calls

@@ -35,7 +35,7 @@ from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.registry import built_in_names
 from thalweg.potential import Potential
-from thalweg.store import SqliteStore
+from thalweg.store import SqliteStore, Store
 
 SEED_OFFSET = 1_000_003
 """Added to the run's seed, once for every audit made: walkers never tread in steps used before."""
@@ -120,9 +120,7 @@ def audit(
             return AuditResult(setup.rules.target, summary, certified, broken, labeller.account.calls)
 
 
-def _source(
-    store: SqliteStore, saved: RunConfig, config: RunConfig | None, oracle: Oracle | None
-) -> OracleSource:
+def _source(store: Store, saved: RunConfig, config: RunConfig | None, oracle: Oracle | None) -> OracleSource:
     """The oracle to ask: one that the caller names, or a built-in one that the folder names."""
     if oracle is None and config is None and saved.oracle.name not in built_in_names():
         raise InputError(

@@ -16,6 +16,7 @@ from thalweg.loop.asking.first_labels import REFUSED
 from thalweg.loop.deciding.policy import retarget
 from thalweg.loop.deciding.policy_state import PolicyState, Rules
 from thalweg.loop.deciding.stopping import StopReason
+from thalweg.loop.learning.withdrawn import heed_withdrawals
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.walking import exploration
@@ -57,6 +58,23 @@ def fresh_state(config: RunConfig, store: Store) -> LoopState:
     )
 
 
+def without_withdrawn(
+    state: LoopState, store: Store, config: RunConfig, fingerprint: str
+) -> tuple[LoopState, bool]:
+    """The state without what was withdrawn, and whether the model must be learned anew from the labels left.
+
+    Where none is left the run begins with a fresh state; its calls still count.
+    """
+    anew = heed_withdrawals(state, store)
+    if not anew or store.labels_in_order():
+        return state, anew
+    calls = calls_made(store, fingerprint, ())
+    state = fresh_state(config, store)
+    state.policy = dataclasses.replace(state.policy, calls=max(calls, state.policy.calls))
+    heed_withdrawals(state, store)
+    return state, False
+
+
 def n_waiting(store: Store, oracle: Oracle, state: LoopState) -> int:
     """Structures that were handed in and wait for a label that the oracle may give."""
     return sum(
@@ -80,7 +98,10 @@ def calls_made(store: Store, fingerprint: str, under_way: Sequence[int]) -> int:
         for record in store.all_labels()
         if record.label.oracle == fingerprint and record.question_id is not None
     ]
-    return sum(kinds.get(number) not in aside and number not in under_way for number in asked)
+    withdrawn = sum(
+        record.label_number is not None or record.energy is not None for record in store.withdrawals()
+    )
+    return withdrawn + sum(kinds.get(number) not in aside and number not in under_way for number in asked)
 
 
 def last_config(store: Store) -> RunConfig | None:

@@ -13,7 +13,7 @@ from thalweg.labelling.question import Question, QuestionKind, Reason
 from thalweg.loop.setup import Setup
 from thalweg.potential import Potential
 from thalweg.properties import equation_of_state, potential_equation_of_state
-from thalweg.store import SqliteStore
+from thalweg.store import Store
 from thalweg.structure import Structure
 
 META_KEY = "properties"
@@ -59,7 +59,7 @@ def _equation_of_state(structure: Structure, potential: Potential, asked: _Asked
     return {"potential": learned.to_json(), "oracle": trusted.to_json(), "oracle_calls": asked.calls}
 
 
-def recall(store: SqliteStore) -> dict[str, Any]:
+def recall(store: Store) -> dict[str, Any]:
     """What was computed at the end of the run, if it has come to its end."""
     found: dict[str, Any] = store.meta(META_KEY) or {}
     return found

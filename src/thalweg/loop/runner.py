@@ -40,7 +40,15 @@ from thalweg.loop import results
 from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
 from thalweg.loop.asking.opening import open_labeller
-from thalweg.loop.beginning import adopt, calls_made, fresh_state, n_waiting, recall, register
+from thalweg.loop.beginning import (
+    adopt,
+    calls_made,
+    fresh_state,
+    n_waiting,
+    recall,
+    register,
+    without_withdrawn,
+)
 from thalweg.loop.deciding.policy import decide
 from thalweg.loop.events import (
     Action,
@@ -59,6 +67,7 @@ from thalweg.loop.events import (
 )
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import make_potential, relearn
+from thalweg.loop.learning.withdrawn import learn_anew
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.telling import conversation
 from thalweg.loop.telling.journal import Journal
@@ -128,7 +137,9 @@ class _Run:
         self.threads = available_cores()
         set_num_threads(1)
         recalled = recall(store)
-        self.state = recalled or fresh_state(setup.config, store)
+        self.state, self.anew = without_withdrawn(
+            recalled or fresh_state(setup.config, store), store, setup.config, self.oracle.fingerprint
+        )
         self.stopwatch = Stopwatch(self.state.timing)
         self.learner: Learner | None = None
         self.walk: exploration.Walk | None = None
@@ -136,6 +147,9 @@ class _Run:
         self.n_handed = n_waiting(store, self.oracle, self.state)
         with store.transaction():  # changed settings are noticed once: they are durable with what they touch
             self._greet(register(store, setup, self.oracle, folder), resumed=recalled is not None)
+            for notice in store.notices:
+                self.journal.say(self.state.policy.iteration, EventKind.WARNING, notice)
+            store.notices.clear()
 
     # --- beginning --------------------------------------------------------------------------------------
 
@@ -166,7 +180,7 @@ class _Run:
 
     def go(self, executor: Executor | None) -> Summary:
         """Open the road to the oracle where there is something left to do."""
-        if self.state.policy.verdict is not None and self._is_complete():
+        if self.state.policy.verdict is not None and self._is_complete() and not self.anew:
             return self._summary()
         with open_labeller(
             self.store,
@@ -184,9 +198,7 @@ class _Run:
     def _go(self) -> Summary:
         """Decide, perform, until the policy says stop."""
         if self.state.policy.n_labels:
-            with self.stopwatch("fit"):
-                energies = known_energies(self.store, self.oracle.fingerprint, self.setup)
-                self.learner = relearn(self.setup, self.state, self.store, energies)
+            self._relearn()
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
         self.labeller.put_again(self.state.under_way)
@@ -198,6 +210,17 @@ class _Run:
                 if (happened := self._perform(action)) is not None:
                     events.append(happened)
         raise AssertionError("the policy left nothing to do and did not stop")
+
+    def _relearn(self) -> None:
+        """The model as it was; without labels that were withdrawn meanwhile, where there are such."""
+        energies = known_energies(self.store, self.oracle.fingerprint, self.setup)
+        with self.stopwatch("fit"):
+            learn = learn_anew if self.anew else relearn
+            self.learner = learn(self.setup, self.state, self.store, energies)
+        if self.anew:
+            text = conversation.learned_anew(self.learner.n_labels)
+            self.journal.say(self.state.policy.iteration, EventKind.CHANGE, text)
+            self._save_state()
 
     def _decide(self, event: LoopEvent) -> Sequence[Action]:
         """What to do after this event, which has happened, whatever the clock says."""

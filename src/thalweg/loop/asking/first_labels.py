@@ -21,7 +21,7 @@ from thalweg.loop.state import LoopState
 from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.teller import Teller
 from thalweg.oracles.base import isolated_atom
-from thalweg.store import SqliteStore
+from thalweg.store import Store
 from thalweg.structure import Structure
 
 REFUSED = "refused"
@@ -29,7 +29,7 @@ REFUSED = "refused"
 _HOPELESS = (FailureKind.CRASHED, FailureKind.REFUSED)
 
 
-def reference_energies(store: SqliteStore, labeller: Labeller, tell: Teller, setup: Setup) -> list[Reply]:
+def reference_energies(store: Store, labeller: Labeller, tell: Teller, setup: Setup) -> list[Reply]:
     """Ask for the isolated atoms; what comes of it is kept in the store.
 
     Where one fails the others are left out: reference energies are then fitted to the seeds.
@@ -56,7 +56,7 @@ def _about_atom(setup: Setup, number: int) -> Question:
     return Question(QuestionKind.REFERENCE, isolated_atom(number), 0, Reason(text=where, where=where))
 
 
-def known_energies(store: SqliteStore, fingerprint: str, setup: Setup) -> ReferenceEnergies:
+def known_energies(store: Store, fingerprint: str, setup: Setup) -> ReferenceEnergies:
     """The isolated atoms' energies (eV) by atomic number, as asked before; None where some are missing."""
     known: dict[str, float | None] = store.meta(_key(fingerprint)) or {}
     energies = [known.get(str(number)) for number in setup.numbers]
@@ -83,7 +83,7 @@ class FirstLabels:
             stopwatch,
         )
 
-    def learn(self, store: SqliteStore) -> tuple[SeedsAnswered, Learner]:
+    def learn(self, store: Store) -> tuple[SeedsAnswered, Learner]:
         """Label isolated atoms and seeds, and learn them together.
 
         Raises
@@ -159,6 +159,11 @@ class FirstLabels:
 
 def _no_seed(replies: Sequence[Reply], oracle: str) -> str:
     failures = [failure for reply in replies for failure in reply.failures]
+    if replies and not failures:
+        return (
+            "every first structure was withdrawn; withdraw with --ask-again what may be asked again, or choose another "
+            "`seed` or `system` in the configuration"
+        )
     if not failures:
         return f"the budget leaves no call of {oracle} for a first structure; raise budget.oracle_calls"
     first = failures[0]

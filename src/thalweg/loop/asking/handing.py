@@ -26,7 +26,7 @@ from thalweg.loop.beginning import last_config
 from thalweg.oracles import make_oracle
 from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle
-from thalweg.store import HANDED, Scored, SqliteStore, TaskState, read_scored
+from thalweg.store import HANDED, Scored, SqliteStore, Store, TaskState, read_scored
 from thalweg.structure import Structure
 
 
@@ -96,9 +96,7 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
             return _queue(store, offers, oracle.fingerprint, config.budget.oracle_calls)
 
 
-def _queue(
-    store: SqliteStore, offers: Iterable[tuple[Path, Scored]], fingerprint: str, budget: int
-) -> Receipt:
+def _queue(store: Store, offers: Iterable[tuple[Path, Scored]], fingerprint: str, budget: int) -> Receipt:
     checkpoint = store.last_checkpoint()
     iteration = 0 if checkpoint is None else checkpoint.iteration
     calls = 0 if checkpoint is None else int(checkpoint.state["policy"]["calls"])

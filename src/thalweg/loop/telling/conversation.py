@@ -81,6 +81,11 @@ def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
     return f"isolated atoms: {oracle} gives none of {symbol} ({why}); energies of the elements are fitted instead"
 
 
+def learned_anew(n_labels: int) -> str:
+    """Labels were withdrawn."""
+    return f"labels were withdrawn: learned anew from the {n_labels} that are left; walkers start afresh"
+
+
 def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
     """A backtrack."""
     return f"{where}: {reason.text}; stepped back {back_fs:.0f} fs to the last sane structure"
