@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 
 namespace thalweg {
 namespace {
@@ -39,7 +38,7 @@ PairList build_pairs(const Batch& batch, double r_list) {
         const int base = batch.first_atom[s], n = batch.first_atom[s + 1] - base;
         const double* positions = batch.positions + 3 * std::size_t(base);
         check(std::all_of(positions, positions + 3 * n, [](double x) { return std::abs(x) < kFarthestPosition; }),
-              "neighbour list: positions hold NaN, infinity or lie farther than " + std::to_string(kFarthestPosition) + " Å");
+              "neighbour list: positions hold NaN, infinity or lie farther than 1e7 Å from the origin; move the atoms there");
         const std::uint8_t* pbc = batch.pbc + 3 * s;
         if (n == 0) continue;
         if (!pbc[0] && !pbc[1] && !pbc[2] && n <= kAllPairsLimit) all_pairs(positions, n, r_list, base, out);

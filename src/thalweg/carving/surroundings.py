@@ -16,6 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from thalweg.neighbours import pairs_within
 from thalweg.structure import BoolArray, FloatArray, IntArray, Structure
 
 BOND = 1.25
@@ -111,10 +112,8 @@ def molecules(structure: Structure, max_atoms: int) -> IntArray | None:
     A molecule is a component of the bond graph with more than one and at most `max_atoms` atoms. A network, a
     metal or a chain across the box is one component of everything; then nothing but single atoms can be cut.
     """
-    from vesin import ase_neighbor_list
-
     radii = covalent_radii[structure.numbers]
-    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), 2.0 * BOND * float(radii.max()))
+    i, j, _, d = pairs_within(structure, 2.0 * BOND * float(radii.max()))
     bonded = d < BOND * (radii[i] + radii[j])
     molecule = _labels(i[bonded], j[bonded], len(structure))
     largest = int(np.bincount(molecule).max())
