@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from thalweg.errors import ModelError
+from thalweg.features import AceBasis
 from thalweg.potential import Potential
 from thalweg.structure import Structure
 
@@ -37,12 +38,19 @@ def array_file(folder):
     return folder / manifest_of(folder)["array_file"]
 
 
+def seal(folder, manifest):
+    """Write a manifest with the checksum that belongs to what it says, as somebody who means harm would."""
+    rest = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"))
+    sealed = rest | {"manifest_sha256": hashlib.sha256(text.encode()).hexdigest()}
+    (folder / "potential.json").write_text(json.dumps(sealed))
+
+
 def replace_arrays(folder, data):
     """Other bytes in the array file, with the checksum that belongs to them."""
     manifest = manifest_of(folder)
     (folder / manifest["array_file"]).write_bytes(data)
-    manifest["sha256"] = hashlib.sha256(data).hexdigest()
-    (folder / "potential.json").write_text(json.dumps(manifest))
+    seal(folder, manifest | {"sha256": hashlib.sha256(data).hexdigest()})
 
 
 def loads_or_is_refused(folder):
@@ -145,6 +153,44 @@ def test_fuzzed_arrays_with_a_right_checksum_are_read_or_refused(folder):
     assert 0 < sum(outcomes) < len(outcomes)
 
 
+def test_any_flipped_bit_of_the_manifest_is_noticed_or_says_the_same(folder):
+    """All that it says is under its checksum: facts, versions, names, the arrays' checksum."""
+    path = folder / "potential.json"
+    data = path.read_bytes()
+    rng = random.Random(4)
+    refused = 0
+    for at in range(len(data)):
+        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :])
+        try:
+            Potential.load(folder)
+        except ModelError:
+            refused += 1
+        else:
+            assert manifest_of(folder) == json.loads(data)
+    assert refused > 0.8 * len(data)
+    path.write_bytes(data)
+    Potential.load(folder)
+
+
+def test_a_fact_changed_by_hand_is_noticed(folder):
+    path = folder / "potential.json"
+    text = path.read_text()
+    changed = text.replace('"r_cut": 3.5', '"r_cut": 7.5')
+    assert changed != text
+    path.write_text(changed)
+    with pytest.raises(ModelError, match=r"checksum is wrong.*save the model again"):
+        Potential.load(folder)
+    # A folder of version 1 has no such sum: that is what the new version is for.
+    old = Path(shutil.copytree(DATA / "potential-v1", folder.parent / "old"))
+    (old / "potential.json").write_text((old / "potential.json").read_text().replace("3.5", "7.5"))
+    assert Potential.load(old).basis.r_cut == 7.5
+
+
+def test_laying_the_manifest_out_anew_is_no_damage(folder):
+    (folder / "potential.json").write_text(json.dumps(manifest_of(folder), indent=4))
+    Potential.load(folder)
+
+
 def test_fuzzed_manifests_are_read_or_refused(folder):
     path = folder / "potential.json"
     data = path.read_bytes()
@@ -178,7 +224,10 @@ def test_hostile_values_anywhere_in_the_manifest_are_read_or_refused(folder):
             for key in path[:-1]:
                 inner = inner[key]
             inner[path[-1]] = value
-            (folder / "potential.json").write_text(json.dumps(document))
+            try:
+                seal(folder, document)
+            except UnicodeEncodeError:
+                continue
             refused += not loads_or_is_refused(folder)
     assert refused > 200
 
@@ -189,7 +238,7 @@ def test_hostile_values_anywhere_in_the_manifest_are_read_or_refused(folder):
 def test_a_manifest_that_lacks_a_fact_is_refused(folder, key):
     manifest = manifest_of(folder)
     del manifest["facts"][key]
-    (folder / "potential.json").write_text(json.dumps(manifest))
+    seal(folder, manifest)
     with pytest.raises(ModelError, match="inconsistent"):
         Potential.load(folder)
 
@@ -298,8 +347,39 @@ def test_a_basis_too_large_to_enumerate_is_refused_at_once(folder):
     manifest = manifest_of(folder)
     manifest["facts"]["basis"] |= {"elements": ["H", "C", "N", "O", "F"], "max_degree": [16] * 4}
     manifest["facts"]["basis"]["correlation_order"] = 4
-    (folder / "potential.json").write_text(json.dumps(manifest))
-    started = time.perf_counter()
-    with pytest.raises(ModelError, match="products"):
+    seal(folder, manifest)
+    with pytest.raises(ModelError, match=r"products.*save it again"):
         Potential.load(folder)
-    assert time.perf_counter() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"r_cut": 200.0}, "at most 20 Å"),
+        ({"r_cut": 0.1}, "above 0.5"),
+        ({"max_degree": [81] * 2, "correlation_order": 2}, "from 0 to 80"),
+        ({"max_degree": [10**9] * 2, "radial_weight": 10**9, "correlation_order": 2}, "from 0 to 80"),
+        ({"radial_exponent": 65}, "from 1 to 64"),
+        ({"radial_weight": 9}, "from 1 to 8"),
+        # Within every limit, and half a minute of enumeration: but the coefficients are those of a small basis.
+        ({"max_degree": [10] * 4, "correlation_order": 4}, "products and coefficients of"),
+    ],
+)
+def test_limits_of_the_configuration_hold_for_folders(folder, change, words, monkeypatch):
+    manifest = manifest_of(folder)
+    manifest["facts"]["basis"] |= change
+    seal(folder, manifest)
+    monkeypatch.setattr(AceBasis, "terms", property(lambda self: pytest.fail("it was enumerated")))
+    with pytest.raises(ModelError, match=words):
+        Potential.load(folder)
+
+
+def test_a_repulsion_that_reaches_too_far_is_refused(folder):
+    path = array_file(folder)
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    arrays["zbl_outer"] = np.full_like(arrays["zbl_outer"], 200.0)
+    np.savez(path, **arrays)
+    replace_arrays(folder, path.read_bytes())
+    with pytest.raises(ModelError, match="outer <= 20"):
+        Potential.load(folder)
