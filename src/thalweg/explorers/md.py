@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from thalweg import _native
-from thalweg.errors import InputError, ModelError
+from thalweg.errors import InputError, ModelError, core_refusals
 from thalweg.explorers.base import NativeField
 from thalweg.explorers.block import BlockResult, Frames, ThermoLog, read_result
 from thalweg.explorers.limits import Finding, Limits, WalkEvent
