@@ -157,15 +157,16 @@ class Potential:
             )
         if self.zbl is not None:
             zbl = ZblBaseline(self.elements, self.zbl).native
-        return _native.LinearForceField(
-            self.features.native,
-            self.weights,
-            self.member_deltas,
-            self.reference_energies,
-            novelty,
-            zbl,
-            mixed,
-        )
+        with core_refusals():
+            return _native.LinearForceField(
+                self.features.native,
+                self.weights,
+                self.member_deltas,
+                self.reference_energies,
+                novelty,
+                zbl,
+                mixed,
+            )
 
     def predict(
         self,
