@@ -8,6 +8,7 @@
 #include "cell_list.hpp"
 
 #include "thalweg/check.hpp"
+#include "thalweg/neighbors.hpp"
 #include "thalweg/threads.hpp"
 
 #include <algorithm>
@@ -273,7 +274,7 @@ private:
             total += segment.j.size();
             for (const int n : segment.count) count[id_[at++]] = n;
         }
-        check(total <= std::size_t(std::numeric_limits<int>::max()), "neighbour list: it has more than 2 billion pairs");
+        check_pairs(total);
         for (int i = 0; i < n_; ++i) count[i] += count[i - 1];
         out.j.resize(count[n_ - 1]);
         out.offset.resize(3 * out.j.size());

@@ -129,6 +129,18 @@ def test_any_flipped_bit_of_the_restart_is_noticed(copper_potential, cell, tmp_p
     assert load_restart(tmp_path) is not None
 
 
+def test_a_restart_of_the_version_before_is_read(copper_potential, cell, tmp_path):
+    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
+    path = tmp_path / "restart" / "md.json"
+    manifest = json.loads(path.read_text())
+    del manifest["manifest_sha256"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="checksum"):
+        load_restart(tmp_path)
+    path.write_text(json.dumps(manifest | {"version": 1}))
+    assert run(copper_potential, cell, PLAN, tmp_path).state == "finished"
+
+
 @pytest.mark.parametrize(
     ("place", "value"),
     [
