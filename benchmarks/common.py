@@ -48,7 +48,7 @@ def timed(call: Callable[[], object], *, repeats: int = 7, warm_up: int = 1, lea
 
 def machine() -> dict[str, Any]:
     """Where and with what the figures were measured; the load says whether the machine was shared."""
-    names = ("thalweg", "numpy", "scipy", "ase", "vesin", "tblite")
+    names = ("thalweg", "numpy", "scipy", "ase", "tblite")
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

@@ -6,7 +6,9 @@ file(GLOB THALWEG_SOURCES CONFIGURE_DEPENDS "${THALWEG_NATIVE}/src/*.cpp")
 add_library(thalweg_core STATIC ${THALWEG_SOURCES})
 target_compile_features(thalweg_core PUBLIC cxx_std_20)
 target_include_directories(thalweg_core PUBLIC "${THALWEG_NATIVE}/include")
-target_compile_options(thalweg_core PRIVATE -O3 -Wall -Wextra -Wno-psabi -fno-math-errno -ffp-contract=off)
+# Under sanitizers (the project's option) optimising the kernel's templates takes many minutes and finds nothing more.
+set(THALWEG_OPTIMISATION $<IF:$<BOOL:${THALWEG_SANITIZE}>,-O1,-O3>)
+target_compile_options(thalweg_core PRIVATE ${THALWEG_OPTIMISATION} -Wall -Wextra -Wno-psabi -fno-math-errno -ffp-contract=off)
 target_link_libraries(thalweg_core PUBLIC Threads::Threads)
 
 # The kernel is compiled once per instruction set and chosen at run time; every other file stays at the baseline.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 from ase.calculators.calculator import PropertyNotImplementedError
@@ -11,6 +15,7 @@ from ase.optimize import BFGS
 from small_potentials import ethanol, random_potential, silicon
 from thalweg.calculator import ThalwegCalculator
 from thalweg.errors import InputError
+from thalweg.features.zbl import ZblCutoffs
 from thalweg.potential import Potential
 
 
@@ -99,6 +104,95 @@ def test_wrong_options_are_refused(crystal: Potential) -> None:
         ThalwegCalculator(crystal, precision="half")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="skin"):
         ThalwegCalculator(crystal, skin=-1.0)
+
+
+def through_pickle(thing):
+    return pickle.loads(pickle.dumps(thing))
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, through_pickle], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize("options", [{}, {"precision": "mixed", "uncertainty": False, "skin": 0.3}])
+def test_copies_give_the_same_numbers_and_stand_alone(crystal: Potential, duplicate, options) -> None:
+    atoms = silicon(7).to_atoms()
+    atoms.calc = ThalwegCalculator(crystal, **options)
+    before = atoms.get_forces()
+    twin = duplicate(atoms)
+    assert twin.calc is not atoms.calc
+    twin.calc.reset()
+    np.testing.assert_array_equal(twin.get_forces(), before)
+    assert twin.calc.results.keys() == atoms.calc.results.keys()
+    twin.positions[0] += 0.3  # beyond the skin: the lists are two
+    assert np.abs(twin.get_forces() - before).max() > 1e-3
+    np.testing.assert_array_equal(atoms.get_forces(), before)
+    assert (twin.calc.precision, twin.calc.uncertainty, twin.calc.skin) == (
+        atoms.calc.precision,
+        atoms.calc.uncertainty,
+        atoms.calc.skin,
+    )
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy, through_pickle])
+def test_a_potential_is_copied_by_what_it_is_made_of(crystal: Potential, duplicate) -> None:
+    crystal.predict(silicon())  # the core's objects are there
+    twin = duplicate(crystal)
+    np.testing.assert_array_equal(twin.predict(silicon(3)).forces, crystal.predict(silicon(3)).forces)
+    assert not twin.weights.flags.writeable
+    features = duplicate(crystal.features)
+    np.testing.assert_array_equal(features.phi([silicon()]), crystal.features.phi([silicon()]))
+
+
+@pytest.mark.parametrize("precision", ["double", "mixed"])
+@pytest.mark.parametrize("close", [False, True], ids=["apart", "in the core repulsion"])
+def test_energies_of_atoms_add_up_to_the_energy(precision, close) -> None:
+    build = ethanol
+    potential = random_potential("C", "H", "O", train=[build(k) for k in range(3)])
+    atoms = build(9).to_atoms()
+    if close:
+        atoms.positions[1] = atoms.positions[0] + [0.3, 0.1, 0.0]
+    atoms.calc = ThalwegCalculator(potential, precision=precision)
+    energy = atoms.get_potential_energy()
+    assert "energies" not in atoms.calc.results
+    energies = atoms.get_potential_energies()
+    assert energies.shape == (len(atoms),)
+    assert energies.std() > 0.01
+    assert energies.sum() == pytest.approx(energy, rel=1e-12 if precision == "double" else 1e-6)
+    assert {"forces", "forces_bound"} <= atoms.calc.results.keys()
+
+
+def test_energies_of_atoms_are_the_models(crystal: Potential) -> None:
+    structure = silicon(5)
+    expected = crystal.features.phi([structure]) @ crystal.weights[0] + crystal.reference_energies[0]
+    np.testing.assert_allclose(crystal.atom_energies(structure), expected, rtol=1e-9)
+    assert np.ptp(expected) > 0.01
+
+
+def test_energies_go_with_the_repulsion_that_outreaches_the_features(crystal: Potential) -> None:
+    far = ZblCutoffs(("Si",), np.array([[3.0]]), np.array([[crystal.basis.r_cut + 0.5]]))
+    potential = dataclasses.replace(crystal, zbl=far)
+    structure = silicon(5)
+    energies = potential.atom_energies(structure)
+    assert energies.sum() == pytest.approx(potential.predict(structure).energy, rel=1e-12)
+    assert np.abs(energies - crystal.atom_energies(structure)).min() > 0.01
+
+
+@pytest.mark.parametrize("uncertainty", [True, False])
+def test_no_number_that_is_none_leaves_the_calculator(crystal: Potential, uncertainty) -> None:
+    atoms = silicon(7).to_atoms()
+    atoms.calc = ThalwegCalculator(crystal, uncertainty=uncertainty)
+    atoms.get_forces()
+    atoms.positions[5] = atoms.positions[2]
+    for ask in (atoms.get_forces, atoms.get_potential_energies, atoms.get_stress):
+        with pytest.raises(InputError, match="atoms 2 and 5 are 0 Å apart; move them apart"):
+            ask()
+    assert atoms.calc.results == {}
+
+
+def test_a_structure_that_no_list_takes_is_an_error_with_a_cure(crystal: Potential) -> None:
+    atoms = silicon(7).to_atoms()
+    atoms.calc = ThalwegCalculator(crystal)
+    atoms.positions[0] += 1e9
+    with pytest.raises(InputError, match="farther than 1e7 Å"):
+        atoms.get_potential_energy()
 
 
 def test_a_molecule_has_no_stress() -> None:

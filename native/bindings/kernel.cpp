@@ -28,16 +28,7 @@ PlanSpec make_spec(int n_elements, double r_cut, int exponent, const Doubles& re
     spec.nodes = to_vector(nodes);
     spec.features = to_vector(features);
     spec.scale = to_vector(scale);
-    const std::size_t n_tensors = tensor_start.size() - 1;
-    const int *start = tensor_start.data(), *index = tensor_index.data();
-    check(tensor_start.size() > 0 && tensor_index.size() == 3 * tensor_value.size() &&
-              start[n_tensors] == static_cast<int>(tensor_value.size()),
-          "evaluator: the coupling tensors' arrays do not fit each other");
-    for (std::size_t t = 0; t < n_tensors; ++t) {
-        spec.tensors.emplace_back();
-        for (int k = start[t]; k < start[t + 1]; ++k)
-            spec.tensors.back().push_back({index[3 * k], index[3 * k + 1], index[3 * k + 2], tensor_value.data()[k]});
-    }
+    spec.tensors = split_tensors(to_vector(tensor_start), to_vector(tensor_index), to_vector(tensor_value));
     return spec;
 }
 
@@ -131,6 +122,19 @@ nb::tuple compute(const LinearForceField& self, const Ints& first_atom, const In
                           optional(novelty, distance));
 }
 
+auto atom_energies(const LinearForceField& self, const Ints& first_atom, const Ints& species, const Doubles& positions,
+                   const Doubles& cells, const Flags& pbc, KeptPairs* kept) {
+    const Batch batch = BatchIn{first_atom, species, positions, cells, pbc}.view(self.evaluator().n_elements());
+    const std::size_t n = batch.n_atoms();
+    std::vector<double> energies(n);
+    {
+        const nb::gil_scoped_release release;
+        KeptPairs fresh(0.0);
+        self.compute(batch, (kept ? *kept : fresh).of(batch, self.r_cut()), {.atom_energies = energies.data()});
+    }
+    return to_numpy(std::move(energies), {n});
+}
+
 NoveltyModel make_novelty(const Doubles& mean, const Doubles& scale, const Doubles& components, const Doubles& factors,
                           const Doubles& rest) {
     check(components.ndim() == 3, "novelty: components must have shape (n_elements, rank, n_features)");
@@ -197,7 +201,9 @@ void bind_kernel(nb::module_& m) {
         .def_prop_ro("mixed", [](const LinearForceField& self) { return self.precision() == Precision::Mixed; })
         .def("compute", &compute, "first_atom"_a, "species"_a, "positions"_a, "cells"_a, "pbc"_a, nb::kw_only(),
              "deviation"_a = false, "novelty"_a = false, "kept"_a.none() = nb::none(),
-             "energies, forces, virials, deviation or None, novelty or None.");
+             "energies, forces, virials, deviation or None, novelty or None.")
+        .def("atom_energies", &atom_energies, "first_atom"_a, "species"_a, "positions"_a, "cells"_a, "pbc"_a, nb::kw_only(),
+             "kept"_a.none() = nb::none(), "(n_atoms,), eV: what each atom adds to the energy.");
     m.def("set_num_threads", &set_num_threads, "n"_a);
     m.def("num_threads", &num_threads);
 }

@@ -7,71 +7,30 @@
 //     D_ij       r_j - r_i + S . cell with S = shift - wrap_j + wrap_i
 #include "cell_list.hpp"
 
+#include "frame.hpp"
 #include "thalweg/check.hpp"
+#include "thalweg/neighbors.hpp"
 #include "thalweg/threads.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <limits>
+#include <stdexcept>
 #include <string>
 
 namespace thalweg {
 namespace {
 
-using Vec3 = std::array<double, 3>;
 using Int3 = std::array<int, 3>;
 
 constexpr int kMostImages = 200;  // of a cell along one direction, to each side
+constexpr double kMostImagesTogether = 1 << 20;  // of the cells along all three directions
+constexpr double kFarthestWrap = 1e9;            // whole cell vectors, differences of which are still an int
+// Of an atom within reach of its cell, and within r_list: diamond at 20 Å has 6,000 of the latter. More is atoms on one
+// place, and would take the machine's memory.
+constexpr int kMostCandidates = 1 << 21, kMostNeighbors = 10'000;
 constexpr int kMostTasks = 64;
-
-Vec3 cross(const Vec3& a, const Vec3& b) {
-    return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
-
-double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-
-Vec3 scaled(const Vec3& a, double factor) { return {a[0] * factor, a[1] * factor, a[2] * factor}; }
-
-// v less its parts along two others, of which either may be zero.
-Vec3 rejected(Vec3 v, const Vec3& a, const Vec3& b) {
-    const auto reject = [](const Vec3& from, const Vec3& along) {
-        const double square = dot(along, along), part = square > 0.0 ? dot(from, along) / square : 0.0;
-        return Vec3{from[0] - part * along[0], from[1] - part * along[1], from[2] - part * along[2]};
-    };
-    return reject(reject(v, a), reject(b, a));
-}
-
-// A unit vector orthogonal to both, which may be zero or parallel.
-Vec3 orthogonal(const Vec3& a, const Vec3& b) {
-    Vec3 best{};
-    for (const Vec3& axis : {Vec3{1, 0, 0}, Vec3{0, 1, 0}, Vec3{0, 0, 1}})
-        if (const Vec3 v = rejected(axis, a, b); dot(v, v) > dot(best, best) + 1e-9) best = v;
-    return scaled(best, 1 / std::sqrt(dot(best, best)));
-}
-
-struct Frame {
-    std::array<Vec3, 3> vectors, inverse;  // fractional coordinate d: dot(r, inverse[d])
-    std::array<bool, 3> periodic;
-
-    Frame(const double* cell, const std::uint8_t* pbc) {
-        for (int d = 0; d < 3; ++d) {
-            periodic[d] = pbc[d] != 0;
-            vectors[d] = periodic[d] ? Vec3{cell[3 * d], cell[3 * d + 1], cell[3 * d + 2]} : Vec3{};
-        }
-        for (int d = 0; d < 3; ++d)
-            if (!periodic[d]) vectors[d] = orthogonal(vectors[(d + 1) % 3], vectors[(d + 2) % 3]);
-        const double volume = dot(vectors[0], cross(vectors[1], vectors[2]));
-        double size = 1.0;
-        for (const Vec3& v : vectors) size *= std::sqrt(dot(v, v));
-        check(std::isfinite(volume) && std::abs(volume) > 1e-9 * size && size > 0.0,
-              "neighbour list: the periodic cell vectors are zero or lie in one plane");
-        for (int d = 0; d < 3; ++d)
-            inverse[d] = scaled(cross(vectors[(d + 1) % 3], vectors[(d + 2) % 3]), 1.0 / volume);
-    }
-
-    double height(int d) const { return 1.0 / std::sqrt(dot(inverse[d], inverse[d])); }
-};
 
 // Pairs of the atoms of some cells, in their order: index into the sorted atoms' ids, and S packed.
 struct Segment {
@@ -124,9 +83,12 @@ private:
         for (int d = 0; d < 3; ++d) {
             const double images = std::ceil(r_list_ * cells_[d] / (span_[d] * frame_.height(d)));
             check(!frame_.periodic[d] || images <= kMostImages,
-                  "neighbour list: the periodic cell is only " + std::to_string(frame_.height(d)) + " Å high");
+                  "neighbour list: the periodic cell is only " + std::to_string(frame_.height(d)) +
+                      " Å high; repeat it, or give it in Å");
             reach_[d] = int(std::min(images, frame_.periodic[d] ? images : double(cells_[d] - 1)));
         }
+        check((2.0 * reach_[0] + 1) * (2.0 * reach_[1] + 1) * (2.0 * reach_[2] + 1) <= kMostImagesTogether,
+              "neighbour list: the periodic cell is too small for the cutoff; repeat it, or give it in Å");
     }
 
     double fractional(const double* r, int d) const {
@@ -142,6 +104,8 @@ private:
             Int3 c;
             for (int d = 0; d < 3; ++d) {
                 const double f = fractional(positions + 3 * i, d);
+                if (frame_.periodic[d] && std::abs(f) >= kFarthestWrap)
+                    throw std::invalid_argument("neighbour list: an atom is too many cells away; wrap it into the cell");
                 wrap[i][d] = frame_.periodic[d] ? int(std::floor(f)) : 0;
                 c[d] = std::clamp(int((f - wrap[i][d] - low_[d]) / span_[d] * cells_[d]), 0, cells_[d] - 1);
             }
@@ -160,6 +124,11 @@ private:
                 for (int d = 0; d < 3; ++d) x_[c][at] -= wrap[i][d] * frame_.vectors[d][c];
             }
         }
+    }
+
+    [[noreturn]] static void refuse_crowd() {
+        throw std::invalid_argument("neighbour list: more than " + std::to_string(kMostNeighbors) + " atoms are within the "
+                                    "cutoff of one; give positions and cell in Å, no two atoms on one place");
     }
 
     // Atoms within reach of a cell, images included.
@@ -183,6 +152,7 @@ private:
         Vec3 move{};
         for (int d = 0; d < 3; ++d)
             for (int axis = 0; axis < 3; ++axis) move[axis] += shift[d] * frame_.vectors[d][axis];
+        if (out.size + n > kMostCandidates) refuse_crowd();
         out.resize(out.size + n);
         for (int k = 0; k < n; ++k) {
             const int from = start_[c] + k, to = out.size + k;
@@ -235,6 +205,7 @@ private:
                     near.found[n] = k;
                     n += near.r2[k] < limit;  // kept only then: no branch
                 }
+                if (n > kMostNeighbors) refuse_crowd();
                 for (int f = 0; f < n; ++f) {
                     const Int3 &shift = near.shift[near.found[f]], &wrap = wrap_[i];
                     out.j.push_back(id_[near.j[near.found[f]]]);
@@ -250,8 +221,12 @@ private:
         out.first.resize(std::size_t(base) + n_ + 1);
         int* count = out.first.data() + base + 1;
         int at = 0;
-        for (const Segment& segment : segments)
+        std::size_t total = out.j.size();
+        for (const Segment& segment : segments) {
+            total += segment.j.size();
             for (const int n : segment.count) count[id_[at++]] = n;
+        }
+        check_pairs(total);
         for (int i = 0; i < n_; ++i) count[i] += count[i - 1];
         out.j.resize(count[n_ - 1]);
         out.offset.resize(3 * out.j.size());

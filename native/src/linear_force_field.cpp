@@ -4,6 +4,7 @@
 
 #include "force_pass.hpp"
 #include "packed_model.hpp"
+#include "thalweg/caps.hpp"
 #include "thalweg/check.hpp"
 
 namespace thalweg {
@@ -19,6 +20,9 @@ LinearForceField::~LinearForceField() = default;
 
 void LinearForceField::check_model() const {
     const std::size_t S = evaluator_->n_elements(), n = S * evaluator_->n_features();
+    check(model_.n_members >= 0 && model_.n_members <= kMostMembers, "linear force field: at most 1024 members");
+    check((std::size_t(model_.n_members) + 1) * evaluator_->plan().view().n_a <= kMostAdjoints,
+          "linear force field: its members and channels together are too many for a thread's memory");
     check(model_.weights.size() == n, "linear force field: weights must have shape (n_elements, n_features)");
     check(model_.member_deltas.size() == n * model_.n_members,
           "linear force field: member_deltas must have shape (n_members, n_elements, n_features)");
@@ -26,6 +30,7 @@ void LinearForceField::check_model() const {
     check(!model_.zbl || model_.zbl->n_species == int(S), "linear force field: ZBL is for other elements");
     if (!model_.novelty) return;
     const NoveltyModel& m = *model_.novelty;
+    check(m.rank >= 0 && m.rank <= kMostDirections, "linear force field: at most 4096 directions of novelty");
     check(m.mean.size() == n && m.scale.size() == n && m.components.size() == n * m.rank &&
               m.factors.size() == S * m.rank && m.rest.size() == S,
           "linear force field: the novelty model's shapes do not fit (n_elements, rank, n_features)");
@@ -40,6 +45,8 @@ void LinearForceField::compute(const Batch& batch, const PairList& pairs, const 
           "linear force field: a deviation needs a committee");
     check(!out.look || (out.screen && !out.member_forces && !out.deviation),
           "linear force field: a look needs a screen, and is not to be had beside what it stands for");
+    check(!out.screen || !out.deviation || out.member_forces || out.screen->confirm,
+          "linear force field: screened deviations need the estimates from which the whole committee is asked");
     check(!out.novelty || has_novelty(), "linear force field: it has no novelty model");
     check(pairs.r_list >= r_cut(), "neighbour list is shorter than the cutoff of the potential");
     for (int i = 0; i < batch.n_atoms(); ++i)

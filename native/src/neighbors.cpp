@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <string>
 
 namespace thalweg {
 namespace {
@@ -29,6 +28,10 @@ void all_pairs(const double* positions, int n, double r_list, int base, PairList
 
 }  // namespace
 
+void check_pairs(std::size_t n_pairs) {
+    check(n_pairs <= kMostPairs, "neighbour list: it has more than 700 million pairs; take fewer atoms or a shorter cutoff");
+}
+
 PairList build_pairs(const Batch& batch, double r_list) {
     check(std::isfinite(r_list) && r_list > 0, "neighbour list: r_list must be positive and finite");
     PairList out;
@@ -39,11 +42,12 @@ PairList build_pairs(const Batch& batch, double r_list) {
         const int base = batch.first_atom[s], n = batch.first_atom[s + 1] - base;
         const double* positions = batch.positions + 3 * std::size_t(base);
         check(std::all_of(positions, positions + 3 * n, [](double x) { return std::abs(x) < kFarthestPosition; }),
-              "neighbour list: positions hold NaN, infinity or lie farther than " + std::to_string(kFarthestPosition) + " Å");
+              "neighbour list: positions hold NaN, infinity or lie farther than 1e7 Å from the origin; move the atoms there");
         const std::uint8_t* pbc = batch.pbc + 3 * s;
         if (n == 0) continue;
         if (!pbc[0] && !pbc[1] && !pbc[2] && n <= kAllPairsLimit) all_pairs(positions, n, r_list, base, out);
         else append_cell_list(positions, n, batch.cells + 9 * s, pbc, r_list, base, out);
+        check_pairs(out.j.size());
     }
     return out;
 }
@@ -83,6 +87,7 @@ void concatenate_pairs(const std::vector<const PairList*>& lists, PairList& out)
     out.offset.clear();
     int base = 0;
     for (const PairList* list : lists) {
+        check_pairs(out.j.size() + list->j.size());
         out.r_list = list->r_list;
         const int done = static_cast<int>(out.j.size());
         for (const int j : list->j) out.j.push_back(base + j);

@@ -5,14 +5,13 @@
 #include <map>
 #include <numbers>
 
+#include "thalweg/caps.hpp"
 #include "thalweg/check.hpp"
 #include "thalweg/plan.hpp"
 
 namespace thalweg {
 
 namespace {
-
-constexpr int kLargestL = 8;  // the pair stage is instantiated up to here
 
 double factorial(int n) { return n < 2 ? 1.0 : n * factorial(n - 1); }
 
@@ -23,15 +22,19 @@ double norm(int l, int m) {
 }
 
 void check_spec(const PlanSpec& spec) {
-    const std::size_t pairs = std::size_t(spec.n_elements) * spec.n_elements;
-    check(spec.n_elements > 0 && spec.r_cut > 0.0, "plan: needs at least one element and a positive cutoff");
-    check(spec.exponent >= 1, "plan: radial exponent must be at least 1");
-    check(!spec.radial_count.empty() && int(spec.radial_count.size()) <= kLargestL + 1, "plan: l must be 0 to 8");
-    check(!spec.recurrence.empty() && spec.recurrence.size() % (3 * pairs) == 0, "plan: recurrence has a wrong size");
-    check(spec.nodes.size() % 4 == 0, "plan: nodes must have 4 columns");
+    check(spec.n_elements > 0 && spec.n_elements <= kMostElements, "plan: needs 1 to 118 elements");
+    check(spec.r_cut > kShortestCutoff && spec.r_cut <= kLongestCutoff,  // nor where it is no number
+          "plan: the cutoff must be above 0.5 and at most 20 Å, got " + std::to_string(spec.r_cut));
+    check(spec.exponent >= 1 && spec.exponent <= kLargestExponent, "plan: radial exponent must be 1 to 64");
+    check(!spec.radial_count.empty() && spec.radial_count.size() <= kLargestL + 1, "plan: l must be 0 to 8");
+    const std::size_t pairs = std::size_t(spec.n_elements) * spec.n_elements, n_radial = spec.recurrence.size() / (3 * pairs);
+    check(n_radial > 0 && n_radial <= kMostRadial && spec.recurrence.size() == 3 * pairs * n_radial,
+          "plan: recurrence has a wrong size, or more than 81 radial functions");
+    for (int n : spec.radial_count) check(n >= 0 && n <= int(n_radial), "plan: radial_count exceeds the recurrence");
+    check(spec.nodes.size() % 4 == 0 && spec.nodes.size() / 4 <= kMostComponents, "plan: nodes must have 4 columns");
     check(spec.features.size() == 2 * spec.scale.size() && !spec.scale.empty(), "plan: features and scale differ");
-    const int n_radial = int(spec.recurrence.size() / (3 * pairs));
-    for (int n : spec.radial_count) check(n >= 0 && n <= n_radial, "plan: radial_count exceeds the recurrence");
+    check(spec.scale.size() <= kMostFeatures, "plan: there are too many features");
+    check(spec.tensors.size() <= kMostComponents, "plan: there are too many coupling tensors");
 }
 
 }  // namespace
@@ -44,10 +47,23 @@ TermTable<float> Plan::Terms::single_table() const {
     return {std::max(int(start.size()) - 1, 0), start.data(), p.data(), q.data(), single.data()};
 }
 
+std::vector<std::vector<CouplingTerm>> split_tensors(const std::vector<int>& start, const std::vector<int>& index,
+                                                     const std::vector<double>& value) {
+    // All of it before anything is read by it.
+    check(!start.empty() && start.front() == 0 && std::is_sorted(start.begin(), start.end()) &&
+              std::size_t(start.back()) == value.size() && index.size() == 3 * value.size(),
+          "plan: the coupling tensors' arrays do not fit each other: tensor_start must rise from 0 to the number of terms");
+    std::vector<std::vector<CouplingTerm>> tensors(start.size() - 1);
+    for (std::size_t t = 0; t < tensors.size(); ++t)
+        for (std::size_t k = start[t]; k < std::size_t(start[t + 1]); ++k)
+            tensors[t].push_back({index[3 * k], index[3 * k + 1], index[3 * k + 2], value[k]});
+    return tensors;
+}
+
 Plan::Plan(PlanSpec spec) : spec_(std::move(spec)) {
     check_spec(spec_);
     view_.n_elements = spec_.n_elements;
-    view_.n_radial = int(spec_.recurrence.size()) / (3 * spec_.n_elements * spec_.n_elements);
+    view_.n_radial = int(spec_.recurrence.size() / (3 * std::size_t(spec_.n_elements) * spec_.n_elements));
     view_.l_max = int(spec_.radial_count.size()) - 1;
     view_.exponent = spec_.exponent;
     view_.r_cut = spec_.r_cut;
@@ -77,13 +93,16 @@ void Plan::place_channels() {
 }
 
 int Plan::coupling_of(int tensor, bool same, int l1, int l2, int L) {
-    const int key = 2 * tensor + same;
-    const auto found = std::find(coupling_key_.begin(), coupling_key_.end(), key);
-    if (found != coupling_key_.end()) return int(found - coupling_key_.begin());
+    // What is looked up is what was checked: a tensor that fits one node need not fit the next.
+    const auto [found, is_new] = coupling_of_.try_emplace({tensor, same, l1, l2, L}, int(coupling_data_.size()));
+    if (!is_new) return found->second;
+    const std::vector<CouplingTerm>& tensor_terms = spec_.tensors[tensor];
+    check(tensor_terms.size() <= std::size_t(2 * l1 + 1) * (2 * l2 + 1) * (2 * L + 1),
+          "plan: a coupling tensor has more terms than its node has products");
     // (row, p, q) -> coefficient, summed where symmetry merges two terms.
     using Sparse = std::map<std::array<int, 3>, double>;
     Sparse forward, to_a, to_b;
-    for (const CouplingTerm& t : spec_.tensors[tensor]) {
+    for (const CouplingTerm& t : tensor_terms) {
         check(t.m1 >= 0 && t.m1 <= 2 * l1 && t.m2 >= 0 && t.m2 <= 2 * l2 && t.M >= 0 && t.M <= 2 * L,
               "plan: a coupling tensor does not fit its node");
         if (same) {
@@ -109,7 +128,6 @@ int Plan::coupling_of(int tensor, bool same, int l1, int l2, int L) {
         for (int row = 0; row < n_rows; ++row) out.start[row + 1] += out.start[row];
         return out;
     };
-    coupling_key_.push_back(key);
     coupling_data_.push_back({flatten(forward, 2 * L + 1), flatten(to_a, 2 * l1 + 1),
                               same ? Terms{} : flatten(to_b, 2 * l2 + 1)});
     return int(coupling_data_.size()) - 1;
@@ -119,7 +137,9 @@ void Plan::place_nodes() {
     const int n_channels = int(block_offset_.size()), per_element = n_channels / view_.n_elements;
     for (std::size_t k = 0; k < spec_.nodes.size(); k += 4) {
         const int a = spec_.nodes[k], b = spec_.nodes[k + 1], L = spec_.nodes[k + 2], tensor = spec_.nodes[k + 3];
-        check(a >= 0 && b >= 0 && a < n_channels && b < n_channels && L >= 0, "plan: a node's channel is out of range");
+        check(a >= 0 && b >= 0 && a < n_channels && b < n_channels, "plan: a node's channel is out of range");
+        check(L >= 0 && L <= kLargestNodeL, "plan: a node's degree must be 0 to 16");
+        check(std::size_t(view_.n_v) + 2 * L + 1 <= kMostComponents, "plan: there are too many nodes");
         check(tensor >= 0 && tensor < int(spec_.tensors.size()), "plan: a node's tensor is out of range");
         const int coupling = coupling_of(tensor, a == b, block_dim_[a] / 2, block_dim_[b] / 2, L);
         nodes_.push_back({block_offset_[a], block_offset_[b], view_.n_v, coupling, a / per_element, b / per_element});

@@ -5,10 +5,12 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "thalweg/check.hpp"
@@ -35,18 +37,25 @@ public:
     void run(int n, const std::function<void(int)>& task) {
         {
             std::lock_guard lock(mutex_);
-            task_ = &task, n_ = n, next_ = 0, running_ = int(workers_.size());
+            task_ = &task, n_ = n, next_ = 0, running_ = int(workers_.size()), failure_ = nullptr;
             ++round_;
         }
         wake_.notify_all();
         drain(n, task);
         std::unique_lock lock(mutex_);
         done_.wait(lock, [this] { return running_ == 0; });
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
     }
 
 private:
     void drain(int n, const std::function<void(int)>& task) {
-        for (int k = next_++; k < n; k = next_++) task(k);
+        try {
+            for (int k = next_++; k < n; k = next_++) task(k);
+        } catch (...) {  // all threads come home before the caller hears of it
+            next_ = n;
+            const std::lock_guard lock(mutex_);
+            if (!failure_) failure_ = std::current_exception();
+        }
     }
 
     void work() {
@@ -73,6 +82,7 @@ private:
     long round_ = 0;
     bool stopping_ = false;
     std::atomic<int> next_{0};
+    std::exception_ptr failure_;  // of the first task that threw
 };
 
 std::mutex owner;  // held by the loop that uses the pool

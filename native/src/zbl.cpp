@@ -1,5 +1,6 @@
 #include "thalweg/zbl.hpp"
 
+#include "thalweg/caps.hpp"
 #include "thalweg/check.hpp"
 
 #include <algorithm>
@@ -34,7 +35,7 @@ Derivatives bare(const ZblPair& pair, double r) {
 ZblPair make_pair(int z_i, int z_j, double inner, double outer) {
     ZblPair pair;
     if (outer == 0.0 && inner == 0.0) return pair;
-    check(std::isfinite(outer) && 0.0 < inner && inner < outer, "zbl: cutoffs need 0 < inner < outer");
+    check(0.0 < inner && inner < outer && outer <= kLongestCutoff, "zbl: cutoffs need 0 < inner < outer <= 20 Å");
     pair.scale = kCoulomb * z_i * z_j;
     pair.inverse_a = (std::pow(z_i, 0.23) + std::pow(z_j, 0.23)) / 0.46850;
     pair.inner = inner;
@@ -56,7 +57,7 @@ ZblTable ZblTable::make(const std::vector<int>& numbers, const std::vector<doubl
     ZblTable table;
     table.n_species = static_cast<int>(n);
     for (std::size_t a = 0; a < n; ++a) {
-        check(numbers[a] > 0, "zbl: atomic numbers must be positive");
+        check(numbers[a] >= 1 && numbers[a] <= kMostElements, "zbl: atomic numbers must be 1 to 118");
         for (std::size_t b = 0; b < n; ++b) {
             const std::size_t ab = a * n + b, ba = b * n + a;
             check(inner[ab] == inner[ba] && outer[ab] == outer[ba], "zbl: cutoffs must be symmetric in the species");

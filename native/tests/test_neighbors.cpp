@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <string>
+#include <vector>
 
 using namespace thalweg;
 
@@ -58,4 +59,35 @@ THALWEG_TEST(a_list_needs_a_positive_cutoff_and_finite_positions) {
     EXPECT(testing::throws([&] { build_pairs({1, kEnds, kSpecies, kOrigin, kSkewed, pbc}, 0.0); }));
     EXPECT(testing::throws([&] { build_pairs({1, kEnds, kSpecies, lost, kSkewed, pbc}, 3.0); }));
     EXPECT(!testing::throws([&] { build_pairs({1, kEnds, kSpecies, kOrigin, kSkewed, pbc}, 3.0); }));
+}
+
+// Whatever a caller holds is listed or refused: no integer overflows, no memory runs out.
+THALWEG_TEST(cells_and_places_that_no_atoms_have_are_listed_or_refused) {
+    const double sizes[] = {1e-300, 1e-9, 1e-3, 0.02, 1.0, 1e3, 1e6, 1e9, 1e100, 1e300};
+    const double places[] = {0.0, 1e3, 9.9e6, 1.1e7, -1e200};
+    int listed = 0, refused = 0;
+    for (const double size : sizes)
+        for (const double other : sizes)
+            for (const double place : places)
+                for (int mask = 0; mask < 8; ++mask) {
+                    const std::uint8_t pbc[3] = {std::uint8_t(mask & 1), std::uint8_t(mask >> 1 & 1), std::uint8_t(mask >> 2)};
+                    const double cell[9] = {size, 0.0, 0.0, 0.3 * size, other, 0.0, 0.0, 0.1 * other, size};
+                    const double position[3] = {place, -place, 0.5 * place};
+                    const Batch batch{1, kEnds, kSpecies, position, cell, pbc};
+                    (testing::throws([&] { build_pairs(batch, 5.0); }) ? refused : listed) += 1;
+                }
+    EXPECT(listed > 1000);
+    EXPECT(refused > 1000);
+}
+
+THALWEG_TEST(a_crowd_on_one_place_is_refused) {
+    const auto lists = [](int n) {
+        const int ends[2] = {0, n};
+        const std::vector<int> species(n, 0);
+        const std::vector<double> positions(3 * n, 0.5);
+        const std::uint8_t pbc[3] = {0, 0, 0};
+        return !testing::throws([&] { build_pairs({1, ends, species.data(), positions.data(), kSkewed, pbc}, 3.0); });
+    };
+    EXPECT(lists(500));
+    EXPECT(!lists(12000));
 }

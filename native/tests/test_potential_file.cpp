@@ -1,10 +1,10 @@
 // The reader of potential files: a whole file, and everything that a file can have wrong.
 #include "expect.hpp"
+#include "sample_file.hpp"
+#include "small_model.hpp"
 
 #include "thalweg/potential_file.hpp"
 
-#include <cstdint>
-#include <cstdio>
 #include <stdexcept>
 #include <string>
 
@@ -42,18 +42,6 @@ const std::string kBody =
     "bound_factors real 1\n1.75\n"
     "bound_floors real 1\n0.01\n"
     "provenance text 1\n{\"oracle\": \"none\"}\n";
-
-// Bit by bit, where the reader uses a table.
-std::string sealed(const std::string& body) {
-    std::uint32_t crc = 0xFFFFFFFFu;
-    for (const char byte : body) {
-        crc ^= static_cast<unsigned char>(byte);
-        for (int bit = 0; bit < 8; ++bit) crc = (crc >> 1) ^ (0xEDB88320u & (0u - (crc & 1u)));
-    }
-    char digits[9];
-    std::snprintf(digits, sizeof digits, "%08x", crc ^ 0xFFFFFFFFu);
-    return body + "end crc32 " + digits + "\n";
-}
 
 std::string with(const std::string& from, const std::string& to) {
     std::string body = kBody;
@@ -125,7 +113,63 @@ THALWEG_TEST(a_hostile_file_is_refused_by_name) {
     EXPECT(refused(with("nodes int 0 4\n\n", "nodes int 1 4\n0 0 2000000000 0\n"), "'nodes'"));
     EXPECT(refused(with("exponent int 1\n3", "exponent int 1\n2147483647"), "'exponent'"));
     EXPECT(refused(with("zbl_outer real 1 1\n1.6", "zbl_outer real 1 1\n0.6"), "inner < outer"));
+    EXPECT(refused(with("numbers int 1\n14", "numbers int 1\n0"), "'numbers'"));
+    EXPECT(refused(with("numbers int 1\n14", "numbers int 1\n-2147483648"), "'numbers'"));
+    EXPECT(refused(with("numbers int 1\n14", "numbers int 1\n119"), "'numbers'"));
+    EXPECT(refused(with("elements text 1\nSi", "elements text 1\nsilicon"), "'elements'"));
+    EXPECT(refused(with("elements text 1\nSi", "elements text 119\nSi"), "too many lines"));
+    EXPECT(refused(with("\"none\"", "\"n\xffne\""), "printable"));
+    for (const char* cutoff : {"1e300", "20.1", "0.5", "-3.0", "0"})
+        EXPECT(refused(with("r_cut real 1\n3.0", std::string("r_cut real 1\n") + cutoff), "'r_cut'"));
+    EXPECT(refused(with("exponent int 1\n3", "exponent int 1\n0"), "'exponent'"));
+    EXPECT(refused(with("zbl_outer real 1 1\n1.6", "zbl_outer real 1 1\n200.0"), "outer <= 20"));
+    EXPECT(refused(with("confidence real 1\n0.95", "confidence real 1\n1.0"), "'confidence'"));
+    EXPECT(refused(with("bound_factors real 1\n1.75", "bound_factors real 1\n-1.75"), "'bound_factors'"));
+    EXPECT(refused(with("bound_floors real 1\n0.01", "bound_floors real 1\n-0.01"), "'bound_floors'"));
+    EXPECT(refused(with("novelty_inv_rest real 1\n0.5", "novelty_inv_rest real 1\n-0.5"), "'novelty_inv_rest'"));
     // A channel that is not there passes the reader and is found where the tables are built.
     const PotentialFile file = parse_potential(with("0 -1\n0 1", "0 -1\n0 9"));
     EXPECT(throws([&] { Evaluator(file.plan, "baseline"); }));
+}
+
+// Read before they are checked, these reach beyond the terms: by a little, and by all of memory.
+THALWEG_TEST(starts_of_tensors_are_checked_before_they_are_used) {
+    const std::string whole = sample_body(), starts = "tensor_start int 3\n0 6 9\n";
+    const std::size_t at = whole.find(starts);
+    EXPECT(at != std::string::npos);
+    EXPECT(!throws([&] { parse_potential(sealed(whole)); }));
+    for (const char* hostile : {"0 100 9", "0 1000000 9", "0 2147483647 9", "0 -1 9", "-1 6 9", "0 6 10", "0 7 6", "1 6 9"}) {
+        std::string body = whole;
+        body.replace(at, starts.size(), std::string("tensor_start int 3\n") + hostile + "\n");
+        EXPECT(refused(sealed(body), "'tensor_start'"));
+    }
+}
+
+THALWEG_TEST(what_a_file_asks_of_memory_is_bounded) {
+    PlanSpec spec = small_plan();
+    const auto refuses = [](const PlanSpec& plan) { return throws([&] { Evaluator(plan, "baseline"); }); };
+    EXPECT(!refuses(spec));
+    PlanSpec deep = spec;  // more radial functions than degrees of the configuration
+    deep.recurrence.assign(3 * 4 * 82, 0.5);
+    EXPECT(refuses(deep));
+    PlanSpec wide = spec;  // four bytes of a file ask for 33 components of every thread's scratch
+    for (int k = 0; k < 40000; ++k) wide.nodes.insert(wide.nodes.end(), {2, 3, 16, 0});
+    EXPECT(refuses(wide));
+    PlanSpec steep = spec;
+    steep.nodes[2] = 17;
+    EXPECT(refuses(steep));
+    const auto evaluator = std::make_shared<const Evaluator>(small_plan(), "baseline");
+    LinearModel model = random_model(*evaluator, 1025);
+    EXPECT(throws([&] { LinearForceField(evaluator, model); }));
+}
+
+// A tensor that fits one node need not fit the next: what was looked up once was not checked again.
+THALWEG_TEST(a_tensor_is_held_against_every_node) {
+    PlanSpec spec = small_plan();
+    EXPECT(!throws([&] { Evaluator(spec, "baseline"); }));
+    spec.nodes.insert(spec.nodes.end(), {0, 1, 0, 0});  // the cross product of two scalars
+    EXPECT(throws([&] { Evaluator(spec, "baseline"); }));
+    spec = small_plan();
+    spec.nodes.insert(spec.nodes.end(), {2, 3, 0, 0});  // the same channels, a shorter result
+    EXPECT(throws([&] { Evaluator(spec, "baseline"); }));
 }

@@ -108,6 +108,16 @@ class LinearForceField(ForceField):
         novelty: bool = False,
         kept: KeptPairs | None = None,
     ) -> tuple[Doubles, Doubles, Doubles, Doubles | None, Doubles | None]: ...
+    def atom_energies(
+        self,
+        first_atom: Ints,
+        species: Ints,
+        positions: Doubles,
+        cells: Doubles,
+        pbc: Flags,
+        *,
+        kept: KeptPairs | None = None,
+    ) -> Doubles: ...
 
 def parse_potential(text: bytes) -> tuple[LinearForceField, list[str], float, Doubles, Doubles, str]: ...
 def set_num_threads(n: int) -> None: ...

@@ -9,9 +9,10 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from thalweg import _native
-from thalweg.errors import check
+from thalweg.errors import InputError, check, core_refusals
 from thalweg.features.batch import pack
 from thalweg.models.training import voigt
+from thalweg.neighbours import pairs_within
 from thalweg.potential import Potential, Precision
 from thalweg.structure import Structure
 
@@ -20,8 +21,10 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
     """Energy, forces and stress of a potential, for anything that speaks ASE.
 
     The neighbour list is kept from call to call until an atom has moved by half the skin. A stress exists for
-    structures periodic in three directions; asked of others, ASE raises PropertyNotImplementedError. Besides ASE's
-    own, `results` holds after each calculation, unless `uncertainty` is off
+    structures periodic in three directions; asked of others, ASE raises PropertyNotImplementedError. Energies of atoms
+    (`atoms.get_potential_energies()`) hold each atom's reference energy and half of its core repulsions; they add up to
+    the energy, and are computed when asked for. A calculator, and atoms that carry one, can be copied and pickled.
+    Besides ASE's own, `results` holds after each calculation, unless `uncertainty` is off
 
     energy_uncertainty : float, eV
         Standard deviation over the committee of the total energy.
@@ -47,7 +50,13 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         Another precision; a skin that is negative or not finite.
     """
 
-    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties: ClassVar[list[str]] = [
+        "energy",
+        "free_energy",
+        "energies",
+        "forces",
+        "stress",
+    ]
 
     def __init__(
         self,
@@ -63,7 +72,16 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         self.potential = potential
         self.precision: Precision = precision
         self.uncertainty = uncertainty
+        self.results: dict[str, Any] = {}
+        self.skin = skin
         self._kept = _native.KeptPairs(skin)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_kept"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._kept = _native.KeptPairs(self.skin)  # a neighbour list of its own
 
     def calculate(
         self,
@@ -76,17 +94,31 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         Raises
         ------
         InputError
-            An element that the potential does not know.
+            An element that the potential does not know, or a structure for which it has no finite numbers.
         """
         super().calculate(atoms, properties, system_changes)
         structure = Structure.from_atoms(self.atoms)
-        self.results = self._with_uncertainty(structure) if self.uncertainty else self._plain(structure)
+        # Without changes only something left out before is asked for.
+        results: dict[str, Any] = {}
+        if not system_changes:
+            results |= self.results
+        if "energy" not in results:
+            results |= self._with_uncertainty(structure) if self.uncertainty else self._plain(structure)
+        if "energies" in (properties or ()):
+            results["energies"] = self.potential.atom_energies(
+                structure, precision=self.precision, kept=self._kept
+            )
+        if not all(np.isfinite(values).all() for values in results.values()):
+            self.results = {}
+            raise InputError(_no_numbers(structure))
+        self.results = results
 
     def _plain(self, structure: Structure) -> dict[str, Any]:
         packed = pack([structure], self.potential.elements)
-        energies, forces, virials, _, _ = self.potential.field(self.precision).compute(
-            *packed.arrays, kept=self._kept
-        )
+        with core_refusals():
+            energies, forces, virials, _, _ = self.potential.field(self.precision).compute(
+                *packed.arrays, kept=self._kept
+            )
         results = {"energy": float(energies[0]), "free_energy": float(energies[0]), "forces": forces}
         if structure.pbc.all():
             results["stress"] = voigt(virials[0]) / structure.volume
@@ -107,3 +139,16 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         if prediction.stress is not None:
             results["stress"] = prediction.stress
         return results
+
+
+def _no_numbers(structure: Structure) -> str:
+    """Why a potential may have none, in words."""
+    words = "the potential gives no finite energy and forces for this structure"
+    i, j, _, d = pairs_within(structure, 1.0)
+    if len(d) == 0:
+        return f"{words}: its coefficients are too large for numbers; train it again"
+    closest = int(np.argmin(d))
+    return (
+        f"{words}: atoms {i[closest]} and {j[closest]} are {d[closest]:.2g} Å apart; move them apart, or go back to a "
+        "structure from before they met"
+    )

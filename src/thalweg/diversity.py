@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from vesin import ase_neighbor_list
 
 from thalweg.errors import check
+from thalweg.neighbours import pairs_within
 from thalweg.structure import FloatArray, Structure
 
 FINGERPRINT_CUTOFF = 5.0
@@ -26,7 +26,7 @@ def distance_fingerprint(structure: Structure, elements: Sequence[int]) -> Float
     Each distance d below the cutoff adds a Gaussian of height (1 - (d/cutoff)²) / (n_atoms d²): far shells
     do not drown near ones, and none appears at once. Shape (n_pairs_of_elements * 50,).
     """
-    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), FINGERPRINT_CUTOFF)
+    i, j, _, d = pairs_within(structure, FINGERPRINT_CUTOFF)
     grid = np.arange(GRID_STEP / 2, FINGERPRINT_CUTOFF, GRID_STEP)
     lower = np.minimum(structure.numbers[i], structure.numbers[j])
     upper = np.maximum(structure.numbers[i], structure.numbers[j])

@@ -13,6 +13,9 @@ Each message says what is wrong, what was expected, what was got and the cure.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class ThalwegError(Exception):
     """Base of every deliberate error; the command line prints its message without a traceback."""
@@ -42,3 +45,12 @@ def check(condition: object, message: str) -> None:
     """Raise InputError with `message` unless `condition` holds."""
     if not condition:
         raise InputError(message)
+
+
+@contextmanager
+def core_refusals() -> Iterator[None]:
+    """What the native core refuses is the user's move: its ValueError becomes an InputError with the same words."""
+    try:
+        yield
+    except ValueError as error:
+        raise InputError(str(error)) from error

@@ -17,9 +17,9 @@ from thalweg.errors import InputError
 CONDITIONING = [Strategy.INFORMATION, Strategy.UNCERTAINTY, Strategy.D_OPTIMAL]
 
 
-def candidate(seed: int, bound: float = 1.0, **kwargs: float) -> Candidate:
+def candidate(seed: int, bound: float = 1.0) -> Candidate:
     rng = np.random.default_rng(seed)
-    return Candidate(bound, rows=rng.normal(size=(6, 40)), fingerprint=rng.normal(size=5), **kwargs)
+    return Candidate(bound, rows=rng.normal(size=(6, 40)), fingerprint=rng.normal(size=5))
 
 
 @pytest.mark.parametrize("strategy", [*CONDITIONING, Strategy.FARTHEST])
@@ -69,11 +69,6 @@ def test_greedy_finds_the_best_pair_of_a_tiny_case() -> None:
     chosen = [c.index for c in select_batch(pool, 2, strategy="d-optimal")]
     assert {c // 2 for c in chosen} == {c // 2 for c in best} == {0, 1}
     assert gain(tuple(sorted(chosen))) > 0.98 * gain(best) > 1.5 * gain(worst)
-
-
-def test_cost_counts() -> None:
-    pool = [candidate(0, bound=1.2, cost=10.0), candidate(1)]
-    assert select_batch(pool, 1)[0].index == 1
 
 
 def test_exploitation_counts() -> None:

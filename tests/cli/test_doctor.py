@@ -38,7 +38,7 @@ def test_what_a_probe_finds(look, state, detail):
 def test_only_core_parts_decide():
     fine = Finding("core", "kernel", State.OK, "", core=True)
     absent = Finding("oracles", "ORCA", State.ABSENT, "")
-    broken = Finding("core", "vesin", State.BROKEN, "", core=True)
+    broken = Finding("core", "neighbours", State.BROKEN, "", core=True)
     assert healthy([fine, absent])
     assert not healthy([fine, absent, broken])
 
@@ -68,7 +68,7 @@ def test_kernel_derivatives_are_checked(monkeypatch):
 
 
 def test_neighbours_are_found():
-    assert diagnosis._vesin() == "finds neighbours"
+    assert "simple cubic" in diagnosis._neighbours()
 
 
 @pytest.mark.parametrize(("look", "code"), [(lambda: "seen", 0), (raising(ValueError("odd")), 4)])

@@ -1,6 +1,8 @@
 """The file of `thalweg export --format plugin`: read back by the core it gives the potential, bit for bit."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -79,3 +81,47 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(SetupError, match="cannot write"):
         export_plugin(random_potential("Si", train=[silicon()]), tmp_path / "file" / "si.thalweg")
+
+
+CRAFTED = """
+import random, re, sys, zlib
+from pathlib import Path
+from thalweg import _native
+
+whole = Path(sys.argv[1]).read_bytes()
+body = whole[: whole.rindex(b"end crc32")]
+
+
+def outcome(text):
+    try:
+        _native.parse_potential(text + b"end crc32 %08x\\n" % zlib.crc32(text))
+    except ValueError:
+        return 0
+    return 1
+
+
+NUMBERS = [b"0", b"1", b"-1", b"2", b"7", b"100", b"1000000", b"2147483647", b"-2147483648", b"1e300", b"nan", b"1e999"]
+rng = random.Random(1)
+numbers = [match.span() for match in re.finditer(rb"(?<=[ \\n])-?[0-9][0-9.e+-]*(?=[ \\n])", body)]
+taken = [outcome(body)]
+for name in re.findall(rb"(?m)^[a-z_]+(?= (?:int|real))", body):  # every entry's first numbers, shape and values
+    start = body.index(b"\\n" + name + b" ")
+    for begin, end in [span for span in numbers if span[0] > start][:6]:
+        taken += [outcome(body[:begin] + value + body[end:]) for value in NUMBERS]
+for _ in range(1000):
+    at, kind = rng.randrange(len(body)), rng.randrange(3)
+    changed = [body[:at], body[:at] + rng.randbytes(1) + body[at + 1 :], body[:at] + body[at + rng.randrange(30) :]]
+    taken.append(outcome(changed[kind]))
+print(len(taken), sum(taken))
+"""
+
+
+def test_crafted_files_are_read_or_refused(tmp_path):
+    """In a process of its own: what would go wrong here is a signal, which no test survives."""
+    path = tmp_path / "si.thalweg"
+    export_plugin(random_potential("Si", train=[silicon()]), path)
+    ran = subprocess.run([sys.executable, "-c", CRAFTED, path], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    n, taken = map(int, ran.stdout.split())
+    assert n > 2000
+    assert 20 < taken < 0.6 * n

@@ -39,12 +39,19 @@ def test_products_are_counted_without_listing_them(n_elements, max_degree, radia
     ("elements", "options", "words"),
     [
         (("H", "C", "N", "O", "F"), {"max_degree": (16, 16, 16, 16)}, "products, the most is 2,000,000"),
-        (("H",), {"max_degree": (10**30,)}, "too high a degree"),
-        (("H",), {"max_degree": (4, 4), "radial_exponent": 10**9}, "too high a degree"),
+        (("H",), {"max_degree": (80,), "radial_exponent": 4}, "too high a degree"),
+        (("H",), {"max_degree": (10**30,)}, "from 0 to 80"),
+        (("H",), {"max_degree": (10**30,), "radial_weight": 10**30}, "from 0 to 80"),
+        (("H",), {"max_degree": (4, 4), "radial_exponent": 10**9}, "from 1 to 64"),
+        (("H",), {"max_degree": (4, 4), "radial_weight": 9}, "from 1 to 8"),
+        (("H",), {"max_degree": (4, 4), "r_cut": 200.0}, "at most 20 Å, got 200.0"),
+        (("H",), {"max_degree": (4, 4), "r_cut": 0.5}, "above 0.5"),
+        (("H",), {"max_degree": (4, 4), "r_cut": float("nan")}, "above 0.5"),
     ],
 )
 def test_slips_in_the_size_are_told_at_once(elements, options, words):
+    options = {"r_cut": 5.0, "correlation_order": len(options["max_degree"]), **options}
     with pytest.raises(InputError, match=words):
-        AceBasis(elements, 5.0, correlation_order=len(options["max_degree"]), **options)
-    smaller = options | {"max_degree": (4,) * len(options["max_degree"]), "radial_exponent": 3}
-    assert AceBasis(elements, 5.0, correlation_order=len(options["max_degree"]), **smaller).r_cut == 5.0
+        AceBasis(elements, **options)
+    smaller = {"max_degree": (4,) * len(options["max_degree"]), "radial_exponent": 3, "radial_weight": 1}
+    assert AceBasis(elements, **{**options, **smaller, "r_cut": 20.0}).r_cut == 20.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 
 import numpy as np
 import pytest
@@ -187,8 +188,16 @@ def test_what_cannot_be_is_an_error(lammps, what, tmp_path):
     assert message in done.stdout + done.stderr
 
 
+def with_hostile_tensors(whole):
+    """A right checksum over places far outside the file."""
+    body = whole[: whole.rindex(b"end crc32")]
+    changed = re.sub(rb"(tensor_start int \d+\n0) \d+", rb"\1 100000000", body)
+    assert changed != body
+    return changed + b"end crc32 %08x\n" % zlib.crc32(changed)
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
-@pytest.mark.parametrize("damage", ["missing", "truncated", "changed", "other"])
+@pytest.mark.parametrize("damage", ["missing", "truncated", "changed", "other", "hostile"])
 def test_a_file_that_is_no_potential_is_an_error(lammps, damage, ranks, tmp_path):
     structure = skewed_silicon()
     write_data(tmp_path / "box.data", structure, ("Si",))
@@ -197,6 +206,7 @@ def test_a_file_that_is_no_potential_is_an_error(lammps, damage, ranks, tmp_path
         "truncated": whole[:2000],
         "changed": whole.replace(b"0.95", b"0.59"),
         "other": b"# DATE: 2007\n",
+        "hostile": with_hostile_tensors(whole),
     }
     if damage in texts:
         (tmp_path / "p.thalweg").write_bytes(texts[damage])
@@ -207,6 +217,7 @@ def test_a_file_that_is_no_potential_is_an_error(lammps, damage, ranks, tmp_path
         "truncated": "last line",
         "changed": "checksum",
         "other": "first line",
+        "hostile": "entry 'tensor_start' must rise",
     }
     assert reasons[damage] in done.stdout + done.stderr
     assert "Segmentation" not in done.stdout + done.stderr

@@ -13,6 +13,7 @@ from thalweg.calibration import Stream
 from thalweg.loop.learning.comparing import predict
 from thalweg.loop.learning.relearning import make_potential
 from thalweg.loop.walking.gate import GateLimits
+from thalweg.oracles import make_oracle
 
 EAGER = GateLimits(1e-6, np.inf, np.inf, np.inf)
 """Whatever is not learned is worth a question."""
@@ -208,6 +209,24 @@ def test_with_a_second_worker_one_question_stays_under_way_and_its_walker_is_hel
         answered = here.asker.receive(here.learner)
         assert (answered.calls, answered.queries, answered.under_way, answered.held) == (1, 1, 0, ())
         assert here.learner.n_labels == len(here.store.labels_in_order()) == 7
+
+
+def test_farthest_keeps_away_from_what_is_learned(tmp_path):
+    with make_asker(tmp_path, acquisition={"strategy": "farthest"}) as here:
+        assert len(here.learner.structures) == here.learner.n_labels
+        seed = here.learner.structures[0]
+        near, far = seed.with_positions(seed.positions + 1e-3 * np.eye(6, 3)), copper(5, 0.5)
+        for walk in (walk_asking(near, far), walk_asking(far, near)):  # apart from that, the two are alike
+            here.asker.queue.take_queries(walk, EAGER)
+            (chosen,) = here.asker.queue.pop_queries(here.learner, 1)
+            assert chosen.moment.structure is far
+        # Once it is learned, it is what is kept away from.
+        label = make_oracle(EMT).label(far)
+        here.learner.learn(far, label, tune=False)
+        other = far.with_positions(far.positions + 1e-3 * np.eye(6, 3))
+        here.asker.queue.take_queries(walk_asking(other, copper(8, 0.3)), EAGER)
+        (chosen,) = here.asker.queue.pop_queries(here.learner, 1)
+        assert chosen.moment.structure is not other
 
 
 @pytest.mark.parametrize("strategy", ["information", "uncertainty", "d-optimal", "farthest"])

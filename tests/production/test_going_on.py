@@ -1,5 +1,7 @@
 """Going on after any interruption, bit for bit, and only with what the trajectory began with."""
 
+import json
+import random
 from dataclasses import replace
 
 import ase.io
@@ -8,6 +10,7 @@ import pytest
 from trajectories import NPT, PLAN, log_of, run
 
 from thalweg.errors import InputError, StoreError
+from thalweg.models.archive import read_archive, write_archive
 from thalweg.production import prepare_start
 from thalweg.production.restart import load_restart
 
@@ -105,6 +108,67 @@ def test_a_file_cut_short_and_a_damaged_restart_are_refused(copper_potential, ce
     arrays.write_bytes(arrays.read_bytes()[:-100])
     with pytest.raises(StoreError, match="cannot be read"):
         run(copper_potential, cell, plan, tmp_path)
+
+
+def test_any_flipped_bit_of_the_restart_is_noticed(copper_potential, cell, tmp_path):
+    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
+    path = tmp_path / "restart" / "md.json"
+    data = path.read_bytes()
+    rng = random.Random(5)
+    refused = 0
+    for at in rng.sample(range(len(data)), 200):
+        path.write_bytes(data[:at] + bytes([data[at] ^ (1 << rng.randrange(8))]) + data[at + 1 :])
+        try:
+            load_restart(tmp_path)
+        except StoreError:
+            refused += 1
+        else:
+            assert json.loads(path.read_bytes()) == json.loads(data)
+    assert refused > 150
+    path.write_bytes(data)
+    assert load_restart(tmp_path) is not None
+
+
+def test_a_restart_of_the_version_before_is_read(copper_potential, cell, tmp_path):
+    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
+    path = tmp_path / "restart" / "md.json"
+    manifest = json.loads(path.read_text())
+    del manifest["manifest_sha256"]
+    path.write_text(json.dumps(manifest))
+    with pytest.raises(StoreError, match="checksum"):
+        load_restart(tmp_path)
+    path.write_text(json.dumps(manifest | {"version": 1}))
+    assert run(copper_potential, cell, PLAN, tmp_path).state == "finished"
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("log",), -1),
+        (("log",), 1.5),
+        (("frames",), {"bytes": "many"}),
+        (("frames",), None),
+        (("averages", "n"), 10**40),
+        (("averages", "surprise"), 1),
+        (("averages", "time_sums"), [0.0]),
+        (("worst",), {"bound": "large"}),
+        (("plan",), []),
+        (("n_atoms",), 10**12),
+        (("walker", "step"), -1),
+        (("walker", "step"), 2**63),
+        (("walker", "surprise"), 1),
+    ],
+)
+def test_a_restart_that_says_what_none_has_said_is_refused(copper_potential, cell, tmp_path, place, value):
+    run(copper_potential, cell, PLAN, tmp_path, stop_after=1)
+    arrays, facts = read_archive(tmp_path / "restart", "md", 2)
+    inner = facts
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    write_archive(tmp_path / "restart", "md", 2, arrays, facts)
+    with pytest.raises(StoreError, match="cannot be read"):
+        run(copper_potential, cell, PLAN, tmp_path)
 
 
 def test_two_processes_do_not_share_a_folder(copper_potential, cell, tmp_path):

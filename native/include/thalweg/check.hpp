@@ -1,4 +1,4 @@
-// The only throw site of the core.
+// How the core refuses: std::invalid_argument, nothing else.
 #pragma once
 
 #include <stdexcept>

@@ -3,10 +3,18 @@
 
 #include "thalweg/system.hpp"
 
+#include <cstddef>
+
 namespace thalweg {
 
 // Positions farther from the origin than this, in Å, are refused: nothing sane is there.
 inline constexpr double kFarthestPosition = 1e7;
+
+// Three times as many pairs are still an int, by which their displacements are found: some 20 GB of them.
+inline constexpr std::size_t kMostPairs = 700'000'000;
+
+// Throws std::invalid_argument where a list would hold more.
+void check_pairs(std::size_t n_pairs);
 
 // Appends the pairs of `lists[k]`, each of one structure, into one list over structures laid end to end.
 // All must share one r_list. The result equals build_pairs on the whole batch, entry by entry.

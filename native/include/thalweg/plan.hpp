@@ -5,6 +5,8 @@
 // linear model is E = lin . A + v^T M v / 2 with one coefficient per block.
 #pragma once
 
+#include <array>
+#include <map>
 #include <vector>
 
 namespace thalweg {
@@ -75,6 +77,11 @@ struct CouplingTerm {
     double c;
 };
 
+// Tensors laid end to end, as files and arrays hold them: the terms of tensor t are start[t] .. start[t + 1] of
+// `index` (n, 3) and `value` (n). Throws std::invalid_argument where they do not fit each other.
+std::vector<std::vector<CouplingTerm>> split_tensors(const std::vector<int>& start, const std::vector<int>& index,
+                                                     const std::vector<double>& value);
+
 // The specification from which the tables are built. Channels are numbered with (z, l, n), n fastest.
 struct PlanSpec {
     int n_elements = 0;
@@ -125,7 +132,7 @@ private:
     std::vector<int> channel_offset_, block_offset_, block_dim_;
     std::vector<Node> nodes_;
     std::vector<CouplingData> coupling_data_;
-    std::vector<int> coupling_key_;
+    std::map<std::array<int, 5>, int> coupling_of_;  // (tensor, same, l1, l2, L) -> its place in coupling_data_
     std::vector<Coupling<double>> couplings_;
     std::vector<Feature> features_;
     std::vector<Row> rows_;

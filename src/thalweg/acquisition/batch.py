@@ -1,7 +1,7 @@
 """Choosing what to ask: greedy batches, re-scored after every choice.
 
 Strategies
-    information   fall of the variance over visited structures, times the expected error, per cost (default)
+    information   fall of the variance over all candidates, times the expected error (default)
     uncertainty   largest error bound, discounted by what the questions before it will have taught
     d-optimal     largest log determinant gain
     farthest      farthest from every fingerprint chosen, pending or known
@@ -52,21 +52,18 @@ class Candidate:
     rows : whitened force rows (3 per atom, n_columns), perhaps of some atoms only; `random` and `farthest`
         do without
     novelty : largest novelty of its atoms, as a multiple of its limit (above 1 is novel)
-    cost : expected cost of the call, in any one unit
     fingerprint : (n,), needed by `farthest`
     """
 
     bound: float
     rows: FloatArray | None = None
     novelty: float = 0.0
-    cost: float = 1.0
     fingerprint: FloatArray | None = None
 
     def __post_init__(self) -> None:
         check(
             np.isfinite(self.bound) and self.bound >= 0, f"candidate: bound must be finite, got {self.bound}"
         )
-        check(np.isfinite(self.cost) and self.cost > 0, f"candidate: cost must be above 0, got {self.cost}")
 
 
 @dataclass(frozen=True)
@@ -95,13 +92,11 @@ class Context:
     Attributes
     ----------
     pending : questions under way, which count as answered
-    reference : whitened rows of visited structures; None: the candidates themselves
     known : fingerprints (m, n) of the training set, for `farthest`
     noise : noise of a force component, eV/Å
     """
 
     pending: tuple[Candidate, ...] = ()
-    reference: tuple[FloatArray, ...] | None = None
     known: FloatArray | None = None
     noise: float = 0.05
 
@@ -144,19 +139,19 @@ def _random(candidates: Sequence[Candidate], n: int, rng: np.random.Generator | 
     return [Pick(k, 0.0, candidates[k].bound, "drawn at random") for k in chosen]
 
 
-Score = Callable[[Candidate, ForceCovariance, int, float], float]
+Score = Callable[[ForceCovariance, int, float], float]
 
 
-def _information(candidate: Candidate, covariance: ForceCovariance, c: int, bound: float) -> float:
-    return bound * information_gain(covariance, c) / candidate.cost
+def _information(covariance: ForceCovariance, c: int, bound: float) -> float:
+    return bound * information_gain(covariance, c)
 
 
-def _uncertainty(candidate: Candidate, covariance: ForceCovariance, c: int, bound: float) -> float:
-    return bound / candidate.cost
+def _uncertainty(covariance: ForceCovariance, c: int, bound: float) -> float:
+    return bound
 
 
-def _d_optimal(candidate: Candidate, covariance: ForceCovariance, c: int, bound: float) -> float:
-    return log_det_gain(covariance, c) / candidate.cost
+def _d_optimal(covariance: ForceCovariance, c: int, bound: float) -> float:
+    return log_det_gain(covariance, c)
 
 
 SCORES: dict[Strategy, Score] = {
@@ -182,14 +177,12 @@ def _rows(candidates: Sequence[Candidate]) -> list[FloatArray]:
 def _conditioned(candidates: Sequence[Candidate], n: int, strategy: Strategy, context: Context) -> list[Pick]:
     rows = _rows(candidates)
     before = [float(np.sqrt((r**2).reshape(-1, 3 * r.shape[1]).sum(axis=1).max())) for r in rows]
-    covariance = force_covariance(
-        rows, noise=context.noise, reference=context.reference, pending=_rows(context.pending)
-    )
+    covariance = force_covariance(rows, noise=context.noise, pending=_rows(context.pending))
     choices: list[Pick] = []
     left = list(range(len(rows)))
     for _ in range(n):
         bounds = {c: candidates[c].bound * _remaining(covariance, c, before[c]) for c in left}
-        scores = {c: SCORES[strategy](candidates[c], covariance, c, bounds[c]) for c in left}
+        scores = {c: SCORES[strategy](covariance, c, bounds[c]) for c in left}
         best = max(left, key=lambda c: scores[c])  # the first among equals, so that a resumed run agrees
         choices.append(
             Pick(best, scores[best], bounds[best], _reason(candidates[best], bounds[best], strategy))

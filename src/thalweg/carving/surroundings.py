@@ -16,12 +16,16 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from thalweg.errors import check
+from thalweg.neighbours import pairs_within
 from thalweg.structure import BoolArray, FloatArray, IntArray, Structure
 
 BOND = 1.25
 """Two atoms are bonded up to this multiple of the sum of their covalent radii."""
 UNSEEN = 0.9
 """Shortest distance, over that sum, of two elements that are nowhere seen beside each other."""
+_MOST_IMAGES = 100_000
+"""Of the whole cell: some seconds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,10 @@ def _images(structure: Structure, atom: int, radius: float) -> tuple[IntArray, F
     x = x - turns @ cell
     heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     reach = np.where(structure.pbc, np.ceil(radius / heights + 0.5), 0).astype(int)
+    check(
+        np.prod(2.0 * reach + 1) <= _MOST_IMAGES,
+        f"the periodic cell is too small for a radius of {radius:g} Å; repeat it, or give it in Å",
+    )
     shifts = np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), axis=-1)
     parents, vectors = [], []
     for shift in shifts.reshape(-1, 3) @ cell:
@@ -111,10 +119,8 @@ def molecules(structure: Structure, max_atoms: int) -> IntArray | None:
     A molecule is a component of the bond graph with more than one and at most `max_atoms` atoms. A network, a
     metal or a chain across the box is one component of everything; then nothing but single atoms can be cut.
     """
-    from vesin import ase_neighbor_list
-
     radii = covalent_radii[structure.numbers]
-    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), 2.0 * BOND * float(radii.max()))
+    i, j, _, d = pairs_within(structure, 2.0 * BOND * float(radii.max()))
     bonded = d < BOND * (radii[i] + radii[j])
     molecule = _labels(i[bonded], j[bonded], len(structure))
     largest = int(np.bincount(molecule).max())

@@ -125,15 +125,17 @@ def _water() -> Structure:
     return Structure.from_atoms(molecule("H2O"))
 
 
-def _vesin() -> str:
+def _neighbours() -> str:
     import numpy as np
-    from vesin import NeighborList
 
-    points, box = np.zeros((1, 3)), 2.0 * np.eye(3)
-    pairs = NeighborList(cutoff=2.1, full_list=True).compute(points, box, True, quantities="ij")
-    if len(pairs[0]) != 6:
-        raise ThalwegError(f"a simple cubic lattice has 6 nearest neighbours, vesin finds {len(pairs[0])}")
-    return "finds neighbours"
+    from thalweg.neighbours import pairs_within
+    from thalweg.structure import Structure
+
+    lattice = Structure(np.array([84]), np.zeros((1, 3)), 2.0 * np.eye(3), np.ones(3, dtype=bool))
+    n = len(pairs_within(lattice, 2.1).i)
+    if n != 6:
+        raise ThalwegError(f"a simple cubic lattice has 6 nearest neighbours, the core finds {n}")
+    return "finds those of a simple cubic lattice"
 
 
 def _oracle(spec: dict[str, object], copper: bool = False) -> str:
@@ -196,7 +198,7 @@ _PATH = "install it and put it on the PATH; use it through oracle: {name: ase, .
 _PROBES = (
     _Probe("core", "kernel", _kernel, REINSTALL, core=True),
     _Probe("core", "kernel derivatives", _kernel_derivatives, REINSTALL, core=True),
-    _Probe("core", "neighbours (vesin)", _vesin, "pip install --force-reinstall vesin", core=True),
+    _Probe("core", "neighbours", _neighbours, REINSTALL, core=True),
     _Probe("oracles", "tblite", lambda: _oracle(_TBLITE), "pip install --force-reinstall tblite", core=True),
     _Probe("oracles", "ASE (EMT)", lambda: _oracle(_EMT, copper=True), "pip install --upgrade ase"),
     _Probe("oracles", "PySCF", _module("pyscf"), "pip install 'thalweg[pyscf]'"),

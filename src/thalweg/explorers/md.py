@@ -31,7 +31,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from thalweg import _native
-from thalweg.errors import InputError, ModelError
+from thalweg.errors import InputError, ModelError, core_refusals
 from thalweg.explorers.base import NativeField
 from thalweg.explorers.block import BlockResult, Frames, ThermoLog, read_result
 from thalweg.explorers.limits import Finding, Limits, WalkEvent
@@ -213,19 +213,21 @@ def advance(  # noqa: PLR0913 - each of them is one thing that a block is told
     _check_scores(field, settings, each)
     if settings.ensemble == "npt" and not all(state.structure.pbc.all() for state in states):
         raise InputError("ensemble 'npt' needs structures that are periodic in three directions; use 'nvt'")
-    fields = _native.advance(
-        field.native,
-        [state.to_native(field.elements) for state in states],
-        settings.to_native(),
-        [
-            one.to_native(field.elements, state.temperature, len(state.structure))
-            for one, state in zip(each, states, strict=True)
-        ],
-        n_steps=n_steps,
-        stop_on_label=stop_on_label,
-        n_threads=n_threads,
-        poll=poll,
-    )
+    native_limits = [
+        one.to_native(field.elements, state.temperature, len(state.structure))
+        for one, state in zip(each, states, strict=True)
+    ]
+    with core_refusals():
+        fields = _native.advance(
+            field.native,
+            [state.to_native(field.elements) for state in states],
+            settings.to_native(),
+            native_limits,
+            n_steps=n_steps,
+            stop_on_label=stop_on_label,
+            n_threads=n_threads,
+            poll=poll,
+        )
     return [read_result(one, state, settings.timestep_fs) for one, state in zip(fields, states, strict=True)]
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from ase import units
 from ase.data import covalent_radii
 from scipy import sparse
-from vesin import ase_neighbor_list
 
+from thalweg.neighbours import pairs_within
 from thalweg.structure import BoolArray, FloatArray, IntArray, Structure
 
 K_STRETCH, K_BEND, K_TORSION = 0.45, 0.15, 0.005
@@ -82,7 +82,7 @@ def model_hessian(structure: Structure) -> FloatArray:
 
 
 def _pairs(structure: Structure) -> _Pairs:
-    i, j, D, d = ase_neighbor_list("ijDd", structure.to_atoms(), CUTOFF)
+    i, j, D, d = pairs_within(structure, CUTOFF)
     Z = structure.numbers
     row = np.where(Z <= 2, 0, np.where(Z <= 10, 1, 2))
     rho = np.exp(ALPHA[row[i], row[j]] * (R_REF[row[i], row[j]] ** 2 - (d / units.Bohr) ** 2))

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from ase import units
 from ase.data import atomic_masses, covalent_radii
-from vesin import ase_neighbor_list
 
 from thalweg.diversity import distance_fingerprint
 from thalweg.errors import check
 from thalweg.explorers.model_hessian import model_hessian
+from thalweg.neighbours import pairs_within
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import kB
 
@@ -92,7 +92,7 @@ def harmonic_ensemble(structure: Structure, *, softest_mode: float = SOFTEST_MOD
 def closest_contact(structure: Structure) -> float:
     """Smallest distance over the sum of covalent radii among all pairs; infinity where there is no pair."""
     radii = covalent_radii[structure.numbers]
-    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), 2.0 * float(radii.max()))
+    i, j, _, d = pairs_within(structure, 2.0 * float(radii.max()))
     return float((d / (radii[i] + radii[j])).min()) if len(d) else float("inf")
 
 

@@ -69,8 +69,12 @@ class WalkerState:
             object.__setattr__(self, name, values)
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise InputError(f"walker: temperature must be finite and not negative, got {self.temperature} K")
-        if not (0 <= self.seed < 2**64 and 0 <= self.walker_id < 2**32 and self.step >= 0):
-            raise InputError("walker: expected 0 <= seed < 2**64, 0 <= walker_id < 2**32 and step >= 0")
+        if not (0 <= self.seed < 2**64 and 0 <= self.walker_id < 2**32 and 0 <= self.step < 2**63):
+            raise InputError(
+                "walker: expected 0 <= seed < 2**64, 0 <= walker_id < 2**32 and 0 <= step < 2**63"
+            )
+        if not all(map(math.isfinite, (self.time_fs, self.reference_energy or 0.0))):
+            raise InputError("walker: its time and reference energy must be finite")
 
     @classmethod
     def start(

@@ -39,6 +39,11 @@ N_NODES = 256
 PRODUCT_LIMIT = 2_000_000
 """Most multisets of channels, some 20 s of enumeration: a slip in max_degree is told at once."""
 
+SHORTEST_CUTOFF, LONGEST_CUTOFF = 0.5, 20.0
+"""Å; the shortest itself is too short."""
+DEGREE_LIMIT, EXPONENT_LIMIT, WEIGHT_LIMIT = 80, 64, 8
+"""Of max_degree, radial_exponent and radial_weight: the limits of the configuration, for every basis however made."""
+
 
 @dataclass(frozen=True, eq=False)
 class FeatureTable:
@@ -82,7 +87,8 @@ class AceBasis:
     Raises
     ------
     InputError
-        Unknown or repeated element, order outside 1 to 4, max_degree of another length, r_cut not positive.
+        Unknown or repeated element, order outside 1 to 4, max_degree of another length or above 80, r_cut not above
+        0.5 and at most 20 Å, radial_exponent outside 1 to 64, radial_weight outside 1 to 8.
     """
 
     elements: tuple[str, ...]
@@ -99,19 +105,19 @@ class AceBasis:
         object.__setattr__(self, "r_cut", float(self.r_cut))
         _check_elements(self.elements)
         check(
-            np.isfinite(self.r_cut) and self.r_cut > 0,
-            f"r_cut must be a positive length in Å, got {self.r_cut}",
+            SHORTEST_CUTOFF < self.r_cut <= LONGEST_CUTOFF,
+            f"r_cut must be above {SHORTEST_CUTOFF} and at most {LONGEST_CUTOFF:g} Å, got {self.r_cut}",
         )
         order, degrees = self.correlation_order, self.max_degree
         check(1 <= order <= 4, f"correlation_order must be 1, 2, 3 or 4, got {order}")
         check(
-            len(degrees) == order and all(d >= 0 for d in degrees),
-            f"max_degree needs one number >= 0 for each of the {order} orders, got {degrees}",
+            len(degrees) == order and all(0 <= d <= DEGREE_LIMIT for d in degrees),
+            f"max_degree needs one number from 0 to {DEGREE_LIMIT} for each of the {order} orders, got {degrees}",
         )
         check(self.l_max is None or self.l_max >= 0, f"l_max must be 0 or more, got {self.l_max}")
-        for name in ("radial_exponent", "radial_weight"):
+        for name, most in (("radial_exponent", EXPONENT_LIMIT), ("radial_weight", WEIGHT_LIMIT)):
             value = getattr(self, name)
-            check(value == int(value) >= 1, f"{name} must be a whole number of at least 1, got {value}")
+            check(value in range(1, most + 1), f"{name} must be a whole number from 1 to {most}, got {value}")
         check(
             self.l_top <= L_LIMIT,
             f"max_degree {degrees} reaches l = {self.l_top}, the largest is {L_LIMIT}: "
@@ -127,13 +133,10 @@ class AceBasis:
             f"max_degree {max(self.max_degree)} with radial_exponent {self.radial_exponent} needs polynomials of too "
             f"high a degree: (2 * {top} + 1) * {self.radial_exponent} must be below {2 * N_NODES}",
         )
-        n_products = count_products(
-            len(self.elements), self.max_degree, self.radial_count, self.radial_weight
-        )
         check(
-            n_products <= PRODUCT_LIMIT,
-            f"max_degree {self.max_degree} with {len(self.elements)} elements reaches {n_products:,} products, the "
-            f"most is {PRODUCT_LIMIT:,}: lower max_degree",
+            self.n_products <= PRODUCT_LIMIT,
+            f"max_degree {self.max_degree} with {len(self.elements)} elements reaches {self.n_products:,} products, "
+            f"the most is {PRODUCT_LIMIT:,}: lower max_degree",
         )
 
     @property
@@ -147,6 +150,11 @@ class AceBasis:
         """Number of radial functions n for each l: the partners of (n, l) have l of at least l in sum."""
         tops = [max(self.max_degree)] + [max(self.max_degree[1:]) - 2 * l for l in range(1, self.l_top + 1)]
         return tuple(top // self.radial_weight + 1 for top in tops)
+
+    @cached_property
+    def n_products(self) -> int:
+        """Multisets of channels from which the features are chosen, counted without listing them."""
+        return count_products(len(self.elements), self.max_degree, self.radial_count, self.radial_weight)
 
     @property
     def n_features(self) -> int:

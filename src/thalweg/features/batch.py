@@ -23,14 +23,17 @@ def species_of(structure: Structure, elements: Sequence[str]) -> NDArray[np.int3
     """Index of each atom's element in `elements`, int32 (n_atoms,); InputError names a missing one."""
     from ase.data import atomic_numbers, chemical_symbols
 
-    table = np.full(max(len(chemical_symbols), int(structure.numbers.max()) + 1), -1, dtype=np.int32)
+    n = len(chemical_symbols)
+    table = np.full(n + 1, -1, dtype=np.int32)
     for index, element in enumerate(elements):
         table[atomic_numbers[element]] = index
-    species: NDArray[np.int32] = table[structure.numbers]
+    numbers = structure.numbers
+    species: NDArray[np.int32] = table[np.where((numbers > 0) & (numbers < n), numbers, n)]
     if (species < 0).any():
-        number = int(structure.numbers[species < 0][0])
+        number = int(numbers[species < 0][0])
+        symbol = chemical_symbols[number] if 0 < number < n else f"an atom of number {number}"
         raise InputError(
-            f"the structure holds {chemical_symbols[number]}, the model knows only {', '.join(elements)}: "
+            f"the structure holds {symbol}, the model knows only {', '.join(elements)}: "
             "train one that includes this element"
         )
     return species

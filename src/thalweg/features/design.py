@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thalweg.errors import core_refusals
 from thalweg.features.batch import pack
 from thalweg.features.evaluate import Features
 from thalweg.structure import FloatArray, Structure
@@ -31,5 +32,6 @@ def design_rows(features: Features, structure: Structure, *, stress: bool = True
     """Design rows of a structure; `stress=False` saves the work of the stress rows."""
     wanted = stress and bool(structure.pbc.all())
     arrays = pack([structure], features.basis.elements).arrays
-    energy, forces, strain = features.native.design_rows(*arrays, wanted)
+    with core_refusals():
+        energy, forces, strain = features.native.design_rows(*arrays, wanted)
     return DesignRows(energy, forces, strain / structure.volume if wanted else None)

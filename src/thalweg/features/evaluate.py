@@ -9,12 +9,14 @@ jacobian  d phi_i / dD_ij                                         D_ij = r_j - r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg import _native
-from thalweg.errors import InputError, check
+from thalweg.errors import check, core_refusals
 from thalweg.features.basis import AceBasis
 from thalweg.features.batch import pack
 from thalweg.features.tables import native_evaluator
@@ -43,14 +45,18 @@ class Features:
 
     def __init__(self, basis: AceBasis, *, instructions: str = "") -> None:
         self.basis = basis
-        try:
+        self.instructions = instructions
+        with core_refusals():
             self.native: _native.Evaluator = native_evaluator(basis, instructions)
-        except ValueError as error:
-            raise InputError(str(error)) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(Features, instructions=self.instructions), (self.basis,)
 
     def phi(self, structures: Sequence[Structure]) -> FloatArray:
         """Features of every atom, float64 (n_atoms, p), structures laid end to end."""
-        out: FloatArray = self.native.phi(*pack(structures, self.basis.elements).arrays)
+        arrays = pack(structures, self.basis.elements).arrays
+        with core_refusals():
+            out: FloatArray = self.native.phi(*arrays)
         return out
 
     def vjp(self, structures: Sequence[Structure], g: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -72,7 +78,8 @@ class Features:
             g.ndim == 3 and g.shape[1:] == expected,
             f"vjp: cotangents must have shape (n_cot, {expected[0]}, {expected[1]}), got {g.shape}",
         )
-        gradients, strain = self.native.vjp(*arrays, g)
+        with core_refusals():
+            gradients, strain = self.native.vjp(*arrays, g)
         return gradients, strain
 
     def jvp(self, structures: Sequence[Structure], v: FloatArray) -> FloatArray:
@@ -83,10 +90,13 @@ class Features:
             v.shape == (len(arrays[1]), 3),
             f"jvp: displacements must have shape ({len(arrays[1])}, 3), got {v.shape}",
         )
-        out: FloatArray = self.native.jvp(*arrays, v)
+        with core_refusals():
+            out: FloatArray = self.native.jvp(*arrays, v)
         return out
 
     def jacobian(self, structure: Structure) -> tuple[NDArray[np.int32], NDArray[np.int32], FloatArray]:
         """Neighbour pairs i, j (n_pairs,) and J (n_pairs, p, 3) = d phi_i / dD_ij, sorted by i."""
-        i, j, rows = self.native.jacobian(*pack([structure], self.basis.elements).arrays)
+        arrays = pack([structure], self.basis.elements).arrays
+        with core_refusals():
+            i, j, rows = self.native.jacobian(*arrays)
         return i, j, rows.transpose(0, 2, 1)

@@ -3,7 +3,6 @@
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.observation import Block, Observation, RowKind
 from thalweg.models.prior import SmoothnessPrior
-from thalweg.models.saving import load_model, save_model
 
 __all__ = [
     "BayesianLinear",
@@ -11,6 +10,4 @@ __all__ = [
     "Observation",
     "RowKind",
     "SmoothnessPrior",
-    "load_model",
-    "save_model",
 ]

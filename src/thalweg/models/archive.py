@@ -3,7 +3,8 @@
 A folder holds one manifest `<kind>.json` and one array file that the manifest names. Writing puts the new
 array file beside the old one, syncs it, and then replaces the manifest in one atomic rename: at every moment
 the manifest names a whole array file. Reading trusts nothing: sizes are checked before memory is taken,
-object arrays are refused, the array file must have the SHA-256 that the manifest states.
+object arrays are refused, the array file must have the SHA-256 that the manifest states, and so must what the
+manifest says (`manifest_sha256`, which folders of version 1 lack).
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from thalweg.errors import ModelError, SetupError
 MAX_MANIFEST_BYTES = 16 * 2**20
 MAX_ARRAY_BYTES = 8 * 2**30
 _PLAIN_KINDS = "fiub"
+_SEAL = "manifest_sha256"
 _ATTEMPTS = 3
 
 Arrays = dict[str, NDArray[Any]]
@@ -58,9 +60,7 @@ def write_archive(
             "sha256": checksum,
             "facts": dict(facts),
         }
-        _replace_text(
-            folder / f"{kind}.json", json.dumps(manifest, indent=1, sort_keys=True, allow_nan=False)
-        )
+        _replace_text(folder / f"{kind}.json", _sealed(manifest))
         for old in folder.glob(f"{kind}-*.npz"):
             if old.name != array_file:
                 old.unlink(missing_ok=True)
@@ -137,12 +137,41 @@ def _read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
         raise ModelError(f"{path}: cannot be read ({error}); the file is damaged") from error
     if not isinstance(manifest, dict) or manifest.get("format") != f"thalweg.{kind}":
         raise ModelError(f"{path}: not a Thalweg {kind}")
+    _check_manifest(manifest, path)
     found = manifest.get("version")
     if not isinstance(found, int) or found < 1 or found > version:
         raise ModelError(
             f"{path}: format version {found!r}, this Thalweg reads up to {version}; upgrade Thalweg"
         )
     return manifest
+
+
+def _sealed(manifest: Mapping[str, Any]) -> str:
+    """The manifest's text, with the checksum of all that it says."""
+    plain = json.loads(json.dumps(manifest, allow_nan=False))  # as it will be read: keys are text there
+    plain[_SEAL] = _digest(plain)
+    return json.dumps(plain, indent=1, sort_keys=True)
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    """SHA-256 of everything in the manifest but this sum, however it is laid out."""
+    rest = {key: value for key, value in manifest.items() if key != _SEAL}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _check_manifest(manifest: Mapping[str, Any], path: Path) -> None:
+    """Refuse one that says something else than it was written to say."""
+    if manifest.get("version") == 1 and _SEAL not in manifest:
+        return  # written before there was the sum
+    try:
+        right = manifest.get(_SEAL) == _digest(manifest)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{path}: cannot be read ({error}); the file is damaged") from error
+    if not right:
+        raise ModelError(
+            f"{path}: its checksum is wrong, so the file is damaged or was changed by hand; save the model again, or "
+            "take a copy of the folder"
+        )
 
 
 def _check_regular(path: Path) -> None:

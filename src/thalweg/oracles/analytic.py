@@ -18,20 +18,12 @@ from dataclasses import asdict, dataclass
 from typing import ClassVar
 
 import numpy as np
-from vesin import NeighborList
 
 from thalweg.errors import check
 from thalweg.label import Failure, FailureKind, Label, Outcome
+from thalweg.neighbours import pairs_within
 from thalweg.oracles.base import canonical_json, examine
 from thalweg.structure import FloatArray, IntArray, Structure
-
-
-def pairs(structure: Structure, r_cut: float) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Every pair within `r_cut` (Å), both ways round: i (n_pairs,), j, D (n_pairs, 3), d (n_pairs,)."""
-    i, j, D, d = NeighborList(cutoff=r_cut, full_list=True, sorted=True).compute(
-        np.array(structure.positions), np.array(structure.cell), np.array(structure.pbc), "ijDd", copy=True
-    )
-    return i.astype(np.int64), j.astype(np.int64), D, d
 
 
 def switch(d: FloatArray, r_cut: float) -> tuple[FloatArray, FloatArray]:
@@ -84,7 +76,7 @@ class PairOracle:
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Energy, forces and, where periodic in three directions, stress."""
         start = time.perf_counter()
-        i, j, D, d = pairs(structure, self.r_cut)
+        i, j, D, d = pairs_within(structure, self.r_cut)
         if len(d) and d.min() < 1e-3:
             return Failure(
                 FailureKind.CRASHED, "two atoms coincide", "", self.fingerprint, time.perf_counter() - start

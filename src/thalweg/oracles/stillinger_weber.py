@@ -19,7 +19,8 @@ import numpy as np
 
 from thalweg.errors import OracleError, check
 from thalweg.label import Failure, FailureKind, Label, Outcome
-from thalweg.oracles.analytic import forces_and_stress, pairs
+from thalweg.neighbours import pairs_within
+from thalweg.oracles.analytic import forces_and_stress
 from thalweg.oracles.base import canonical_json, examine
 from thalweg.structure import FloatArray, IntArray, Structure
 
@@ -86,7 +87,7 @@ class StillingerWeberOracle:
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Energy, forces and, where periodic in three directions, stress."""
         start = time.perf_counter()
-        i, j, D, d = pairs(structure, CUTOFF * self.sigma * (1.0 - 1e-9))
+        i, j, D, d = pairs_within(structure, CUTOFF * self.sigma * (1.0 - 1e-9))
         D, r = D / self.sigma, d / self.sigma
         if len(r) and r.min() < 1e-3:
             return Failure(

@@ -11,7 +11,7 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from thalweg import _native
-from thalweg.errors import InputError, ModelError, check
+from thalweg.errors import InputError, ModelError, check, core_refusals
 from thalweg.features.basis import AceBasis
 from thalweg.features.batch import pack
 from thalweg.features.evaluate import Features
@@ -141,6 +141,10 @@ class Potential:
         check(precision in get_args(Precision), f"precision must be 'double' or 'mixed', got {precision!r}")
         return self._mixed_field if precision == "mixed" else self.force_field
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled by what it is made of; the core's objects are made again where they are wanted."""
+        return Potential, tuple(getattr(self, part.name) for part in fields(self))
+
     def _native_field(self, *, mixed: bool) -> _native.LinearForceField:
         novelty = zbl = None
         if self.novelty is not None:
@@ -153,15 +157,16 @@ class Potential:
             )
         if self.zbl is not None:
             zbl = ZblBaseline(self.elements, self.zbl).native
-        return _native.LinearForceField(
-            self.features.native,
-            self.weights,
-            self.member_deltas,
-            self.reference_energies,
-            novelty,
-            zbl,
-            mixed,
-        )
+        with core_refusals():
+            return _native.LinearForceField(
+                self.features.native,
+                self.weights,
+                self.member_deltas,
+                self.reference_energies,
+                novelty,
+                zbl,
+                mixed,
+            )
 
     def predict(
         self,
@@ -184,9 +189,10 @@ class Potential:
             The structure holds an element that the potential does not know; the message names it.
         """
         packed = pack([structure], self.elements)
-        energies, forces, virials, deviation, novelty = self.field(precision).compute(
-            *packed.arrays, deviation=True, novelty=self.novelty is not None, kept=kept
-        )
+        with core_refusals():
+            energies, forces, virials, deviation, novelty = self.field(precision).compute(
+                *packed.arrays, deviation=True, novelty=self.novelty is not None, kept=kept
+            )
         species = packed.species
         return Prediction(
             energy=float(energies[0]),
@@ -197,6 +203,21 @@ class Potential:
             forces_bound=self.bounds.factors[species] * deviation + self.bounds.floors[species],
             novelty=novelty,
         )
+
+    def atom_energies(
+        self,
+        structure: Structure,
+        *,
+        precision: Precision = "double",
+        kept: _native.KeptPairs | None = None,
+    ) -> FloatArray:
+        """What each atom adds to the energy, float64 (n_atoms,), eV: w . phi, E0 and half of its core repulsions.
+
+        Parameters and errors are those of `predict`.
+        """
+        arrays = pack([structure], self.elements).arrays
+        with core_refusals():
+            return self.field(precision).atom_energies(*arrays, kept=kept)
 
     def _energy_uncertainty(self, structure: Structure, species: np.ndarray[Any, Any]) -> float:
         """Standard deviation over members of sum_i dw_m[z_i] . phi_i."""
@@ -217,7 +238,10 @@ class Potential:
         try:
             return cls(**restored(arrays, facts))
         except (KeyError, TypeError, ValueError, OverflowError, MemoryError, InputError) as error:
-            raise ModelError(f"{folder}: the saved potential is inconsistent ({error!r})") from error
+            words = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+            raise ModelError(
+                f"{folder}: the saved potential is inconsistent ({words}); save it again, or take a copy of the folder"
+            ) from error
 
 
 def _frozen(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:

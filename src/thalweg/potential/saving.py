@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from thalweg.potential.potential import Potential
 
 KIND = "potential"
-VERSION = 1
+VERSION = 2
 MAX_MEMBERS, _MAX_DIRECTIONS = 1024, 4096
+_PRODUCTS_PER_FEATURE, _FEW_PRODUCTS = 64, 10_000
+"""Of real bases up to some ten products make one feature."""
 
 NOVELTY_ARRAYS = ("mean", "scale", "components", "inv_lambda", "inv_rest")
 """Of a NoveltyModel, in the order of its arguments."""
@@ -57,6 +59,11 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
         Arrays and facts do not belong together, or were never those of a potential.
     """
     basis = AceBasis.from_json(facts["basis"])
+    stored = arrays["weights"].shape[-1] if arrays["weights"].ndim else 0
+    if (
+        basis.n_products > _PRODUCTS_PER_FEATURE * stored + _FEW_PRODUCTS
+    ):  # or it would take long to enumerate
+        raise ValueError(f"a basis of {basis.n_products:,} products and coefficients of {stored:,} features")
     n, p = len(basis.elements), basis.n_features
     n_members, r = int(facts["n_members"]), int(facts["n_directions"])
     if not (1 <= n_members <= MAX_MEMBERS and 0 <= r <= _MAX_DIRECTIONS):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from thalweg.potential.saving import archived
 from thalweg.structure import Structure
 
 FOLDER = "restart"
-_KIND, _VERSION = "md", 1
+_KIND, _VERSION = "md", 2
+_UNREADABLE = (ModelError, InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +64,7 @@ def load_restart(folder: Path) -> Restart | None:
         return None
     try:
         arrays, facts = read_archive(folder / FOLDER, _KIND, _VERSION)
+        _check_facts(facts)
         n = int(facts["n_atoms"])
         structure = Structure(
             take(arrays, "numbers", (n,), np.int64),
@@ -78,11 +81,28 @@ def load_restart(folder: Path) -> Restart | None:
             list_cell=take(arrays, "list_cell", (3, 3)) if listed else None,
             **facts["walker"],
         )
-    except (ModelError, InputError, KeyError, TypeError, ValueError) as error:
+    except _UNREADABLE as error:
         raise StoreError(
             f"{folder / FOLDER}: the restart cannot be read ({error}); start anew in another folder"
         ) from error
     return Restart(state, facts)
+
+
+def _check_facts(facts: dict[str, Any]) -> None:
+    """Refuse what no trajectory has written, before its files are opened by it."""
+    averages, worst, frames = facts["averages"], facts["worst"], facts["frames"]
+    sizes = (facts["log"], frames["bytes"], averages["n"], facts["n_atoms"])
+    sums = [averages[name][key] for name in ("first", "sums", "squares") for key in averages[name]]
+    numbers = [*sums, *averages["time_sums"], *worst.values()]
+    bytes.fromhex(frames.get("header", ""))
+    if (
+        set(averages) != {"n", "first", "sums", "squares", "time_sums"}
+        or len(averages["time_sums"]) != 3
+        or not isinstance(facts["plan"], dict)
+        or not all(type(size) is int and 0 <= size < 2**62 for size in sizes)
+        or not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
+    ):
+        raise ValueError("it says what no trajectory has written")
 
 
 def identity_of(potential: Potential) -> str:

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
-from vesin import ase_neighbor_list
 
 from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.explorers.limits import SHORTEST_FRACTION
 from thalweg.labelling.question import Reason
 from thalweg.loop.beginning import last_config
+from thalweg.neighbours import pairs_within
 from thalweg.oracles import make_oracle
 from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle
@@ -165,7 +165,7 @@ def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[
 
 def _check_distances(structure: Structure, path: Path) -> None:
     radii = SHORTEST_FRACTION * covalent_radii[structure.numbers]
-    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), max(0.1, 2.0 * float(radii.max())))
+    i, j, _, d = pairs_within(structure, max(0.1, 2.0 * float(radii.max())))
     touching = np.flatnonzero(d < radii[i] + radii[j])
     if len(touching):
         pair = touching[np.argmin(d[touching])]

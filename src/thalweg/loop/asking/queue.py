@@ -10,6 +10,7 @@ import numpy as np
 from thalweg.acquisition import Candidate, Context, Strategy, select_batch
 from thalweg.diversity import distance_fingerprint
 from thalweg.explorers.base import Snapshot
+from thalweg.features.batch import numbers_of
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Reason
 from thalweg.loop.learning.comparing import predict
@@ -19,7 +20,7 @@ from thalweg.loop.telling import conversation
 from thalweg.loop.walking import gate
 from thalweg.loop.walking.exploration import Walk, draw_audits
 from thalweg.loop.walking.gate import GateLimits
-from thalweg.structure import Structure
+from thalweg.structure import FloatArray, Structure
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,6 +45,7 @@ class Queue:
         self.labeller, self.state, self.strategy = labeller, state, strategy
         self._queries: list[Queued] = []
         self._audits: list[Queued] = []
+        self._learned: dict[str, FloatArray] = {}
         self._limits = GateLimits(np.inf, np.inf, np.inf, np.inf)
 
     @property
@@ -91,7 +93,11 @@ class Queue:
             self._queries = []
             return []
         candidates = [self._candidate(learner, queued.moment) for queued in queries]
-        context = Context(pending=self._pending(learner), noise=max(learner.noise_forces, 1e-3))
+        context = Context(
+            pending=self._pending(learner),
+            known=self._known(learner),
+            noise=max(learner.noise_forces, 1e-3),
+        )
         choices = select_batch(candidates, n, strategy=self.strategy, rng=self.state.rng, context=context)
         indices = [choice.index for choice in choices]
         self._queries = [queued for k, queued in enumerate(queries) if k not in indices]
@@ -129,14 +135,25 @@ class Queue:
             for question in self.labeller.under_way
         )
 
+    def _known(self, learner: Learner) -> FloatArray | None:
+        """Fingerprints of what is learned, for the strategy that keeps away from them."""
+        if self.strategy is not Strategy.FARTHEST or not learner.structures:
+            return None
+        for structure in learner.structures:
+            if structure.content_hash not in self._learned:
+                self._learned[structure.content_hash] = self._fingerprint(learner, structure)
+        return np.stack([self._learned[structure.content_hash] for structure in learner.structures])
+
+    @staticmethod
+    def _fingerprint(learner: Learner, structure: Structure) -> FloatArray:
+        return distance_fingerprint(structure, numbers_of(learner.basis.elements))
+
     def _asking(self, learner: Learner, structure: Structure, *, bound: float, novelty: float) -> Candidate:
         """A structure with what the strategy needs to know of it."""
         match self.strategy:
             case Strategy.RANDOM:
                 return Candidate(bound=bound)
             case Strategy.FARTHEST:
-                elements = sorted({int(z) for z in structure.numbers})
-                return Candidate(
-                    bound=bound, novelty=novelty, fingerprint=distance_fingerprint(structure, elements)
-                )
+                fingerprint = self._fingerprint(learner, structure)
+                return Candidate(bound=bound, novelty=novelty, fingerprint=fingerprint)
         return Candidate(bound=bound, novelty=novelty, rows=learner.force_rows(structure))

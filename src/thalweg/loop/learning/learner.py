@@ -64,6 +64,7 @@ class Learner:
         prior = SmoothnessPrior(table.nu, table.n_sum, table.l_sum, len(basis.elements))
         self.model = BayesianLinear(prior, n_members=n_members, seed=seed)
         self.tunings: list[Tuning] = []
+        self.structures: list[Structure] = []  # learned, in their order
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
         self._novelty_labels = 0
@@ -136,6 +137,7 @@ class Learner:
         """Environments for novelty, forces for their scale."""
         self._force_square += float((label.forces**2).sum())
         self._n_atoms += len(structure)
+        self.structures.append(structure)
         species = species_of(structure, self.basis.elements)
         self._novelty_fit.add(self.features.phi([structure]), species)
 
