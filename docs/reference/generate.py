@@ -22,8 +22,8 @@ import thalweg
 from thalweg.cli.app import app
 from thalweg.cli.failures import EXIT_CODES
 from thalweg.config import AseConfig, RunConfig, SystemConfig, TbliteConfig
-from thalweg.config.fields import InUnit
 from thalweg.config.messages import nested_models
+from thalweg.settings.fields import InUnit
 
 FOLDER = Path(__file__).parent
 MARK = "<!-- Written by docs/reference/generate.py; change the code's descriptions instead. -->\n"

@@ -9,8 +9,8 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from thalweg.config.fields import shown
 from thalweg.config.yaml_source import Location, YamlSource
+from thalweg.settings.fields import shown
 
 
 def explain(error: ValidationError, source: YamlSource, schema: type[BaseModel]) -> str:

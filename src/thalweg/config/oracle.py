@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StrictBool, Tag
 
-from thalweg.config.fields import InUnit, quantity, shown, whole
+from thalweg.settings.fields import InUnit, quantity, shown, whole
 
 
 def _import_path(value: Any) -> Any:

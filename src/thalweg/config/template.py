@@ -11,11 +11,11 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from thalweg.config.fields import InUnit
 from thalweg.config.messages import nested_models
 from thalweg.config.oracle import AseConfig, OtherOracleConfig, TbliteConfig
 from thalweg.config.schema import RunConfig
 from thalweg.config.system import automatic_timestep
+from thalweg.settings.fields import InUnit
 from thalweg.structure import Structure
 
 _WIDTH = 100
