@@ -2,7 +2,7 @@
 
 from thalweg.config.changes import describe_changes
 from thalweg.config.load import load_config, override, settings_from_words, validate
-from thalweg.config.oracle import AseConfig, OracleConfig, OtherOracleConfig, TbliteConfig
+from thalweg.config.oracle import AseConfig, OracleConfig, OracleSettings, TbliteConfig
 from thalweg.config.schema import (
     AcquisitionConfig,
     BudgetConfig,
@@ -25,7 +25,7 @@ __all__ = [
     "ExploreConfig",
     "ModelConfig",
     "OracleConfig",
-    "OtherOracleConfig",
+    "OracleSettings",
     "RunConfig",
     "SeedsConfig",
     "SystemConfig",
