@@ -161,7 +161,10 @@ def _outputs(folder: Path) -> Iterator[tuple[Path, str]]:
             with suppress(OSError):
                 if path.is_file() and not path.is_symlink() and not _is_input(path):
                     files.append((path.stat().st_mtime_ns, path))
-    for _, path in sorted(files, key=lambda pair: (-pair[0], str(pair[1])))[:MOST_FILES]:
+    # the file CRASH of Quantum ESPRESSO says the same as its output, in fewer words
+    for _, path in sorted(files, key=lambda pair: (pair[1].name == "CRASH", -pair[0], str(pair[1])))[
+        :MOST_FILES
+    ]:
         with suppress(OSError):
             text = _text(path)
             if text:

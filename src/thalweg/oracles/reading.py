@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from ase.calculators.calculator import PropertyNotImplementedError
 
 from thalweg.errors import InputError
 from thalweg.label import FailureKind, real_array
@@ -16,6 +17,10 @@ ASYMMETRY = 1e-3
 """Largest |s - s^T| of a stress, as a share of its largest component, that counts as rounding."""
 ASYMMETRY_FLOOR = 1e-6
 """eV/Å³. The same, of a stress near zero."""
+
+_CURE = "check oracle.options, or choose a calculator that gives it"
+_CURES = {"Espresso": "set `control: {tprnfor: true, tstress: true}` in oracle.options.input_data"}
+"""What to do when a property is missing."""
 
 
 class AnswerError(Exception):
@@ -51,9 +56,14 @@ def ask(structure: Structure, calculator: Any, *, free_energy: bool, stress: boo
     """
     atoms = structure.to_atoms()
     atoms.calc = calculator
-    energy = atoms.get_potential_energy(force_consistent=free_energy)
-    forces = calculator.get_forces(atoms)
-    tensor = calculator.get_stress(atoms) if stress else None
+    try:
+        _run_once(calculator, atoms, ["energy", "forces", *(["stress"] if stress else [])])
+        energy = atoms.get_potential_energy(force_consistent=free_energy)
+        forces = calculator.get_forces(atoms)
+        tensor = calculator.get_stress(atoms) if stress else None
+    except PropertyNotImplementedError as error:
+        name = type(calculator).__name__
+        raise AnswerError(f"{name}: {error}; {_CURES.get(name, _CURE)}", FailureKind.REFUSED) from error
     _check_converged(calculator)
     _check_untouched(structure, atoms)
     try:
@@ -62,6 +72,21 @@ def ask(structure: Structure, calculator: Any, *, free_energy: bool, stress: boo
         )
     except InputError as error:
         raise AnswerError(str(error).removeprefix("label: ")) from None
+
+
+def _run_once(calculator: Any, atoms: Any, properties: list[str]) -> None:
+    """Ask a calculator that starts a program for everything at once; else it is started for each property."""
+    from ase.calculators.calculator import FileIOCalculator
+    from ase.calculators.genericfileio import GenericFileIOCalculator
+
+    if not isinstance(calculator, FileIOCalculator | GenericFileIOCalculator):
+        return
+    changes = calculator.check_state(atoms)
+    if changes:
+        calculator.atoms, calculator.results = None, {}
+    if calculator.calculation_required(atoms, properties):
+        calculator.atoms = atoms.copy()
+        calculator.calculate(atoms, properties, changes)
 
 
 def _energy(value: Any) -> float:
