@@ -74,7 +74,6 @@ _SPECIFIC = tuple(
         (r"(SCF_NOT_CONV[^\n]*)", True),  # SIESTA
         (r"%{20,}[ \t]*\n(.{1,2000}?)\n[ \t]*%{20,}", None),  # Quantum ESPRESSO
         (r"(ZBRENT: fatal error[^\n]*|EDDDAV[^\n]*|Error EDDDAV[^\n]*|VERY BAD NEWS![^\n]*)", False),  # VASP
-        (r"^[ |]*((?:ERROR|Error)\b[^\n|]*)\|?[ \t]*$(?=.*----)", False),  # VASP's boxes
         (r"\[ABORT\](.{1,1500}?)\*{40,}", None),  # CP2K
         (r"^(Error\s*(?:\([^)\n]*\))?\s*:[^\n]+)", False),  # ORCA
         (r"(ORCA finished by error termination[^\n]*)", False),

@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
 from ase.data import chemical_symbols
+from ase.units import Bohr
 from threadpoolctl import threadpool_limits
 
-from thalweg.errors import InputError, SetupError, check
+from thalweg.errors import InputError, OracleError, SetupError, check
+from thalweg.structure import Structure
 
 
 @lru_cache(maxsize=1)
@@ -60,6 +63,41 @@ def check_basis(basis: object) -> None:
     )
 
 
+def check_electrons(protons: int, charge: int, multiplicity: int) -> None:
+    """Raise OracleError with the cure unless the electrons fit charge and multiplicity."""
+    electrons, unpaired = protons - charge, multiplicity - 1
+    if electrons < 1 or unpaired > electrons:
+        raise OracleError(
+            f"charge {charge} and multiplicity {multiplicity} leave {electrons} electrons, of which {unpaired} would "
+            "be unpaired; correct oracle.charge or oracle.multiplicity"
+        )
+    if (electrons - unpaired) % 2:
+        cure = "an even number, such as 2" if multiplicity % 2 else "an odd number, such as 1"
+        raise OracleError(
+            f"{electrons} electrons (charge {charge}) cannot have multiplicity {multiplicity}; set "
+            f"oracle.multiplicity to {cure}, or correct oracle.charge"
+        )
+
+
+def molecule(structure: Structure, basis: str, *, charge: int, unpaired: int, max_memory: int) -> Any:
+    """PySCF's molecule, with the effective core potentials that belong to the basis; `max_memory` in MB."""
+    symbols = [chemical_symbols[int(z)] for z in structure.numbers]
+    built = library().gto.Mole()
+    built.build(
+        dump_input=False,
+        parse_arg=False,  # else PySCF reads our command line
+        verbose=0,
+        atom=list(zip(symbols, (structure.positions / Bohr).tolist(), strict=True)),
+        unit="Bohr",
+        basis=basis,
+        ecp={symbol: basis for symbol in set(symbols) if has_core_potential(basis, symbol)},
+        charge=charge,
+        spin=unpaired,
+        max_memory=max_memory,
+    )
+    return built
+
+
 @lru_cache(maxsize=512)
 def has_basis(basis: str, number: int) -> bool:
     """Whether the basis covers the element of this atomic number."""
@@ -90,3 +128,12 @@ def quiet_on_one_thread() -> Iterator[None]:
     with warnings.catch_warnings(), threadpool_limits(limits=1), library().lib.with_omp_threads(1):
         warnings.simplefilter("ignore")
         yield
+
+
+def shortest_distance(structure: Structure) -> float:
+    """Shortest distance (Å) of two atoms; infinite for one atom."""
+    n = len(structure)
+    if n < 2:
+        return float("inf")
+    i, j = np.triu_indices(n, 1)
+    return float(np.linalg.norm(structure.positions[i] - structure.positions[j], axis=1).min())
