@@ -78,7 +78,7 @@ def _run(command: Sequence[str], folder: str, given: str) -> str:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    return output[:100_000].decode("utf-8", errors="replace")
+    return (output[:50_000] + output[50_000:][-50_000:]).decode("utf-8", errors="replace")
 
 
 def _find(*names: str) -> str:
