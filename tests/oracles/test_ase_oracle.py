@@ -173,6 +173,26 @@ class WithPath(Calculator):
         self.results = {"energy": 1.0, "forces": np.full((len(atoms), 3), 0.01)}
 
 
+class Fixed(Calculator):
+    """Its folder cannot be set, and some of its attributes cannot be read."""
+
+    implemented_properties = ("energy", "forces")
+    calculator = property(lambda self: 1 / 0)
+    mixer = property(lambda self: 1 / 0)
+    scf = property(lambda self: 1 / 0)
+
+    def __init__(self):
+        self.parameters, self.results, self.atoms, self.use_cache = {}, {}, None, True
+
+    @property
+    def directory(self):
+        return "fixed"
+
+    def calculate(self, atoms=None, properties=None, system_changes=all_changes):
+        SEEN.append((self.directory, Path.cwd()))
+        self.results = {"energy": 1.0, "forces": np.full((len(atoms), 3), 0.01)}
+
+
 def scripted_and_emt():
     """A sum, of which only one part says that it did not converge."""
     return SumCalculator([load_factory(EMT)(), Scripted("flag")])
@@ -309,6 +329,12 @@ def test_a_part_of_a_sum_that_did_not_converge_is_heard():
     outcome = AseOracle("test_ase_oracle.scripted_and_emt").label(copper())
     assert isinstance(outcome, Failure)
     assert outcome.kind is FailureKind.UNCONVERGED
+
+
+def test_calculators_with_odd_attributes_are_taken():
+    SEEN.clear()
+    assert isinstance(AseOracle("test_ase_oracle.Fixed").label(copper()), Label)
+    assert SEEN[-1][1].name.startswith("thalweg-")
 
 
 def test_every_call_has_an_empty_folder_of_its_own_as_current_folder():

@@ -40,6 +40,10 @@ def trap(depth):
 
 
 def probe():
+    import os
+
+    print("loud")
+    os.chdir("/")
     return "a call was made"
 
 

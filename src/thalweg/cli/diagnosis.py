@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from thalweg.cli.programs import PROGRAMS, AbsentError, FoundError, answer_of
 from thalweg.errors import SetupError, ThalwegError
+from thalweg.isolation import isolated
 from thalweg.machine import available_cores
 from thalweg.oracles.entry import OracleEntry
 from thalweg.oracles.registry import BUILT_IN, find_entry, oracle_names
@@ -160,15 +161,20 @@ def _oracles() -> Iterator[_Probe]:
         except ThalwegError as error:
             yield _Probe("oracles", name, _raising(SetupError(str(error))), "")
         else:
-            yield _Probe(
-                "oracles",
-                name,
-                entry.probe or _untried(entry),
-                entry.cure,
-                core=name in BUILT_IN and entry.core,
-            )
+            look = _isolated(entry.probe or _untried(entry))
+            yield _Probe("oracles", name, look, entry.cure, core=entry.core and name in BUILT_IN)
     for program in PROGRAMS:
         yield _Probe("oracles", f"ase: {program.title}", program.look, program.cure)
+
+
+def _isolated(look: Callable[[], str]) -> Callable[[], str]:
+    """What a probe prints, and what it does to the current folder, is nobody's business."""
+
+    def quietly() -> str:
+        with isolated():
+            return look()
+
+    return quietly
 
 
 def _raising(error: Exception) -> Callable[[], str]:

@@ -16,7 +16,7 @@ from thalweg.errors import check
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
 from thalweg.oracles.base import canonical_json, examine, noise_from_net_force
-from thalweg.oracles.calculators import build, load_factory, parts
+from thalweg.oracles.calculators import build, load_factory, use_folder
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.excerpt import excerpt, said_unconverged
 from thalweg.oracles.failing import failure_of, never_raises
@@ -141,9 +141,7 @@ class AseOracle:
 
     def _ask(self, structure: Structure, folder: Path, *, fresh: bool) -> Answer:
         calculator = self._build() if fresh else self._kept
-        for part in parts(calculator):
-            if hasattr(part, "directory"):
-                part.directory = folder  # always: two workers would share a folder that the options name
+        use_folder(calculator, folder)
         answer = ask(
             structure,
             calculator,

@@ -9,6 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +160,29 @@ def parts(calculator: Any, depth: int = 0) -> Iterator[Any]:
     yield calculator
     if depth > 3:
         return
-    inner = [getattr(calculator, name, None) for name in ("calculator", "calc", "dft")]
-    for holder in (calculator, getattr(calculator, "mixer", None)):
-        several = getattr(holder, "calcs", None)
+    inner = [attribute(calculator, name) for name in ("calculator", "calc", "dft")]
+    for holder in (calculator, attribute(calculator, "mixer")):
+        several = attribute(holder, "calcs")
         inner += list(several) if isinstance(several, list | tuple) else []
     for part in inner:
         if part is not None and part is not calculator and hasattr(part, "get_potential_energy"):
             yield from parts(part, depth + 1)
+
+
+def use_folder(calculator: Any, folder: Path) -> None:
+    """Have the calculator and its parts work in `folder`, whatever their options say: two workers would share theirs.
+
+    A calculator that does not let its folder be set runs with `folder` as the current one.
+    """
+    for part in parts(calculator):
+        if attribute(part, "directory") is not None or hasattr(type(part), "directory"):
+            with suppress(AttributeError):
+                part.directory = folder
+
+
+def attribute(thing: Any, name: str) -> Any:
+    """An attribute, or None where there is none or it cannot be computed."""
+    try:
+        return getattr(thing, name, None)
+    except Exception:
+        return None

@@ -10,7 +10,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 
 from thalweg.errors import InputError
 from thalweg.label import FailureKind, real_array
-from thalweg.oracles.calculators import parts
+from thalweg.oracles.calculators import attribute, parts
 from thalweg.structure import FloatArray, Structure
 
 ASYMMETRY = 1e-3
@@ -121,9 +121,9 @@ def _voigt(value: Any) -> FloatArray:
 def _check_converged(calculator: Any) -> None:
     """Calculators that give the numbers of the last iteration say `converged = False` beside them."""
     for part in parts(calculator):
-        results = getattr(part, "results", None)
+        results, scf = attribute(part, "results"), attribute(part, "scf")
         said = [results.get("converged")] if isinstance(results, Mapping) else []
-        said += [_flag(part), _flag(getattr(part, "scf", None))]
+        said += [_flag(part), _flag(scf)]
         if any(_is_false(value) for value in said):
             raise AnswerError(
                 f"{type(part).__name__} says that it has not converged (converged = False)",
