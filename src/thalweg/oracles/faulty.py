@@ -104,8 +104,8 @@ class FaultyOracle:
 
     @property
     def rungs(self) -> int:
-        """As the inner oracle."""
-        return self._oracle.rungs
+        """As the inner oracle, and 3 at least: faults are drawn anew at each attempt."""
+        return max(3, self._oracle.rungs)
 
     def check_structure(self, structure: Structure) -> None:
         """As the inner oracle."""
