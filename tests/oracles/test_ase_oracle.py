@@ -22,7 +22,7 @@ from thalweg.isolation import PRINTED, STARTED_IN
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.oracles import make_oracle
 from thalweg.oracles.ase import AseOracle
-from thalweg.oracles.base import isolated_atom, noise_from_net_force
+from thalweg.oracles.base import canonical_json, isolated_atom, noise_from_net_force
 from thalweg.oracles.calculators import absolute, load_factory
 from thalweg.structure import Structure
 
@@ -208,6 +208,13 @@ def printing(what="answer"):
 
 def leaving():
     sys.exit(0)
+
+
+class WithAnything(Calculator):
+    implemented_properties = ("energy", "forces")
+
+    def __init__(self, **options):
+        super().__init__()
 
 
 class EnergyOnly(Calculator):
@@ -484,6 +491,27 @@ def test_a_missing_dependency_is_a_matter_of_setup(tmp_path, monkeypatch):
 def test_fingerprints_hold_the_options():
     assert scripted("nan").fingerprint != scripted("bug").fingerprint
     assert AseOracle(EMT).fingerprint == AseOracle(EMT).fingerprint
+
+
+def test_fingerprints_of_objects_stay_the_same():
+    options = {
+        "function": ACTS["answer"],
+        "kpts": np.array([2, 2, 1]),
+        "box": (1, 2),
+        "nested": {"x": object()},
+    }
+    oracles = [
+        AseOracle("test_ase_oracle.WithAnything", dict(options, nested={"x": object()})) for _ in range(2)
+    ]
+    assert oracles[0].fingerprint == oracles[1].fingerprint
+    assert '"kpts":[2,2,1]' in oracles[0].fingerprint
+    assert "0x" not in oracles[0].fingerprint
+
+
+def test_settings_that_are_no_plain_data_are_refused_where_they_have_to_travel():
+    assert canonical_json({"b": (1, np.float64(2.5)), "a": np.arange(2)}) == '{"a":[0,1],"b":[1,2.5]}'
+    with pytest.raises(InputError, match="got object"):
+        canonical_json({"options": {"x": object()}})
 
 
 def test_a_net_force_betrays_noise():

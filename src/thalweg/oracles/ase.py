@@ -15,7 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 from thalweg.errors import check
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
-from thalweg.oracles.base import canonical_json, examine, noise_from_net_force
+from thalweg.oracles.base import canonical_json, described, examine, noise_from_net_force
 from thalweg.oracles.calculators import build, load_factory, use_folder
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.excerpt import excerpt, said_unconverged
@@ -93,7 +93,9 @@ class AseOracle:
     @property
     def fingerprint(self) -> str:
         """Calculator and options as they are written; options that are not JSON enter by their repr."""
-        return canonical_json({"name": "ase", "calculator": self.calculator, "options": self.options})
+        return canonical_json(
+            {"name": "ase", "calculator": self.calculator, "options": described(self.options)}
+        )
 
     @property
     def display_name(self) -> str:

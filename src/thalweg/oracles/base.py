@@ -126,20 +126,30 @@ def _implausible(structure: Structure, label: Label) -> str | None:
 def canonical_json(settings: Mapping[str, object]) -> str:
     """Settings as JSON with sorted keys and no spaces: equal settings give equal strings.
 
-    What JSON has no word for enters by its repr, without addresses in memory.
+    Arrays and tuples become lists. Raises InputError for what JSON has no word for.
     """
-    return json.dumps(_plain(settings), sort_keys=True, separators=(",", ":"))
+    try:
+        return json.dumps(settings, sort_keys=True, separators=(",", ":"), default=_array)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"settings of an oracle must be plain numbers, texts, lists and mappings: {error}"
+        ) from None
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, str | int | float | bool | None):
+def _array(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"got {type(value).__name__}")
+
+
+def described(value: Any) -> Any:
+    """Settings for a fingerprint: what JSON has no word for enters by its repr, without addresses in memory."""
+    if isinstance(value, str | int | float | bool | np.ndarray | np.generic | None):
         return value
     if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): described(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return [described(item) for item in value]
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
