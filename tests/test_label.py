@@ -64,6 +64,7 @@ def test_texts_of_a_failure_are_bounded_and_keep_both_ends():
         ("lone \udc80 surrogate", "lone \ufffd surrogate"),
         ("nul\x00bell\x07", "nul\ufffdbell\ufffd"),
         ("\x1b[31mred\x1b[0m and \x1b]8;;http://x\x07link\x1b]8;;\x07", "red and link"),
+        ("turned \u202etxet", "turned \ufffdtxet"),
         ("two\r\nlines\tand a tab", "two\nlines\tand a tab"),
         ("Å, ν and 中 stay", "Å, ν and 中 stay"),
     ],

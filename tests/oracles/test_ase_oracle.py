@@ -61,6 +61,12 @@ def unconverged_program(calculator, atoms):
     subprocess.check_call([sys.executable, "-c", code])
 
 
+def unknown_program(calculator, atoms):
+    """Of a program that nobody knows, whose output then cannot be read."""
+    Path("own.log").write_text("step 40\nthe density has failed to converge within 40 steps\n")
+    float("---")
+
+
 def quiet_program(calculator, atoms):
     """Ends as if all were well."""
     Path("out.txt").write_text("     convergence NOT achieved after   9 iterations: stopping\n")
@@ -87,15 +93,18 @@ ACTS = {
     "cancelled": raising(GeneratorExit()),
     "memory": raising(MemoryError()),
     "odd text": raising(OddError()),
+    "long text": raising(RuntimeError("begin " + "not con" * 10**6 + " end")),
     "surrogate": raising(RuntimeError("bad byte \udc80")),
     "element": raising(NotImplementedError("no parameters for Cu")),
     "property": raising(PropertyNotImplementedError("forces")),
     "said": raising(RuntimeError("SCC is NOT converged, maximal SCC iterations exceeded")),
+    "conversion": lambda calculator, atoms: float("abc"),
     "no program": lambda calculator, atoms: subprocess.check_call(["surely-no-such-program", "-in", "x"]),
     "no shell program": lambda calculator, atoms: subprocess.run(
         "surely-no-such-program -in x", shell=True, check=True
     ),
     "program": unconverged_program,
+    "unknown program": unknown_program,
     "quiet program": quiet_program,
     "no output": lambda calculator, atoms: Path("job.out").read_text(),
     "nan": spoiling("forces", lambda f: np.full_like(f, np.nan)),
@@ -272,13 +281,20 @@ def test_the_energy_is_the_one_that_the_forces_belong_to():
         ("cancelled", FailureKind.CRASHED, "GeneratorExit"),
         ("memory", FailureKind.CRASHED, "MemoryError"),
         ("odd text", FailureKind.CRASHED, "OddError"),
+        ("long text", FailureKind.CRASHED, "RuntimeError: begin"),
         ("surrogate", FailureKind.CRASHED, "bad byte \ufffd"),
         ("element", FailureKind.REFUSED, "no parameters for Cu"),
         ("property", FailureKind.REFUSED, "forces"),
         ("said", FailureKind.UNCONVERGED, "SCC is NOT converged"),
+        ("conversion", FailureKind.CRASHED, "could not convert string to float"),
         ("no program", FailureKind.REFUSED, "'surely-no-such-program' cannot be started"),
         ("no shell program", FailureKind.REFUSED, "'surely-no-such-program' cannot be started"),
         ("program", FailureKind.UNCONVERGED, "convergence NOT achieved after 9 iterations"),
+        (
+            "unknown program",
+            FailureKind.UNCONVERGED,
+            "Scripted: the density has failed to converge within 40 steps",
+        ),
         ("quiet program", FailureKind.UNCONVERGED, "convergence NOT achieved after 9 iterations"),
         ("no output", FailureKind.CRASHED, "job.out"),
         ("nan", FailureKind.IMPLAUSIBLE, "not finite"),

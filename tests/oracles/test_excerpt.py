@@ -148,6 +148,7 @@ def test_the_line_that_says_why(tmp_path, name, text, words, unconverged):
         "estimated error = 1.2E-05\nmax error: 0.003\n0 errors\nno errors were found\n",
         "     c_bands:  1 eigenvalues not converged\n",
         "DIIS error 0.003\n",
+        "this will not convert units; conversion not needed\n",
         "convergence has been achieved in   7 iterations\n",
     ],
 )

@@ -48,8 +48,8 @@ _INPUT_NAMES = {"INCAR", "KPOINTS", "POSCAR", "POTCAR", "GTH_POTENTIALS", "BASIS
 
 _CONVERGENCE = re.compile(
     r"(?:\bnot|n't|\bnever|\bfail(?:ed|s|ure|ing)?(?: to)?|\bunable to|\bcannot|\bno)\s+"
-    r"(?:(?:be|been|yet|fully|reach(?:ed)?|achieved?)\s+)*conver\w*"
-    r"|conver\w+\s+(?:(?:was|has|is|been|criteri\w+)\s+)*(?:not|never|fail\w*|error|problem)\b"
+    r"(?:(?:be|been|yet|fully|reach(?:ed)?|achieved?)\s+)*converg\w*"
+    r"|converg\w+\s+(?:(?:was|has|is|been|criteri\w+)\s+)*(?:not|never|fail\w*|error|problem)\b"
     r"|\bunconverged\b|enough SCF cycles to converge|self-consistency was not achieved|SCF_NOT_CONV",
     re.IGNORECASE,
 )

@@ -41,6 +41,8 @@ _REFUSALS = {
 
 ASE calls an OSError of its own `EnvironmentError`; Python's has the name OSError.
 """
+_LONG = 4000
+"""Characters of an exception's text that are looked at."""
 _NOT_FOUND = 127
 """Exit status of a shell that does not find the program."""
 
@@ -82,7 +84,7 @@ def _judge(error: BaseException, reason: Reason | None, name: str) -> tuple[Fail
     if absent is not None:
         return FailureKind.REFUSED, f"the program {absent} cannot be started; install it, or correct its path"
     program = _program(error)
-    if reason is not None and (reason.specific or program):
+    if reason is not None and (reason.specific or reason.unconverged or program):
         kind = FailureKind.UNCONVERGED if reason.unconverged else FailureKind.CRASHED
         return kind, f"{program or name}: {reason.text}"
     message = words(error)
@@ -97,11 +99,13 @@ def _judge(error: BaseException, reason: Reason | None, name: str) -> tuple[Fail
 
 
 def words(error: BaseException) -> str:
-    """Type and text of an exception, also of one whose text cannot be made."""
+    """Type and text of an exception, also of one whose text cannot be made; of a long text both ends."""
     try:
         text = str(error)
     except Exception:
         text = "(its text cannot be made)"
+    if len(text) > _LONG:
+        text = f"{text[: _LONG // 2]} [...] {text[-_LONG // 2 :]}"
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
