@@ -21,9 +21,10 @@ from typer.models import ArgumentInfo, OptionInfo
 import thalweg
 from thalweg.cli.app import app
 from thalweg.cli.failures import EXIT_CODES
-from thalweg.config import AseConfig, RunConfig, SystemConfig, TbliteConfig
-from thalweg.config.fields import InUnit
+from thalweg.config import RunConfig, SystemConfig
 from thalweg.config.messages import nested_models
+from thalweg.oracles.registry import BUILT_IN
+from thalweg.settings.fields import InUnit
 
 FOLDER = Path(__file__).parent
 MARK = "<!-- Written by docs/reference/generate.py; change the code's descriptions instead. -->\n"
@@ -60,7 +61,7 @@ def _section(key: str, field: FieldInfo) -> Iterator[str]:
     yield f"{field.description}\n"
     models: list[tuple[str, type[BaseModel]]]
     if key == "oracle":
-        models = [("`name: tblite`", TbliteConfig), ("`name: ase`", AseConfig)]
+        models = [(f"`name: {name}`", entry.settings) for name, entry in BUILT_IN.items()]
     elif key == "system":
         models = [("", SystemConfig)]
     else:
@@ -77,9 +78,8 @@ def _section(key: str, field: FieldInfo) -> Iterator[str]:
 
 _HEAD = "| key | unit | default | meaning |\n|---|---|---|---|"
 _OTHERS = (
-    "Other registered names, for tests and demonstrations: `lennard-jones`, `morse`, `stillinger-weber`, and "
-    "`faulty`, which wraps another oracle and fails on purpose. Their settings are the fields of the classes "
-    "in `thalweg.oracles`.\n"
+    "Packages may bring oracles of their own ([how](../develop/add_an_oracle.md)); `thalweg doctor` lists every name "
+    "that `oracle:` takes on a machine.\n"
 )
 
 

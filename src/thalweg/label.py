@@ -1,19 +1,29 @@
-"""What an oracle gives back: a label, or one of the four named ways in which there is none.
+"""What an oracle gives back: a label, or one of the five named ways in which there is none.
 
 Outcome
 + Label                               converged: energy, forces, perhaps stress, each with its noise
-+ Failure(kind)                       unconverged | crashed | timed_out | implausible
++ Failure(kind)                       unconverged | crashed | timed_out | implausible | refused
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
 from thalweg.errors import InputError
 from thalweg.structure import FloatArray
+
+MESSAGE_LIMIT = 500
+"""Characters of a failure's message that are kept."""
+LOG_LIMIT = 8000
+"""Characters of a failure's log that are kept."""
+
+_TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?)")
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class Label:
     Attributes
     ----------
     energy : float, eV, total
+        An array with one element is taken, too.
     forces : float64 ndarray, shape (n_atoms, 3), eV/Å
         All NaN where the oracle gave the energy alone (`has_forces`).
     stress : float64 ndarray, shape (6,), eV/Å³, or None
@@ -48,6 +59,11 @@ class Label:
     oracle : str
         The oracle's fingerprint: name and settings.
     wall_time : float, s
+
+    Raises
+    ------
+    InputError
+        Numbers that are complex, masked or no numbers, or arrays of another shape.
     """
 
     energy: float
@@ -58,14 +74,17 @@ class Label:
     wall_time: float = 0.0
 
     def __post_init__(self) -> None:
-        forces = np.array(self.forces, dtype=np.float64)
+        energy = real_array(self.energy, "energy")
+        if energy.size != 1:
+            raise InputError(f"label: the energy must be one number, got an array of shape {energy.shape}")
+        forces = real_array(self.forces, "forces")
         if forces.ndim != 2 or forces.shape[1] != 3:
             raise InputError(f"label: forces must have shape (n_atoms, 3), got {forces.shape}")
         forces.flags.writeable = False
+        object.__setattr__(self, "energy", float(energy.reshape(-1)[0]))
         object.__setattr__(self, "forces", forces)
-        object.__setattr__(self, "energy", float(self.energy))
         if self.stress is not None:
-            stress = np.array(self.stress, dtype=np.float64)
+            stress = real_array(self.stress, "stress")
             if stress.shape != (6,):
                 raise InputError(f"label: stress must be 6 Voigt numbers, got shape {stress.shape}")
             stress.flags.writeable = False
@@ -77,6 +96,25 @@ class Label:
         return not bool(np.isnan(self.forces).all()) or self.forces.size == 0
 
 
+def real_array(values: Any, what: str) -> FloatArray:
+    """A float64 copy of real numbers, of any shape; `what` names them in messages.
+
+    Raises InputError for complex numbers, for masked elements, and for whatever is not a number: NumPy would turn
+    each of them into a float64 that means something else.
+    """
+    try:
+        if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
+            raise InputError(f"label: {what} has masked elements: no numbers")
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"label: {what} cannot be read as numbers: {error}") from None
+    if array.dtype.kind == "c":
+        raise InputError(f"label: {what} must be real, got complex numbers")
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"label: {what} must be numbers, got values of type {array.dtype}")
+    return np.array(array, dtype=np.float64)
+
+
 class FailureKind(StrEnum):
     """Why there is no label."""
 
@@ -85,17 +123,43 @@ class FailureKind(StrEnum):
     TIMED_OUT = "timed_out"
     IMPLAUSIBLE = "implausible"
     REFUSED = "refused"
+    """The oracle cannot treat this structure, or give a property, at all: a retry is useless."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """An answer that must never become a label; recorded with its log, retried, then quarantined."""
+    """An answer that must never become a label; recorded with its log, retried, then quarantined.
+
+    `message` is one line, `log` the part of the program's output that says why. Both are cut to MESSAGE_LIMIT and
+    LOG_LIMIT characters, and characters that no terminal or file takes are replaced.
+    """
 
     kind: FailureKind
     message: str
     log: str = ""
     oracle: str = ""
     wall_time: float = 0.0
+
+    def __post_init__(self) -> None:
+        message = " ".join(readable(self.message, 20 * MESSAGE_LIMIT).split())
+        object.__setattr__(self, "message", readable(message, MESSAGE_LIMIT))
+        object.__setattr__(self, "log", readable(self.log, LOG_LIMIT))
+
+
+def readable(text: object, limit: int) -> str:
+    """`text` within `limit` characters that every terminal and file takes.
+
+    The middle of a longer text is left out, since programs say why they stop at the end.
+    """
+    plain = text if isinstance(text, str) else str(text)
+    if len(plain) > 4 * limit:
+        plain = plain[: 2 * limit] + plain[-2 * limit :]
+    plain = _UNREADABLE.sub("\ufffd", _TERMINAL_CODES.sub("", plain).replace("\r\n", "\n"))
+    if len(plain) <= limit:
+        return plain
+    gap = " [...] "
+    head = (limit - len(gap)) // 2
+    return plain[:head] + gap + plain[len(plain) - (limit - len(gap) - head) :]
 
 
 Outcome = Label | Failure

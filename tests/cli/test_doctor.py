@@ -1,4 +1,5 @@
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -6,7 +7,10 @@ from typer.testing import CliRunner
 from thalweg.cli import diagnosis
 from thalweg.cli.app import app
 from thalweg.cli.diagnosis import Finding, State, healthy
+from thalweg.cli.programs import FoundError
 from thalweg.errors import ThalwegError
+from thalweg.oracles import oracle_names, pyscf_library
+from thalweg.oracles.registry import BUILT_IN
 
 
 def probe(look, core=False):
@@ -43,13 +47,32 @@ def test_only_core_parts_decide():
     assert not healthy([fine, absent, broken])
 
 
-def test_absent_program_is_absent():
-    assert probe(diagnosis._program("no-such-program-anywhere")).examine().state is State.ABSENT
+def test_what_was_found_and_not_called_is_not_ok():
+    finding = probe(raising(FoundError("/usr/bin/x"))).examine()
+    assert (finding.state, finding.detail, finding.cure) == (State.FOUND, "/usr/bin/x", "")
+
+
+def test_an_oracle_without_its_package_is_absent_with_the_cure(monkeypatch):
+    pyscf_library.library.cache_clear()
+    monkeypatch.setitem(sys.modules, "pyscf", None)
+    try:
+        finding = next(found for found in diagnosis.diagnose() if found.name == "pyscf")
+    finally:
+        pyscf_library.library.cache_clear()
+    assert finding.state is State.ABSENT
+    assert finding.cure == "pip install 'thalweg[pyscf]'"
+
+
+def test_every_oracle_that_is_listed_can_be_named():
+    names = [found.name for found in diagnosis.diagnose() if found.group == "oracles"]
+    assert set(BUILT_IN) <= set(names)
+    for name in names:
+        assert name in oracle_names() or name.startswith("ase: ")
 
 
 def test_small_oracles_answer():
-    assert "eV" in diagnosis._oracle({"name": "tblite", "method": "GFN2-xTB"})
-    assert "eV" in diagnosis._oracle(diagnosis._EMT, copper=True)
+    for name in ("tblite", "ase", "stillinger-weber"):
+        assert "eV" in BUILT_IN[name].probe()
 
 
 def test_kernel_derivatives_are_checked(monkeypatch):
@@ -73,7 +96,9 @@ def test_neighbours_are_found():
 
 @pytest.mark.parametrize(("look", "code"), [(lambda: "seen", 0), (raising(ValueError("odd")), 4)])
 def test_exit_code_and_both_outputs(monkeypatch, look, code):
-    monkeypatch.setattr(diagnosis, "_PROBES", (probe(look, core=True),))
+    for part in ("_CORE", "_OTHERS"):
+        monkeypatch.setattr(diagnosis, part, (probe(look, core=True),))
+    monkeypatch.setattr(diagnosis, "_oracles", lambda: ())
     table = CliRunner().invoke(app, ["doctor"])
     assert table.exit_code == code
     assert ("cure: the cure" in table.output) is (code == 4)

@@ -122,10 +122,13 @@ def test_configuration_is_frozen(tmp_path):
         ("model: {max_degree: [8], radial_weight: 0}\n", "model.radial_weight: expected a whole number >= 1"),
         ("acquisition: {strategy: randon}\n", "did you mean random?"),
         (
-            "executor: {workers: 3}\n",
+            "executor: {kind: serial, workers: 3}\n",
             "executor.workers: expected 1 with kind: serial, got 3; set kind: process",
         ),
-        ("executor: {timeout: 30}\n", "executor.timeout: a call inside this process cannot be stopped"),
+        (
+            "executor: {kind: serial, timeout: 30}\n",
+            "executor.timeout: a call inside this process cannot be stopped",
+        ),
         ("output: 3\n", "config.yaml:3: output: expected text, got 3"),
         ("seed: 1\nseed: 2\n", "config.yaml:4: seed: given twice (first on line 3); keep one"),
         ("target: {level: 0.9, level: 0.8}\n", "config.yaml:3: target.level: given twice"),

@@ -13,6 +13,7 @@ from thalweg.config import (
 from thalweg.config.changes import unit_of
 from thalweg.config.messages import known_keys
 from thalweg.errors import InputError
+from thalweg.oracles.registry import BUILT_IN
 from thalweg.structure import Structure
 
 
@@ -30,6 +31,8 @@ def folder(tmp_path):
         ("silicon.cif", "tblite", {"name": "tblite", "method": "GFN1-xTB"}),
         ("silicon.cif", "ase", {"name": "ase", "calculator": "ase.calculators.emt.EMT"}),
         ("water.xyz", "morse", {"name": "morse"}),
+        ("water.xyz", "pyscf", {"name": "pyscf"}),
+        ("water.xyz", "faulty", {"name": "faulty", "inner": {"name": "morse"}}),
     ],
 )
 def test_written_configuration_is_the_default_one(folder, system, oracle, expected):
@@ -43,9 +46,11 @@ def test_every_setting_is_explained_with_its_unit(folder):
     text = render_config(folder / "water.xyz", "tblite", folder, "config.yaml")
     words = [line.strip().partition(":")[0] for line in text.splitlines() if not line.strip().startswith("#")]
     for key in known_keys(RunConfig):
-        if key.startswith(("system.", "oracle.calc", "oracle.opt", "oracle.reuse", "oracle.noise")):
+        if key.startswith(("system.", "oracle.")):
             continue
         assert key.rpartition(".")[2] in words
+    for key in BUILT_IN["tblite"].settings.model_fields:
+        assert key in words
     assert "[eV/Å]" in text
     assert unit_of("target.force_error") == "eV/Å"
     assert unit_of("seed") == ""

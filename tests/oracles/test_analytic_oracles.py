@@ -4,9 +4,9 @@ from ase.build import bulk
 from ase.calculators.morse import MorsePotential
 
 from thalweg.errors import InputError, OracleError
-from thalweg.label import Failure, Label
+from thalweg.label import Failure, FailureKind, Label
 from thalweg.oracles import make_oracle, oracle_names
-from thalweg.oracles.base import Oracle, examine
+from thalweg.oracles.base import Oracle, examine, isolated_atom
 from thalweg.oracles.faulty import FAULTS, FaultyOracle
 from thalweg.structure import Structure
 
@@ -82,7 +82,8 @@ def test_stillinger_weber_is_for_silicon():
     oracle = make_oracle({"name": "stillinger-weber"})
     with pytest.raises(OracleError, match="silicon only"):
         oracle.check_structure(Structure.from_atoms(bulk("Cu")))
-    assert (oracle.isolated_atom_energy(14), oracle.isolated_atom_energy(29)) == (0.0, None)
+    assert oracle.label(isolated_atom(14)).energy == 0.0
+    assert oracle.label(isolated_atom(29)).kind is FailureKind.REFUSED
 
 
 def test_examine_passes_what_is_sound_and_stops_what_is_not():
@@ -112,11 +113,11 @@ def test_every_name_makes_an_oracle():
 @pytest.mark.parametrize(
     ("spec", "words"),
     [
-        ({"name": "tblit"}, "did you mean 'tblite'"),
+        ({"name": "tblit"}, "did you mean tblite"),
         ({"name": "tblite", "methd": "x"}, r"oracle\.methd: .*did you mean 'method'"),
         ({"name": "ase"}, r"oracle\.calculator: .*needs it"),
-        ({"name": "tblite", "accuracy": "high"}, "wrong type"),
-        ({"name": "morse", "width": -1.0}, "width must be positive"),
+        ({"name": "tblite", "accuracy": "high"}, "accuracy: expected a number"),
+        ({"name": "morse", "width": -1.0}, r"width: expected a number > 0 1/Å, got -1"),
         ({"method": "GFN2-xTB"}, "a key 'name'"),
         ({"name": "faulty", "inner": {"name": "morse"}, "rates": {"crsh": 0.1}}, "did you mean 'crash'"),
         ({"name": "faulty", "inner": {"name": "morse"}, "rates": {"crash": 1.5}}, r"rates\.crash"),

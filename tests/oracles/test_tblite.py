@@ -5,6 +5,7 @@ from ase.build import bulk, molecule
 from thalweg.errors import InputError, OracleError
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.oracles import make_oracle
+from thalweg.oracles.base import isolated_atom
 from thalweg.oracles.tblite import RETRIES, TBLiteOracle
 from thalweg.structure import Structure
 
@@ -114,14 +115,38 @@ def test_touching_atoms_are_a_failure_and_not_an_exception():
 @pytest.mark.parametrize("method", ["GFN2-xTB", "GFN1-xTB"])
 def test_isolated_atoms_of_every_element(method):
     oracle = TBLiteOracle(method)
-    energies = [oracle.isolated_atom_energy(number) for number in range(1, 87)]
-    assert all(energy is not None and energy < 0 for energy in energies)
-    assert oracle.isolated_atom_energy(87) is None
+    labels = [oracle.label(isolated_atom(number)) for number in range(1, 87)]
+    assert all(label.energy < 0 and not label.forces.any() for label in labels)
+    outcome = oracle.label(isolated_atom(87))
+    assert isinstance(outcome, Failure)
+    assert outcome.kind is FailureKind.REFUSED
+
+
+@pytest.mark.parametrize(("number", "unpaired"), [(1, 1), (7, 3), (8, 2), (26, 4), (10, 0)])
+def test_lone_atoms_are_neutral_and_in_their_ground_state(number, unpaired):
+    from ase.units import Hartree
+    from tblite.interface import Calculator
+
+    reference = Calculator(
+        "GFN2-xTB", np.array([number]), np.zeros((1, 3)), charge=0, uhf=unpaired, color=False
+    )
+    reference.set("verbosity", 0)
+    energy = reference.singlepoint().get("energy") * Hartree
+    for options in ({}, {"charge": 1, "multiplicity": 2}):
+        for attempt in range(4):
+            label = TBLiteOracle(**options).label(isolated_atom(number), attempt)
+            assert label.energy == pytest.approx(energy, abs=1e-4)
+
+
+def test_a_charged_cell_of_one_atom_keeps_its_charge():
+    cell = Structure.from_atoms(bulk("Na"))
+    neutral, charged = (TBLiteOracle("GFN1-xTB", charge=charge).label(cell).energy for charge in (0, 1))
+    assert abs(charged - neutral) > 1.0
 
 
 def test_molecules_are_bound_against_their_atoms():
     oracle = TBLiteOracle()
-    atoms = sum(oracle.isolated_atom_energy(number) for number in (8, 1, 1))
+    atoms = sum(oracle.label(isolated_atom(number)).energy for number in (8, 1, 1))
     assert -20.0 < oracle.label(Structure.from_atoms(molecule("H2O"))).energy - atoms < -5.0
 
 
@@ -149,7 +174,7 @@ def test_systems_out_of_reach_are_named_before_any_call():
     ("options", "words"),
     [
         ({"method": "GFN2"}, "did you mean 'GFN2-xTB'"),
-        ({"accuracy": 0.0}, "accuracy must lie between"),
+        ({"accuracy": 0.0}, "accuracy: expected a number >= 0.0001 and <= 1000"),
         ({"multiplicity": 0}, "multiplicity"),
         ({"electronic_temperature": -1.0}, "electronic_temperature"),
         ({"max_iterations": 0}, "max_iterations"),

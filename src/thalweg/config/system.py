@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
-from thalweg.config.fields import shown, whole_list
 from thalweg.errors import InputError
+from thalweg.settings.fields import shown, whole_list
 from thalweg.structure import Structure
 
 _LIGHT, _MIDDLE = 4.0, 20.0

@@ -6,16 +6,18 @@ import json
 import re
 import textwrap
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from thalweg.config.fields import InUnit
 from thalweg.config.messages import nested_models
-from thalweg.config.oracle import AseConfig, OtherOracleConfig, TbliteConfig
+from thalweg.config.oracle import settings_of
 from thalweg.config.schema import RunConfig
 from thalweg.config.system import automatic_timestep
+from thalweg.errors import InputError
+from thalweg.oracles.registry import find_entry
+from thalweg.settings.fields import InUnit
 from thalweg.structure import Structure
 
 _WIDTH = 100
@@ -38,7 +40,8 @@ def render_config(system: Path, oracle: str, folder: Path, name: str) -> str:
     system : Path
         Structure file; it is read, so that the method fits its periodicity.
     oracle : str
-        Name of the oracle; for `ase` the calculator is EMT, to be replaced by the reader.
+        Name of the oracle; what it advises for the structures is written (for `ase` the calculator is EMT, to be
+        replaced by the reader).
     folder : Path
         Where the file will stand: the path of `system` is written relative to it.
     name : str
@@ -59,9 +62,7 @@ def render_config(system: Path, oracle: str, folder: Path, name: str) -> str:
 
 def _section(key: str, field: FieldInfo, value: Any) -> list[str]:
     if key == "oracle":
-        known: dict[str, type[BaseModel]] = {"tblite": TbliteConfig, "ase": AseConfig}
-        model = known.get(value["name"], OtherOracleConfig)
-        return ["", *_comment(field, ""), "oracle:", *_fields(model, value)]
+        return ["", *_comment(field, ""), "oracle:", *_fields(settings_of(value["name"]), value)]
     models = nested_models(field.annotation)
     if value is None and models:
         return ["", *_comment(field, ""), f"{key}:", *_fields(models[0], {})]
@@ -95,13 +96,11 @@ def _scalar(value: Any) -> str:
 
 
 def _oracle_settings(oracle: str, structures: list[Structure]) -> dict[str, Any]:
-    if oracle == "tblite":
-        method: Literal["GFN1-xTB", "GFN2-xTB"]
-        method = "GFN1-xTB" if any(structure.pbc.any() for structure in structures) else "GFN2-xTB"
-        return {"name": "tblite", "method": method}
-    if oracle == "ase":
-        return {"name": "ase", "calculator": "ase.calculators.emt.EMT"}
-    return {"name": oracle}
+    try:
+        entry = find_entry(oracle)
+    except InputError as error:
+        raise InputError(f"--oracle: {error}") from None
+    return {"name": oracle, **entry.advise(structures)}
 
 
 def _findings(system: Path, structures: list[Structure]) -> list[str]:

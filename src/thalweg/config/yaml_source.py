@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,15 @@ from typing import Any
 import yaml
 
 from thalweg.errors import InputError
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which also reads `1e-9` as a number: to YAML 1.1 it is text, for want of a point."""
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 Location = tuple[str | int, ...]
 """Where a value stands: keys and list positions from the top."""
@@ -32,7 +42,7 @@ class YamlSource:
 
 def read_yaml(text: str, name: str) -> YamlSource:
     """Parse `text`; `name` is what messages call it. Raises InputError with the line at fault."""
-    loader = yaml.SafeLoader(text)
+    loader = _Loader(text)
     try:
         node = loader.get_single_node()
         lines = dict(_walk(node, (), name, set())) if node is not None else {}

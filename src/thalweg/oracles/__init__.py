@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from thalweg.oracles.base import Oracle, examine
+from thalweg.oracles.base import Oracle, examine, isolated_atom
+from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.failing import never_raises
 from thalweg.oracles.registry import make_oracle, oracle_names
 
-__all__ = ["Oracle", "examine", "make_oracle", "oracle_names"]
+__all__ = [
+    "Oracle",
+    "OracleEntry",
+    "OracleSettings",
+    "examine",
+    "isolated_atom",
+    "make_oracle",
+    "never_raises",
+    "oracle_names",
+]

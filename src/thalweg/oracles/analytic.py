@@ -15,14 +15,19 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from thalweg.errors import check
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.neighbours import pairs_within
 from thalweg.oracles.base import canonical_json, examine
+from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.failing import never_raises
+from thalweg.oracles.probing import label_small
+from thalweg.settings.fields import InUnit, quantity
 from thalweg.structure import FloatArray, IntArray, Structure
 
 
@@ -55,6 +60,8 @@ class PairOracle:
 
     display_name: ClassVar[str] = "pair potential"
     gives_stress: ClassVar[bool] = True
+    gives_isolated_atoms: ClassVar[bool] = True
+    rungs: ClassVar[int] = 1
     r_cut: float = 6.0
 
     def __post_init__(self) -> None:
@@ -73,6 +80,7 @@ class PairOracle:
     def check_structure(self, structure: Structure) -> None:
         """Every structure will do: all elements share the parameters."""
 
+    @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Energy, forces and, where periodic in three directions, stress."""
         start = time.perf_counter()
@@ -88,10 +96,6 @@ class PairOracle:
         energy = 0.5 * float(v @ s)
         label = Label(energy, forces, stress, oracle=self.fingerprint, wall_time=time.perf_counter() - start)
         return examine(structure, label)
-
-    def isolated_atom_energy(self, number: int) -> float | None:
-        """Zero: a lone atom has no pairs."""
-        return 0.0
 
 
 @dataclass(frozen=True)
@@ -128,3 +132,54 @@ class MorseOracle(PairOracle):
         """v(d) and dv/dd."""
         e = np.exp(-self.width * (d - self.r_0))
         return self.well_depth * ((1.0 - e) ** 2 - 1.0), 2.0 * self.well_depth * self.width * (1.0 - e) * e
+
+
+class LennardJonesSettings(OracleSettings):
+    """The Lennard-Jones potential, the same for all elements: for tests and demonstrations."""
+
+    name: Literal["lennard-jones"]
+    epsilon: Annotated[float, quantity("eV", "> 0"), InUnit("eV")] = Field(
+        default=0.0103, description="Depth of the well; the default is near argon's."
+    )
+    sigma: Annotated[float, quantity("Å", "> 0"), InUnit("Å")] = Field(
+        default=3.40, description="Distance at which the energy of a pair is zero."
+    )
+    r_cut: Annotated[float, quantity("Å", "> 0", "<= 100"), InUnit("Å")] = Field(
+        default=8.5, description="Distance at which pairs end."
+    )
+
+
+class MorseSettings(OracleSettings):
+    """The Morse potential, the same for all elements: for tests and demonstrations."""
+
+    name: Literal["morse"]
+    well_depth: Annotated[float, quantity("eV", "> 0"), InUnit("eV")] = Field(
+        default=0.3429, description="Depth of the well; the default is near copper's."
+    )
+    width: Annotated[float, quantity("1/Å", "> 0"), InUnit("1/Å")] = Field(
+        default=1.3588, description="How steep the well is."
+    )
+    r_0: Annotated[float, quantity("Å", "> 0"), InUnit("Å")] = Field(
+        default=2.866, description="Distance of lowest energy of a pair."
+    )
+    r_cut: Annotated[float, quantity("Å", "> 0", "<= 100"), InUnit("Å")] = Field(
+        default=6.0, description="Distance at which pairs end."
+    )
+
+
+LENNARD_JONES = OracleEntry(
+    name="lennard-jones",
+    oracle=LennardJonesOracle,
+    settings=LennardJonesSettings,
+    summary="a pair potential in closed form",
+    probe=lambda: label_small(LennardJonesOracle(), "Ar"),
+    core=True,
+)
+MORSE = OracleEntry(
+    name="morse",
+    oracle=MorseOracle,
+    settings=MorseSettings,
+    summary="a pair potential in closed form",
+    probe=lambda: label_small(MorseOracle(), "Cu"),
+    core=True,
+)

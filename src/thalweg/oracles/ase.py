@@ -2,64 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib
 import math
-import tempfile
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
-import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool
 
-from thalweg.errors import InputError, OracleError, SetupError, check
+from thalweg.errors import check
+from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
-from thalweg.oracles.base import canonical_json, examine, noise_from_net_force
+from thalweg.oracles.base import canonical_json, described, examine, noise_from_net_force
+from thalweg.oracles.calculators import build, load_factory, use_folder
+from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.excerpt import excerpt, said_unconverged
+from thalweg.oracles.failing import failure_of, never_raises
+from thalweg.oracles.probing import label_small
+from thalweg.oracles.reading import Answer, AnswerError, ask
+from thalweg.settings.fields import InUnit, quantity, shown
 from thalweg.structure import Structure
-
-LOG_TAIL = 2000
-"""Characters kept of each file that a failed calculation leaves in its scratch folder."""
-
-
-def load_factory(dotted_path: str) -> Any:
-    """The class or function at 'package.module.Name'.
-
-    Raises
-    ------
-    InputError
-        Not a dotted path, no such module or name (with the nearest one), or not callable.
-    SetupError
-        The module exists but something that it needs does not.
-    """
-    module_name, _, name = dotted_path.rpartition(".")
-    if not module_name or not all(part.isidentifier() for part in dotted_path.split(".")):
-        raise InputError(
-            "oracle ase: calculator must be a dotted path such as 'ase.calculators.emt.EMT', "
-            f"got {dotted_path!r}"
-        )
-    try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = str(error.name)
-        if module_name == missing or module_name.startswith(missing + "."):
-            raise InputError(
-                f"oracle ase: there is no module {missing!r} (in calculator: {dotted_path!r}); check the "
-                "spelling, or install the package that has it"
-            ) from error
-        raise SetupError(f"oracle ase: {module_name} needs {missing!r}; `pip install {missing}`") from error
-    except ImportError as error:
-        raise SetupError(f"oracle ase: {module_name} cannot be imported: {error}") from error
-    factory = getattr(module, name, None)
-    if factory is None:
-        near = difflib.get_close_matches(name, dir(module), n=1)
-        hint = f"; did you mean {module_name}.{near[0]}?" if near else ""
-        raise InputError(f"oracle ase: {module_name} has no {name!r}{hint}")
-    check(callable(factory), f"oracle ase: {dotted_path} is not a calculator class or factory")
-    return factory
 
 
 @dataclass(frozen=True)
@@ -71,13 +35,16 @@ class AseOracle:
     calculator : str
         Dotted path of the calculator's class, or of a function that returns a calculator.
     options : mapping
-        Keyword arguments of that class or function.
+        Keyword arguments of that class or function. Texts that begin with `./`, `../` or `~` are paths from where the
+        command was given; a mapping `profile` becomes the profile object of ASE's calculators for programs.
     reuse : bool
         Keep one calculator for all calls, for calculators that are slow to build. Off by default: one that
         remembers (a wave function, a neighbour list) makes labels depend on the calls before them.
     noise : mapping
         Keys energy (eV), forces (eV/Å), stress (eV/Å³): s.d. of the calculator's own convergence, if known.
         The noise of the forces that a net force betrays is added to it.
+    isolated_atoms : bool
+        Whether the calculator gives a lone atom without periodicity its ground state with these options.
 
     Raises
     ------
@@ -89,6 +56,7 @@ class AseOracle:
     options: Mapping[str, Any] = field(default_factory=dict)
     reuse: bool = False
     noise: Mapping[str, float] = field(default_factory=dict)
+    isolated_atoms: bool = True
 
     def __post_init__(self) -> None:
         check(
@@ -105,15 +73,14 @@ class AseOracle:
             f"oracle ase: {self.calculator} gives no {' and no '.join(sorted(missing))}; learning needs both",
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = (self.calculator, self.options, self.reuse, self.noise, self.isolated_atoms)
+        return AseOracle, arguments
+
     def _build(self) -> Any:
         factory = load_factory(self.calculator)
-        try:
-            return factory(**self.options)
-        except Exception as error:
-            raise InputError(
-                f"oracle ase: {self.calculator} cannot be built with options {dict(self.options)!r}: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+        with isolated():  # calculators print, write and change things already when they are made
+            return build(factory, self.options, self.calculator)
 
     @cached_property
     def _kept(self) -> Any:
@@ -125,17 +92,10 @@ class AseOracle:
 
     @property
     def fingerprint(self) -> str:
-        """Calculator and options; options that are not JSON enter by their repr."""
-        options = {key: _plain(value) for key, value in self.options.items()}
-        return canonical_json({"name": "ase", "calculator": self.calculator, "options": options})
-
-    @property
-    def rungs(self) -> int:
-        return 1
-
-    @property
-    def gives_isolated_atoms(self) -> bool:
-        return True
+        """Calculator and options as they are written; options that are not JSON enter by their repr."""
+        return canonical_json(
+            {"name": "ase", "calculator": self.calculator, "options": described(self.options)}
+        )
 
     @property
     def display_name(self) -> str:
@@ -147,74 +107,113 @@ class AseOracle:
         """Whether the calculator implements it."""
         return "stress" in self._properties
 
-    def check_structure(self, structure: Structure) -> None:
-        """Nothing is known without a call."""
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        """As `isolated_atoms` says."""
+        return self.isolated_atoms
 
+    @property
+    def rungs(self) -> int:
+        """One: a calculator's settings are its numbers, so that a retry repeats them."""
+        return 1
+
+    def check_structure(self, structure: Structure) -> None:
+        """Nothing is known of a calculator's reach without a call."""
+
+    @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Energy (the one that the forces belong to), forces and, where periodic and implemented, stress.
 
-        The calculator runs in a scratch folder of its own. Options are the same at every attempt, since a
-        calculator's own settings are its numbers; a retry starts from a fresh calculator.
+        The calculator runs in a scratch folder of its own, which is also the current folder. Options are the same at
+        every attempt; a retry starts from a fresh calculator.
         """
-        from ase.calculators.calculator import PropertyNotImplementedError, SCFError
-
         start = time.perf_counter()
-        with tempfile.TemporaryDirectory(prefix="thalweg-", ignore_cleanup_errors=True) as scratch:
+        with isolated(seed=structure.content_hash) as folder:
             try:
-                calculator = self._kept if self.reuse and attempt == 0 else self._build()
-                if hasattr(calculator, "directory") and "directory" not in self.options:
-                    calculator.directory = scratch
-                energy, forces, stress = self._evaluate(structure, calculator)
-            except PropertyNotImplementedError as error:
-                raise OracleError(f"{self.display_name} does not give {error}") from error
-            except InputError:
+                answer = self._ask(structure, folder, fresh=attempt > 0 or not self.reuse)
+            except KeyboardInterrupt:
                 raise
-            except Exception as error:
-                kind = FailureKind.UNCONVERGED if isinstance(error, SCFError) else FailureKind.CRASHED
-                message = f"{type(error).__name__}: {error}"
-                log = traceback.format_exc() + _tails(Path(scratch))
-                return Failure(kind, message, log, self.fingerprint, time.perf_counter() - start)
-        noise = LabelNoise(
-            energy=float(self.noise.get("energy", 0.0)),
-            forces=math.hypot(self.noise.get("forces", 0.0), _finite(noise_from_net_force(forces))),
-            stress=float(self.noise.get("stress", 0.0)),
-        )
-        label = Label(energy, forces, stress, noise, self.fingerprint, time.perf_counter() - start)
+            except AnswerError as error:
+                took = time.perf_counter() - start
+                return Failure(error.kind, str(error), excerpt(folder), self.fingerprint, took)
+            except BaseException as error:  # SystemExit as well: a calculator must not end the run
+                return failure_of(error, self, start, folder)
+        label = Label(*answer, self._noise(answer), self.fingerprint, time.perf_counter() - start)
         return examine(structure, label)
 
-    def _evaluate(self, structure: Structure, calculator: Any) -> tuple[float, Any, Any]:
-        atoms = structure.to_atoms()
-        atoms.calc = calculator
-        # with electronic smearing only the free energy has the forces as its derivative
-        energy = atoms.get_potential_energy(force_consistent="free_energy" in self._properties)
-        forces = np.array(atoms.get_forces(), dtype=np.float64)
-        stress = np.array(atoms.get_stress()) if self.gives_stress and structure.pbc.all() else None
-        return float(energy), forces, stress
+    def _ask(self, structure: Structure, folder: Path, *, fresh: bool) -> Answer:
+        calculator = self._build() if fresh else self._kept
+        use_folder(calculator, folder)
+        answer = ask(
+            structure,
+            calculator,
+            free_energy="free_energy" in self._properties,
+            stress=self.gives_stress and bool(structure.pbc.all()),
+        )
+        if said := said_unconverged(folder):
+            raise AnswerError(f"{self.display_name}: {said}", FailureKind.UNCONVERGED)
+        return answer
 
-    def isolated_atom_energy(self, number: int) -> float | None:
-        """Energy (eV) of one atom in empty space; None where the calculator fails on it."""
-        atom = Structure(np.array([number]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, dtype=bool))
-        try:
-            outcome = self.label(atom)
-        except OracleError:
-            return None
-        return outcome.energy if isinstance(outcome, Label) else None
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, (str, int, float, bool, list, dict, type(None))) else repr(value)
-
-
-def _finite(value: float) -> float:
-    return value if math.isfinite(value) else 0.0
+    def _noise(self, answer: Answer) -> LabelNoise:
+        net = noise_from_net_force(answer.forces)
+        return LabelNoise(
+            energy=float(self.noise.get("energy", 0.0)),
+            forces=math.hypot(self.noise.get("forces", 0.0), net if math.isfinite(net) else 0.0),
+            stress=float(self.noise.get("stress", 0.0)),
+        )
 
 
-def _tails(folder: Path) -> str:
-    """The ends of the text files in a scratch folder."""
-    parts = []
-    for path in sorted(folder.rglob("*"))[:20]:
-        if path.is_file() and path.stat().st_size < 50_000_000:
-            text = path.read_bytes()[-LOG_TAIL:].decode("utf-8", errors="replace")
-            if text.isprintable() or "\n" in text:
-                parts.append(f"--- {path.name}\n{text}")
-    return "\n".join(parts)
+def _import_path(value: Any) -> Any:
+    names = value.split(".") if isinstance(value, str) else []
+    if len(names) < 2 or not all(name.isidentifier() for name in names):
+        raise ValueError(f"expected an import path such as ase.calculators.emt.EMT, got {shown(value)}")
+    return value
+
+
+class AseNoise(BaseModel):
+    """Standard deviations of the calculator's answers; they enter the fit as weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    energy: Annotated[float, quantity("eV", ">= 0"), InUnit("eV")] = Field(
+        default=0.0, description="Of the total energy."
+    )
+    forces: Annotated[float, quantity("eV/Å", ">= 0"), InUnit("eV/Å")] = Field(
+        default=0.0, description="Of each force component."
+    )
+    stress: Annotated[float, quantity("eV/Å^3", ">= 0"), InUnit("eV/Å^3")] = Field(
+        default=0.0, description="Of each stress component."
+    )
+
+
+class AseConfig(OracleSettings):
+    """Any ASE calculator."""
+
+    name: Literal["ase"]
+    calculator: Annotated[str, BeforeValidator(_import_path)] = Field(
+        description="Import path of the calculator's class or factory, such as ase.calculators.emt.EMT."
+    )
+    options: dict[str, Any] = Field(default={}, description="Keyword arguments of the calculator.")
+
+    reuse: StrictBool = Field(
+        default=False,
+        description="Keep one calculator for all calls; what it remembers may then move its answers.",
+    )
+    noise: AseNoise = Field(default=AseNoise(), description="Known convergence errors of the calculator.")
+    isolated_atoms: StrictBool = Field(
+        default=True,
+        description="Whether the calculator, with these options, gives a lone atom its ground state; false: "
+        "reference energies are fitted.",
+    )
+
+
+ASE = OracleEntry(
+    name="ase",
+    oracle=AseOracle,
+    settings=AseConfig,
+    summary="any ASE calculator",
+    probe=lambda: "EMT, " + label_small(AseOracle("ase.calculators.emt.EMT"), "Cu"),
+    extra="ase",
+    core=True,
+    advise=lambda structures: {"calculator": "ase.calculators.emt.EMT"},
+)

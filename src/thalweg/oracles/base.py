@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
+from thalweg.errors import InputError
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.structure import FloatArray, Structure
 
 ABSURD_FORCE = 1000.0
 """eV/Å. No bound system within reach of molecular dynamics shows such a force."""
 
+MEMBERS = (
+    "fingerprint",
+    "display_name",
+    "gives_stress",
+    "gives_isolated_atoms",
+    "rungs",
+    "check_structure",
+    "label",
+)
+"""What every oracle has."""
+
 
 @runtime_checkable
 class Oracle(Protocol):
     """A trusted method.
 
-    `label` never raises for one bad structure: what went wrong is an outcome. It may raise OracleError
-    when the system as a whole is out of reach, and `check_structure` does so before any call is made.
-    Oracles are picklable by construction arguments, so that a process pool can rebuild them.
+    `label` never raises: what went wrong is an outcome. An oracle can be pickled, so that a worker process has it, too.
+    `thalweg.testing.OracleContract` holds an oracle to all of this.
     """
 
     @property
@@ -39,53 +51,106 @@ class Oracle(Protocol):
         """Whether periodic structures are labelled with a stress."""
         ...
 
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        """Whether `label` of one lone atom without periodicity is the isolated atom in its ground state."""
+        ...
+
+    @property
+    def rungs(self) -> int:
+        """How many different settings the ladder of retries has; `label` takes any attempt, also past its end."""
+        ...
+
     def check_structure(self, structure: Structure) -> None:
-        """Raise OracleError naming the element or the periodicity that the oracle cannot treat."""
+        """Raise OracleError naming what the oracle cannot treat. Makes no call: what is known beforehand only."""
         ...
 
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Label it. `attempt` counts retries (0 first): the ladder of more cautious settings."""
         ...
 
-    @property
-    def rungs(self) -> int: ...
 
-    @property
-    def gives_isolated_atoms(self) -> bool: ...
+def as_oracle(thing: object) -> Oracle:
+    """`thing`, which somebody handed in, as an oracle; raises InputError that names the members it lacks."""
+    lacking = [name for name in MEMBERS if not hasattr(thing, name)]
+    if lacking or isinstance(thing, type):
+        why = (
+            f"it is a class; hand in an object, {thing.__name__}(...)"
+            if isinstance(thing, type)
+            else f"it has no {', '.join(lacking)}"
+        )
+        raise InputError(
+            f"oracle: {type(thing).__name__} does not keep the contract of thalweg.oracles.base.Oracle: {why}"
+        )
+    return cast(Oracle, thing)
 
 
 def isolated_atom(number: int) -> Structure:
-    """An atom in empty space."""
+    """One atom in empty space."""
     return Structure(np.array([number]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, dtype=bool))
+
+
+def is_isolated_atom(structure: Structure) -> bool:
+    """Whether it is one atom without periodicity."""
+    return len(structure) == 1 and not structure.pbc.any()
 
 
 def examine(structure: Structure, label: Label) -> Outcome:
     """The label, or an implausible Failure (shapes, non-finite numbers, absurd forces, no time spent)."""
+    why = _implausible(structure, label)
+    if why is None:
+        return label
+    return Failure(FailureKind.IMPLAUSIBLE, why, oracle=label.oracle, wall_time=label.wall_time)
 
-    def implausible(why: str) -> Failure:
-        return Failure(FailureKind.IMPLAUSIBLE, why, oracle=label.oracle, wall_time=label.wall_time)
 
-    if label.forces.shape != (len(structure), 3):
-        return implausible(
-            f"{len(structure)} atoms were asked, forces of shape {label.forces.shape} came back"
-        )
-    if not (np.isfinite(label.energy) and np.isfinite(label.forces).all()):
-        return implausible("energy or forces are not finite")
-    if not label.wall_time > 0.0:
-        return implausible(f"a wall time of {label.wall_time:g} s: nothing was computed")
-    if label.stress is not None and not np.isfinite(label.stress).all():
-        return implausible("the stress is not finite")
-    largest = float(np.abs(label.forces).max())
-    if largest > ABSURD_FORCE:
-        return implausible(
-            f"a force component of {largest:.3g} eV/Å (anything above {ABSURD_FORCE:g} is absurd)"
-        )
-    return label
+def _implausible(structure: Structure, label: Label) -> str | None:
+    """Why the label cannot be the structure's; None where nothing speaks against it."""
+    n, forces, stress = len(structure), label.forces, label.stress
+    largest = float(np.abs(forces).max(initial=0.0))
+    why: str | None = None
+    if forces.shape != (n, 3):
+        why = f"{n} atoms were asked, forces of shape {forces.shape} came back"
+    elif not (np.isfinite(label.energy) and np.isfinite(forces).all()):
+        why = "energy or forces are not finite"
+    elif not 0.0 < label.wall_time < np.inf:
+        why = f"a wall time of {label.wall_time:g} s: nothing was computed"
+    elif stress is not None and not np.isfinite(stress).all():
+        why = "the stress is not finite"
+    elif stress is not None and not structure.pbc.all():
+        why = "a stress came back for a structure that is not periodic in three directions"
+    elif largest > ABSURD_FORCE:
+        why = f"a force component of {largest:.3g} eV/Å (anything above {ABSURD_FORCE:g} is absurd)"
+    return why
 
 
 def canonical_json(settings: Mapping[str, object]) -> str:
-    """Settings as JSON with sorted keys and no spaces: equal settings give equal strings."""
-    return json.dumps(settings, sort_keys=True, separators=(",", ":"))
+    """Settings as JSON with sorted keys and no spaces: equal settings give equal strings.
+
+    Arrays and tuples become lists. Raises InputError for what JSON has no word for.
+    """
+    try:
+        return json.dumps(settings, sort_keys=True, separators=(",", ":"), default=_array)
+    except (TypeError, ValueError) as error:
+        raise InputError(
+            f"settings of an oracle must be plain numbers, texts, lists and mappings: {error}"
+        ) from None
+
+
+def _array(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    raise TypeError(f"got {type(value).__name__}")
+
+
+def described(value: Any) -> Any:
+    """Settings for a fingerprint: what JSON has no word for enters by its repr, without addresses in memory."""
+    if isinstance(value, str | int | float | bool | np.ndarray | np.generic | None):
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): described(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [described(item) for item in value]
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value))
 
 
 def noise_from_net_force(forces: FloatArray) -> float:

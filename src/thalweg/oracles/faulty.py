@@ -13,13 +13,17 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from thalweg.errors import InputError, check
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.oracles.base import Oracle
+from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.probing import label_small
+from thalweg.settings.fields import InUnit, quantity
 from thalweg.structure import Structure
 
 FAULTS = ("unconverged", "crash", "exit", "hang", "nan", "instant", "absurd")
@@ -84,14 +88,6 @@ class FaultyOracle:
         return self._oracle.fingerprint
 
     @property
-    def rungs(self) -> int:
-        return 3
-
-    @property
-    def gives_isolated_atoms(self) -> bool:
-        return True
-
-    @property
     def display_name(self) -> str:
         """The inner oracle's name, marked."""
         return f"{self._oracle.display_name} (faulty)"
@@ -100,6 +96,16 @@ class FaultyOracle:
     def gives_stress(self) -> bool:
         """As the inner oracle."""
         return self._oracle.gives_stress
+
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        """As the inner oracle."""
+        return self._oracle.gives_isolated_atoms
+
+    @property
+    def rungs(self) -> int:
+        """As the inner oracle, and 3 at least: faults are drawn anew at each attempt."""
+        return max(3, self._oracle.rungs)
 
     def check_structure(self, structure: Structure) -> None:
         """As the inner oracle."""
@@ -123,10 +129,6 @@ class FaultyOracle:
             return answer
         return _lie(answer, fault)
 
-    def isolated_atom_energy(self, number: int) -> float | None:
-        """As the inner oracle."""
-        return self._oracle.isolated_atom_energy(number)
-
 
 def _lie(label: Label, fault: str | None) -> Label:
     """The label with the fault's damage in it."""
@@ -137,3 +139,30 @@ def _lie(label: Label, fault: str | None) -> Label:
     if fault == "absurd":
         return replace(label, forces=label.forces + 1e6)
     return label
+
+
+class FaultySettings(OracleSettings):
+    """Another oracle that goes wrong on purpose: for tests of everything around it."""
+
+    name: Literal["faulty"]
+    inner: dict[str, Any] = Field(description="The `oracle` section of the oracle that answers.")
+    rates: dict[str, float] = Field(
+        default={"unconverged": 0.1, "nan": 0.1},
+        description="Probability of each fault: " + ", ".join(FAULTS) + ".",
+    )
+    hang_time: Annotated[float, quantity("s", ">= 0"), InUnit("s")] = Field(
+        default=60.0, description="How long a hang lasts."
+    )
+    heals: bool = Field(default=False, description="Whether the second and later attempts never fail.")
+    seed: int = Field(default=0, description="Other faults for another number.")
+
+
+FAULTY = OracleEntry(
+    name="faulty",
+    oracle=FaultyOracle,
+    settings=FaultySettings,
+    summary="another oracle, spoilt on purpose",
+    probe=lambda: label_small(FaultyOracle({"name": "morse"}, {}), "Cu"),
+    core=True,
+    advise=lambda structures: {"inner": {"name": "morse"}},
+)

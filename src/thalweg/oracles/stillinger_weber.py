@@ -13,15 +13,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from thalweg.errors import OracleError, check
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.neighbours import pairs_within
 from thalweg.oracles.analytic import forces_and_stress
 from thalweg.oracles.base import canonical_json, examine
+from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.failing import never_raises
+from thalweg.oracles.probing import label_small
+from thalweg.settings.fields import InUnit, quantity
 from thalweg.structure import FloatArray, IntArray, Structure
 
 A, B, CUTOFF, LAMBDA, GAMMA = 7.049556277, 0.6022245584, 1.80, 21.0, 1.20
@@ -66,6 +71,8 @@ class StillingerWeberOracle:
 
     display_name: ClassVar[str] = "stillinger-weber"
     gives_stress: ClassVar[bool] = True
+    gives_isolated_atoms: ClassVar[bool] = True
+    rungs: ClassVar[int] = 1
     epsilon: float = 2.1683
     sigma: float = 2.0951
 
@@ -84,9 +91,11 @@ class StillingerWeberOracle:
         if others:
             raise OracleError(f"stillinger-weber covers silicon only; the structure has Z = {others}")
 
+    @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
         """Energy, forces and, where periodic in three directions, stress."""
         start = time.perf_counter()
+        self.check_structure(structure)
         i, j, D, d = pairs_within(structure, CUTOFF * self.sigma * (1.0 - 1e-9))
         D, r = D / self.sigma, d / self.sigma
         if len(r) and r.min() < 1e-3:
@@ -101,6 +110,24 @@ class StillingerWeberOracle:
         label = Label(energy, forces, stress, oracle=self.fingerprint, wall_time=time.perf_counter() - start)
         return examine(structure, label)
 
-    def isolated_atom_energy(self, number: int) -> float | None:
-        """Zero for silicon, None for anything else."""
-        return 0.0 if number == SILICON else None
+
+class StillingerWeberSettings(OracleSettings):
+    """Silicon by Stillinger and Weber, with three-body terms: for tests and demonstrations."""
+
+    name: Literal["stillinger-weber"]
+    epsilon: Annotated[float, quantity("eV", "> 0"), InUnit("eV")] = Field(
+        default=2.1683, description="Unit of energy."
+    )
+    sigma: Annotated[float, quantity("Å", "> 0"), InUnit("Å")] = Field(
+        default=2.0951, description="Unit of length."
+    )
+
+
+STILLINGER_WEBER = OracleEntry(
+    name="stillinger-weber",
+    oracle=StillingerWeberOracle,
+    settings=StillingerWeberSettings,
+    summary="silicon in closed form",
+    probe=lambda: label_small(StillingerWeberOracle(), "Si"),
+    core=True,
+)

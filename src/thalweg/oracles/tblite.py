@@ -13,20 +13,26 @@ from __future__ import annotations
 
 import difflib
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase.data import chemical_symbols, ground_state_magnetic_moments
 from ase.units import Bohr, Hartree
 from ase.units import kB as _kB
+from pydantic import Field
 
 from thalweg.errors import InputError, OracleError, SetupError, check
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
-from thalweg.oracles.base import canonical_json, examine
+from thalweg.oracles.base import canonical_json, examine, is_isolated_atom
+from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.failing import never_raises
+from thalweg.oracles.probing import label_small
 from thalweg.oracles.threads import one_thread
+from thalweg.settings.fields import InUnit, quantity, whole
 from thalweg.structure import Structure
 
 METHODS = ("GFN2-xTB", "GFN1-xTB", "IPEA1-xTB")
@@ -120,14 +126,6 @@ class TBLiteOracle:
         return canonical_json({"name": "tblite", "version": _tblite()[1], **settings})
 
     @property
-    def rungs(self) -> int:
-        return len(RETRIES)
-
-    @property
-    def gives_isolated_atoms(self) -> bool:
-        return True
-
-    @property
     def display_name(self) -> str:
         """The method, for example 'GFN2-xTB'."""
         return self.method
@@ -136,6 +134,16 @@ class TBLiteOracle:
     def gives_stress(self) -> bool:
         """Periodic structures get a stress."""
         return True
+
+    @property
+    def gives_isolated_atoms(self) -> bool:
+        """A lone atom is neutral and has the unpaired electrons of its ground state."""
+        return True
+
+    @property
+    def rungs(self) -> int:
+        """The length of RETRIES."""
+        return len(RETRIES)
 
     def check_structure(self, structure: Structure) -> None:
         """Raise OracleError for an element past radon or for periodicity in one or two directions."""
@@ -158,7 +166,7 @@ class TBLiteOracle:
             self.method,
             structure.numbers,
             structure.positions / Bohr,
-            charge=self.charge if len(structure) > 1 else 0.0,
+            charge=0.0 if is_isolated_atom(structure) else self.charge,
             uhf=unpaired,
             lattice=structure.cell / Bohr if periodic else None,
             periodic=np.array(structure.pbc) if periodic else None,
@@ -175,12 +183,19 @@ class TBLiteOracle:
                 calculator.set(key, value)
         return calculator
 
+    @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
-        """Energy, forces and, where periodic, stress; `attempt` climbs the ladder RETRIES."""
+        """Energy, forces and, where periodic, stress; `attempt` climbs the ladder RETRIES.
+
+        A lone atom without periodicity is the neutral atom with the unpaired electrons of its ground state. The
+        Hamiltonian has no exchange between spins: their number only sets occupations. Where the parametrisation keeps
+        open f shells in the core, or the ground state does not converge on any rung, the lowest spin takes its place.
+        """
         start = time.perf_counter()
+        self.check_structure(structure)
         try:
             with one_thread(_tblite()[2]):
-                result = self._calculator(structure, self.multiplicity - 1, attempt).singlepoint()
+                result = self._singlepoint(structure, attempt)
         except (RuntimeError, ValueError) as error:
             message = str(error)
             kind = FailureKind.UNCONVERGED if "not converged" in message else FailureKind.CRASHED
@@ -201,6 +216,18 @@ class TBLiteOracle:
             ),
         )
 
+    def _singlepoint(self, structure: Structure, attempt: int) -> Any:
+        """tblite's result; raises RuntimeError or ValueError with tblite's words."""
+        if not is_isolated_atom(structure):
+            return self._calculator(structure, self.multiplicity - 1, attempt).singlepoint()
+        ground_state = round(float(ground_state_magnetic_moments[int(structure.numbers[0])]))
+        ladder = range(min(attempt, len(RETRIES) - 1), len(RETRIES))
+        tries = [(unpaired, rung) for unpaired in (ground_state, 0) for rung in ladder]
+        for unpaired, rung in tries[:-1]:
+            with suppress(RuntimeError, ValueError):
+                return self._calculator(structure, unpaired, rung).singlepoint()
+        return self._calculator(structure, *tries[-1]).singlepoint()
+
     def _noise(self, structure: Structure) -> LabelNoise:
         forces = FORCES_NOISE * self.accuracy
         stress = 0.0
@@ -209,23 +236,44 @@ class TBLiteOracle:
             stress = forces * 2.0 * np.sqrt(len(structure)) / structure.volume
         return LabelNoise(energy=ENERGY_NOISE * self.accuracy, forces=forces, stress=float(stress))
 
-    def isolated_atom_energy(self, number: int) -> float | None:
-        """Energy (eV) of the neutral atom with the unpaired electrons of its ground state.
 
-        The Hamiltonian has no exchange between spins: the number of unpaired electrons only sets occupations.
-        Where the parametrisation keeps open f shells in the core, or the SCF of the ground state does not
-        converge, the lowest spin takes its place. None when nothing converges.
-        """
-        if not 1 <= number <= LARGEST_NUMBER:
-            return None
-        atom = Structure(np.array([number]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, dtype=bool))
-        ground_state = round(float(ground_state_magnetic_moments[number]))
-        for unpaired in (ground_state, 0):
-            for attempt in range(len(RETRIES)):
-                try:
-                    with one_thread(_tblite()[2]):
-                        result = self._calculator(atom, unpaired, attempt).singlepoint()
-                    return float(result.get("energy")) * float(Hartree)
-                except (RuntimeError, ValueError):
-                    continue
-        return None
+class TbliteConfig(OracleSettings):
+    """Extended tight binding, part of the installation."""
+
+    name: Literal["tblite"]
+    method: Literal["GFN2-xTB", "GFN1-xTB", "IPEA1-xTB"] = Field(
+        default="GFN2-xTB", description="GFN2-xTB (molecules), GFN1-xTB (also crystals) or IPEA1-xTB."
+    )
+    charge: Annotated[float, quantity("", ">= -100", "<= 100")] = Field(
+        default=0.0, description="Total charge, in units of e."
+    )
+    multiplicity: Annotated[int, whole(">= 1")] = Field(
+        default=1, description="Spin multiplicity 2S + 1; 1: the lowest that the number of electrons allows."
+    )
+    accuracy: Annotated[float, quantity("", ">= 1e-4", "<= 1e3")] = Field(
+        default=1.0, description="Numerical accuracy of tblite; smaller is tighter."
+    )
+    electronic_temperature: Annotated[float, quantity("K", "> 0"), InUnit("K")] = Field(
+        default=300.0, description="Temperature of the electrons' Fermi distribution."
+    )
+    max_iterations: Annotated[int, whole(">= 1")] = Field(
+        default=250,
+        description="Most self-consistency cycles; a call that needs more is unconverged: no label.",
+    )
+
+
+def _advise(structures: Sequence[Structure]) -> dict[str, Any]:
+    periodic = any(structure.pbc.any() for structure in structures)
+    return {"method": "GFN1-xTB" if periodic else "GFN2-xTB"}
+
+
+TBLITE = OracleEntry(
+    name="tblite",
+    oracle=TBLiteOracle,
+    settings=TbliteConfig,
+    summary="extended tight binding, for molecules and crystals",
+    probe=lambda: label_small(TBLiteOracle(), "H2O"),
+    extra="tblite",
+    core=True,
+    advise=_advise,
+)

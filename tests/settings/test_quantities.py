@@ -1,7 +1,7 @@
 import pytest
 
-from thalweg.config.quantities import parse_quantity, parse_unit
 from thalweg.errors import InputError
+from thalweg.settings.quantities import parse_quantity, parse_unit
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from pydantic import BeforeValidator
 
-from thalweg.config.quantities import parse_quantity
 from thalweg.errors import InputError
+from thalweg.settings.quantities import parse_quantity
 
 _T = TypeVar("_T")
 

@@ -1,0 +1,1 @@
+"""Value types of settings: numbers with units, ranges, and messages that say what was expected."""
