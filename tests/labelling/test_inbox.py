@@ -90,10 +90,11 @@ def test_workers_that_are_left_are_waited_for_and_named(tmp_path, monkeypatch):
     timer = threading.Timer(0.2, os.close, (held,))
     timer.start()
     claimed = inbox.claim()
+    other = os.open(tmp_path / "workers.lock", os.O_RDWR)
     with pytest.raises(BlockingIOError):
-        other = os.open(tmp_path / "workers.lock", os.O_RDWR)
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     os.close(claimed)
+    os.close(other)
 
 
 def test_what_was_left_behind_is_taken_in_before_anything_is_forgotten(tmp_path):

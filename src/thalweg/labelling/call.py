@@ -7,18 +7,17 @@ process or on another machine.
 from __future__ import annotations
 
 import time
-import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from thalweg.errors import OracleError
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.labelling.inbox import Inbox, Ticket
 from thalweg.labelling.source import OracleSource
 from thalweg.oracles.base import examine
+from thalweg.oracles.failing import failure_of, words
 from thalweg.structure import Structure
 
 
@@ -60,29 +59,21 @@ def answer(call: Call) -> Outcome:
     return outcome
 
 
-def failure_of(error: BaseException, wall_time: float = 0.0, oracle: str = "") -> Failure:
-    """What was raised, as a failure; an OracleError says that the oracle does not do such structures at all."""
-    kind = FailureKind.REFUSED if isinstance(error, OracleError) else FailureKind.CRASHED
-    message = (
-        str(error) if isinstance(error, OracleError) else f"{type(error).__name__}: {error}".rstrip(": ")
-    )
-    return Failure(kind, message, "".join(traceback.format_exception(error)), oracle, wall_time)
-
-
 def _labelled(call: Call) -> Outcome:
     start = time.perf_counter()
-    fingerprint = ""
-    try:
-        with isolated(call.folder, seed=f"{call.structure.content_hash}/{call.attempt}"):
+    with isolated(call.folder, seed=f"{call.structure.content_hash}/{call.attempt}") as folder:
+        try:
             oracle = call.source.oracle()
-            fingerprint = oracle.fingerprint
-            given = _copy(call.structure)
+        except Exception as error:
+            return Failure(FailureKind.REFUSED, words(error), wall_time=time.perf_counter() - start)
+        given = _copy(call.structure)
+        try:
             outcome = oracle.label(given, call.attempt)
-            return _checked(call.structure, given, outcome, fingerprint)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # SystemExit, too: a calculator's end is not the run's
-        return failure_of(error, time.perf_counter() - start, fingerprint)
+            return _checked(call.structure, given, outcome, oracle.fingerprint)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, too: a calculator's end is not the run's
+            return failure_of(error, oracle, start, folder)
 
 
 def _copy(structure: Structure) -> Structure:

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 
 from thalweg.errors import OracleError, SetupError, ThalwegError
 from thalweg.label import Failure, FailureKind, Label, Outcome
-from thalweg.labelling.call import Call, answer, failure_of
+from thalweg.labelling.call import Call, answer
 from thalweg.labelling.deadlines import Deadlines
 from thalweg.labelling.executors.process import WorkerDied
 from thalweg.labelling.inbox import Inbox, Ticket
 from thalweg.labelling.scratch import Scratch
 from thalweg.labelling.source import OracleSource
+from thalweg.oracles.excerpt import excerpt
+from thalweg.oracles.failing import words
 from thalweg.structure import Structure
 
 ATTEMPTS = 3
@@ -116,7 +118,7 @@ class Ladder:
 
         def answered(task: Future[Outcome]) -> None:
             try:
-                outcome = self._outcome(task, ticket)
+                outcome = self._outcome(task, call)
                 self._put_away(call, outcome)
                 self.arrived(ticket, outcome)
                 outcomes = (*since, outcome)
@@ -159,27 +161,29 @@ class Ladder:
             ) from error
         return task if self._deadlines is None else self._deadlines.watch(task)
 
-    def _outcome(self, task: Future[Outcome], ticket: Ticket) -> Outcome:
+    def _outcome(self, task: Future[Outcome], call: Call) -> Outcome:
         """The task's outcome. A worker that was ended may have left its answer in the inbox before."""
         if task.cancelled():
             raise CutOffError
         error = task.exception()
-        fingerprint = self.oracle.fingerprint
         if error is None:
             outcome: object = task.result()
             if isinstance(outcome, Label | Failure):
                 return outcome
             why = f"the executor gave back {type(outcome).__name__}, expected the outcome of the call"
-            return Failure(FailureKind.CRASHED, why, oracle=fingerprint)
+            return Failure(FailureKind.CRASHED, why, oracle=self.oracle.fingerprint)
         if isinstance(error, SetupError | CutOffError | CancelledError):
             raise error
-        if (left := self.inbox.get(ticket)) is not None:
-            return left
-        if isinstance(error, TimeoutError):
-            return Failure(FailureKind.TIMED_OUT, str(error), oracle=fingerprint)
-        if isinstance(error, WorkerDied):
-            return Failure(FailureKind.CRASHED, str(error), error.log, fingerprint)
-        return failure_of(error, oracle=fingerprint)
+        left = self.inbox.get(call.ticket)
+        return self._ended(error, call) if left is None else left
+
+    def _ended(self, error: BaseException, call: Call) -> Failure:
+        """What became of a call that its executor ended; its log is what the call has left behind."""
+        kind = FailureKind.TIMED_OUT if isinstance(error, TimeoutError) else FailureKind.CRASHED
+        plain = isinstance(error, TimeoutError | WorkerDied)
+        left = [excerpt(call.folder)] if call.folder is not None else []
+        log = "\n".join([*left, error.log if isinstance(error, WorkerDied) else ""]).strip()
+        return Failure(kind, str(error) if plain else words(error), log, self.oracle.fingerprint)
 
     def _put_away(self, call: Call, outcome: Outcome) -> None:
         if call.folder is not None:

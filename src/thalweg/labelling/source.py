@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from thalweg.oracles.base import Oracle, canonical_json
+from thalweg.oracles.base import Oracle, as_oracle, canonical_json
 from thalweg.oracles.registry import make_oracle
 
 _held: dict[str, OracleSource] = {}
@@ -40,7 +40,8 @@ class OracleSource:
         if isinstance(oracle, Mapping):
             spec = canonical_json(dict(oracle))
             return cls(hashlib.sha256(spec.encode()).hexdigest(), spec=spec)
-        return cls(f"object {id(oracle)}", given=oracle)
+        given = as_oracle(oracle)
+        return cls(f"object {id(given)}", given=given)
 
     def oracle(self) -> Oracle:
         """The oracle, built once in each process. Raises what `make_oracle` does."""
