@@ -7,12 +7,22 @@ from typing import Annotated, Any
 
 import typer
 
+from thalweg.errors import InputError
+
 
 def audit(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
     count: Annotated[
         int, typer.Option("-n", "--count", min=1, help="Structures to check: oracle calls.")
     ] = 20,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="Your configuration, by whose oracle it is checked; needed where that is a calculator.",
+        ),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Check the run's potential against the oracle on fresh random structures of its trajectories.
@@ -20,13 +30,17 @@ def audit(
     Prints force errors (eV/Å) and the confidence interval of the share of atoms within the target.
     Exit code 3: the interval does not clear the target.
 
+    A calculator (`name: ase`) or an oracle of another package is code that a run folder only names: it is used where
+    --config names it, too, with the same settings as in the run.
+
     Example: thalweg audit runs/malonaldehyde -n 40
     """
     from thalweg.cli.failures import OK, UNCERTIFIED, logging_defects
     from thalweg.cli.output import print_json, run_folder
     from thalweg.loop.auditing import audit as check
 
-    with logging_defects(run_folder(folder)):
+    _check_trust(run_folder(folder), config)
+    with logging_defects(folder):
         outcome = check(folder, count)
     document: dict[str, Any] = outcome.to_json()
     if json_:
@@ -34,6 +48,36 @@ def audit(
     else:
         _print(document)
     raise typer.Exit(OK if document["certified"] else UNCERTIFIED)
+
+
+def _check_trust(folder: Path, path: Path | None) -> None:
+    """Raise InputError where code would run that only the folder names, or where --config is of another oracle."""
+    from thalweg.config import load_config
+    from thalweg.loop.beginning import last_config
+    from thalweg.oracles.trust import runs_named_code
+    from thalweg.store import SqliteStore
+
+    given = None if path is None else load_config(path).oracle
+    with SqliteStore.read(folder) as store:
+        config = last_config(store)
+    if config is None:
+        return  # nothing to audit yet: `audit` has the words for it
+    section = config.oracle.model_dump()
+    if given is not None and given != config.oracle:
+        raise InputError(
+            f"{path}: its oracle is {_named(given.model_dump())}, that of the run is {_named(section)} or has other "
+            "settings; an audit by another oracle says nothing of this run. Give the configuration that you ran"
+        )
+    if given is None and runs_named_code(section):
+        raise InputError(
+            f"{folder}: its oracle is {_named(section)}, code that this folder names. To have it called, name it "
+            f"yourself: thalweg audit {folder} --config CONFIG.yaml, with the configuration that you ran"
+        )
+
+
+def _named(section: dict[str, Any]) -> str:
+    calculator = section.get("calculator")
+    return f"{section['name']} ({calculator})" if calculator else str(section["name"])
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -18,16 +18,20 @@ import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from vesin import ase_neighbor_list
 
+from thalweg.border import check_connected
 from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.explorers.limits import SHORTEST_FRACTION
 from thalweg.labelling.question import Reason
 from thalweg.loop.beginning import last_config
 from thalweg.oracles import make_oracle
-from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle
+from thalweg.oracles.trust import fingerprint_of, runs_named_code
 from thalweg.store import HANDED, Scored, SqliteStore, TaskState, read_scored
 from thalweg.structure import Structure
+
+FINGERPRINT = "oracle_fingerprint"
+"""Where the store's meta data hold the run's oracle, written when a run starts."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +74,14 @@ class Receipt:
 def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
     """Put every structure in `files` into the queue of the run in `folder`.
 
-    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is.
+    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is. The folder may
+    be anybody's: a calculator that it names is neither imported nor built.
 
     Raises
     ------
     InputError
-        An unreadable file, an element that the run does not know, more than `max_atoms` atoms, or atoms that touch.
+        An unreadable file, an element that the run does not know, more than `max_atoms` atoms, atoms that touch, or
+        parts that do not feel each other.
     OracleError
         A periodicity that the run's oracle cannot treat.
     StoreError
@@ -88,12 +94,18 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
             raise StoreError(
                 f"{folder}: no run has begun here; start it with `thalweg run CONFIG --run {folder}`"
             )
-        oracle = make_oracle(config.oracle.model_dump())
+        section = config.oracle.model_dump()
+        oracle = None if runs_named_code(section) else make_oracle(section)
         numbers = frozenset(int(z) for s in start_structures(config.system) for z in s.numbers)
         for path, one in offers:
             _check(one.structure, path, oracle, numbers, max_atoms)
+        fingerprint = store.meta(FINGERPRINT) or fingerprint_of(section)
+        if not isinstance(fingerprint, str):
+            raise StoreError(
+                f"{folder}: the store does not say by which oracle the run learns; give its `thalweg run` once more"
+            )
         with store.transaction():
-            return _queue(store, offers, oracle.fingerprint, config.budget.oracle_calls)
+            return _queue(store, offers, fingerprint, config.budget.oracle_calls)
 
 
 def _queue(
@@ -143,7 +155,9 @@ def reason_of(one: Scored, path: Path) -> dict[str, Any]:
 # ---- what may not join the queue ----------------------------------------------------------------------
 
 
-def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[int], max_atoms: int) -> None:
+def _check(
+    structure: Structure, path: Path, oracle: Oracle | None, numbers: frozenset[int], max_atoms: int
+) -> None:
     strange = sorted({int(z) for z in structure.numbers} - numbers)
     if strange:
         known = ", ".join(chemical_symbols[z] for z in sorted(numbers))
@@ -157,7 +171,8 @@ def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[
             f"uncertain (`thalweg carve {path} --model MODEL`), or raise --max-atoms"
         )
     _check_distances(structure, path)
-    if isinstance(oracle, AseOracle):
+    check_connected(structure, str(path))
+    if oracle is None:
         return  # what a calculator can treat is known only by trying, which is the call that is to be made
     try:
         oracle.check_structure(structure)

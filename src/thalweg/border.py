@@ -1,0 +1,142 @@
+"""What a structure that a user hands in must obey, beyond what every `Structure` does.
+
+Here an odd file is told apart from physics before any neighbour list is made of it: an absurd cell would take the
+machine's memory, and two atoms on one place have no forces.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from thalweg.errors import InputError
+from thalweg.structure import FloatArray, Structure
+
+FARTHEST = 1e5
+"""Å. Coordinates and cell vectors of a file."""
+LEAST_LAYER = 0.1
+"""Å. Distance of a periodic cell's faces."""
+LEAST_VOLUME = 0.5
+"""Å³ for each atom of a crystal; hydrogen at the pressure of Jupiter's core has 1.5."""
+SAME_PLACE = 0.01
+"""Å. Atoms nearer than this stand twice in the file."""
+MOST_ATOMS = 1_000_000
+"""Of a file's structure; `md` is meant for 100,000."""
+MOST_ATOMS_OF_A_RUN = 10_000
+"""Of a structure that an oracle is to label."""
+FRAGMENTS_APART = 25.0
+"""Å. Parts with more than this between them have nothing to do with each other."""
+
+
+def check_input(structure: Structure, where: str, *, most_atoms: int = MOST_ATOMS) -> Structure:
+    """The structure, if it can be worked with.
+
+    Parameters
+    ----------
+    where : how messages begin: the file, and which of its structures
+    most_atoms : the caller's limit
+
+    Raises
+    ------
+    InputError
+        Too many atoms, coordinates or a cell beyond 1e5 Å, a periodic cell lower than 0.1 Å or with less than 0.5 Å³
+        for each atom, or two atoms on one place.
+    """
+    check_count(len(structure), where, most_atoms)
+    if np.abs(structure.positions).max() > FARTHEST:
+        atom = int(np.abs(structure.positions).max(axis=1).argmax())
+        place = ", ".join(f"{x:g}" for x in structure.positions[atom])
+        raise InputError(
+            f"{where}: atom {atom} (counted from 0) is at ({place}) Å, expected coordinates within {FARTHEST:g} Å; "
+            "wrap the atoms into their cell, or look for a wrong unit"
+        )
+    check_cell(structure, where)
+    _check_places(structure, where)
+    return structure
+
+
+def check_count(n_atoms: int, where: str, most: int = MOST_ATOMS) -> None:
+    """Raise InputError where there are more atoms than `most`."""
+    if n_atoms > most:
+        raise InputError(
+            f"{where}: {n_atoms:,} atoms, the most is {most:,}; take a smaller cell or fewer repeats"
+        )
+
+
+def check_cell(structure: Structure, where: str) -> None:
+    """Raise InputError where a periodic cell is no crystal's; cheap, without any neighbour list."""
+    if np.abs(structure.cell).max() > FARTHEST:
+        raise InputError(
+            f"{where}: a cell vector is longer than {FARTHEST:g} Å: {_shown(structure.cell)}; look for a wrong unit"
+        )
+    if not structure.pbc.any():
+        return
+    heights = structure.heights()
+    low = np.flatnonzero(structure.pbc & (heights < LEAST_LAYER))
+    if len(low):
+        axis = int(low[0])
+        raise InputError(
+            f"{where}: the cell's faces along vector {axis + 1} are {heights[axis]:.3g} Å apart, expected at least "
+            f"{LEAST_LAYER:g} Å: {_shown(structure.cell)}; look for a wrong unit, or take a less skewed cell of the "
+            "same lattice (ase.build.minkowski_reduce finds one)"
+        )
+    if structure.pbc.all() and structure.volume < LEAST_VOLUME * len(structure):
+        raise InputError(
+            f"{where}: {len(structure)} atoms in {structure.volume:.3g} Å³, expected at least {LEAST_VOLUME:g} Å³ for "
+            "each; look for a wrong unit of the cell"
+        )
+
+
+def _check_places(structure: Structure, where: str) -> None:
+    if len(structure) == 1:
+        return
+    from ase.data import chemical_symbols
+    from vesin import ase_neighbor_list
+
+    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), 0.1)
+    same = np.flatnonzero(d < SAME_PLACE)
+    if len(same):
+        pair = sorted((int(i[same[0]]), int(j[same[0]])))
+        names = " and ".join(f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in pair)
+        images = " (periodic images counted)" if structure.pbc.any() else ""
+        raise InputError(
+            f"{where}: {names} (counted from 0) are on one place, {d[same[0]]:.2g} Å apart{images}; remove one of them"
+        )
+
+
+def check_connected(structure: Structure, where: str) -> None:
+    """Raise InputError where parts of the structure are so far apart that neither feels the other.
+
+    Atoms are sorted into boxes of 25 Å across the directions that are not periodic; boxes that touch belong together.
+    """
+    free = _free_directions(structure)
+    if not free.shape[1]:
+        return
+    boxes = np.floor(structure.positions @ free / FRAGMENTS_APART).astype(np.int64)
+    occupied = {tuple(box) for box in boxes.tolist()}
+    steps = np.stack(np.meshgrid(*[[-1, 0, 1]] * free.shape[1]), axis=-1).reshape(-1, free.shape[1]).tolist()
+    reached, edge = set(), [tuple(boxes[0].tolist())]
+    while edge:
+        box = edge.pop()
+        if box in reached:
+            continue
+        reached.add(box)
+        neighbours = (tuple(a + b for a, b in zip(box, step, strict=True)) for step in steps)
+        edge += [near for near in neighbours if near in occupied]
+    if len(reached) < len(occupied):
+        strays = [k for k, box in enumerate(boxes.tolist()) if tuple(box) not in reached]
+        raise InputError(
+            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (counted from 0), are more "
+            f"than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
+        )
+
+
+def _free_directions(structure: Structure) -> FloatArray:
+    """An orthonormal basis (3, k) of the directions that no periodic cell vector reaches."""
+    periodic = structure.cell[structure.pbc]
+    if not len(periodic):
+        return np.eye(3)
+    return np.asarray(np.linalg.svd(periodic)[2][len(periodic) :].T, dtype=np.float64)
+
+
+def _shown(cell: FloatArray) -> str:
+    return "[" + ", ".join("[" + ", ".join(f"{x:.4g}" for x in row) + "]" for row in cell.tolist()) + "]"
