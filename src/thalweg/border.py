@@ -6,6 +6,8 @@ machine's memory, and two atoms on one place have no forces.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from thalweg.errors import InputError
@@ -23,6 +25,10 @@ MOST_ATOMS = 1_000_000
 """Of a file's structure; `md` is meant for 100,000."""
 MOST_ATOMS_OF_A_RUN = 10_000
 """Of a structure that an oracle is to label."""
+VACUUM = 8.0
+"""Å without an atom along a cell vector; in a crystal, a liquid or a porous solid there is no such layer."""
+_STABLE_FS = ((4.0, 3.0), (20.0, 6.0), (np.inf, 20.0))
+"""amu below which, fs: a third of the fastest period, 9 fs with hydrogen; twice that of first-row atoms' bonds."""
 FRAGMENTS_APART = 25.0
 """Å. Parts with more than this between them have nothing to do with each other."""
 
@@ -128,6 +134,47 @@ def check_connected(structure: Structure, where: str) -> None:
             f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (counted from 0), are more "
             f"than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
         )
+
+
+def check_timestep(structures: Sequence[Structure], timestep_fs: float, where: str) -> str | None:
+    """A warning where steps are long for the lightest atom; None where they are not.
+
+    Raises
+    ------
+    InputError
+        Verlet steps of this length cannot follow its vibrations: the energy grows until the structure bursts.
+    """
+    from ase.data import atomic_masses, chemical_symbols
+
+    lightest = min(int(structure.numbers.min()) for structure in structures)
+    mass = float(atomic_masses[lightest])
+    stable = next(limit for bound, limit in _STABLE_FS if mass < bound)
+    atom = chemical_symbols[lightest]
+    if timestep_fs > stable:
+        raise InputError(
+            f"{where}: steps of {timestep_fs:g} fs cannot follow the vibrations of {atom}, the most is {stable:g} fs; "
+            "leave it to be chosen, or take a shorter one"
+        )
+    if timestep_fs > stable / 2:
+        return f"{where}: {timestep_fs:g} fs is long for {atom}; look at the drift of the energy, or take {stable / 6:.1g} fs"
+    return None
+
+
+def check_filled(structure: Structure, where: str) -> None:
+    """Raise InputError where a cell whose size is to follow the pressure holds a layer of vacuum.
+
+    The barostat would press the vacuum out of it.
+    """
+    heights = structure.heights()
+    fractions = np.linalg.solve(structure.cell.T, structure.positions.T).T % 1.0
+    for axis in range(3):
+        ordered = np.sort(fractions[:, axis])
+        gaps = np.diff(np.append(ordered, ordered[0] + 1.0)) * heights[axis]
+        if gaps.max() > VACUUM:
+            raise InputError(
+                f"{where}: along cell vector {axis + 1} there are {gaps.max():.1f} Å without an atom: at constant "
+                "pressure the cell would close over this vacuum; keep the cell fixed (nvt), or take one without vacuum"
+            )
 
 
 def _free_directions(structure: Structure) -> FloatArray:

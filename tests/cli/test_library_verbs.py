@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -68,6 +69,7 @@ def test_evaluate_needs_a_potential_and_labels(runner, labelled, monkeypatch):
 
     assert runner.invoke(app, ["evaluate", "nowhere", "test.xyz"]).exit_code == 2
     monkeypatch.setattr(Potential, "load", classmethod(lambda cls, folder: "loaded"))
+    Path("model").mkdir()
     result = runner.invoke(app, ["evaluate", "model", "test.xyz", "--json"])
     assert json.loads(result.output)["test"]["n_structures"] == 2
     unlabelled = runner.invoke(app, ["evaluate", "model", "water.xyz"])

@@ -58,10 +58,12 @@ def _check_trust(folder: Path, path: Path | None) -> None:
     from thalweg.store import SqliteStore
 
     given = None if path is None else load_config(path).oracle
+    if not (folder / "thalweg.db").is_file():
+        return  # nothing to audit: `audit` has the words for it
     with SqliteStore.read(folder) as store:
         config = last_config(store)
     if config is None:
-        return  # nothing to audit yet: `audit` has the words for it
+        return
     section = config.oracle.model_dump()
     if given is not None and given != config.oracle:
         raise InputError(

@@ -21,7 +21,7 @@ from typing import IO, Any
 import typer
 from typer.core import TyperGroup
 
-from thalweg.errors import SetupError, StoreError, ThalwegError
+from thalweg.errors import InputError, SetupError, StoreError, ThalwegError
 
 OK, UNEXPECTED, INPUT, UNCERTIFIED, SETUP, STORE, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 5, 130, 141
 
@@ -31,8 +31,20 @@ EXIT_CODES = (
     "be used; 130 interrupted (state is saved); 141 the reader of a pipe went away."
 )
 
+_MISTAKEN = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOTDIR: "a part of this path is a file and no folder",
+    errno.EISDIR: "this is a folder, expected a file",
+    errno.EEXIST: "a file of this name is there already",
+    errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
+    errno.ELOOP: "this link leads round in a circle",
+}
 _MACHINE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+LONGEST = 8000
+"""Characters of a message."""
 
 
 class UnexpectedError(Exception):
@@ -49,10 +61,11 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; translate what it raises into a message on stderr and an exit code."""
         try:
+            _check_words(sys.argv[1:])
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except (ThalwegError, OSError, UnexpectedError, KeyboardInterrupt) as error:
+        except (ThalwegError, OSError, MemoryError, UnexpectedError, KeyboardInterrupt) as error:
             raise typer.Exit(explain(error)) from None
         except Exception as error:
             if _belongs_to_the_parser(error):
@@ -65,7 +78,7 @@ def logging_defects(folder: Path) -> Iterator[None]:
     """Inside, the traceback of a defect goes to `folder`/thalweg.log rather than to a temporary file."""
     try:
         yield
-    except (ThalwegError, OSError, typer.Exit):
+    except (ThalwegError, OSError, MemoryError, typer.Exit):
         raise
     except Exception as error:
         raise UnexpectedError(error, write_log(error, folder)) from error
@@ -120,6 +133,12 @@ def explain(error: BaseException) -> int:
     if isinstance(error, OSError):
         _say(_explain_os(error))
         _let_go(sys.stdout)
+        return INPUT if error.errno in _MISTAKEN else SETUP
+    if isinstance(error, MemoryError):
+        _say(
+            "there is not enough memory for this; take smaller structures, fewer walkers or a smaller basis "
+            f"(model.max_degree){': ' + str(error) if str(error) else ''}"
+        )
         return SETUP
     _say(str(error))
     return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, SetupError) else INPUT
@@ -127,6 +146,8 @@ def explain(error: BaseException) -> int:
 
 def _explain_os(error: OSError) -> str:
     file = f"{error.filename}: " if error.filename else ""
+    if error.errno in _MISTAKEN:
+        return f"{file}{_MISTAKEN[error.errno]}"
     if error.errno in _MACHINE:
         return f"{file}{_MACHINE[error.errno]}; make room and give the same command again, nothing is lost"
     if error.errno in _DENIED:
@@ -134,8 +155,21 @@ def _explain_os(error: OSError) -> str:
     return f"{file}{error.strerror or error}"
 
 
+def _check_words(words: list[str]) -> None:
+    """Refuse a name that no store, report or summary can hold, before anything is done."""
+    for word in words:
+        try:
+            word.encode("utf-8")
+        except UnicodeEncodeError:
+            raise InputError(
+                f"{ascii(word)}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
+            ) from None
+
+
 def _say(message: str) -> None:
-    typer.echo(f"thalweg: {message}", err=True)
+    """On stderr, on few lines: a hostile file may have put anything into a message."""
+    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message)
+    typer.echo(f"thalweg: {shown if len(shown) <= LONGEST else shown[:LONGEST] + ' ...'}", err=True)
 
 
 def _let_go(stream: IO[str]) -> None:

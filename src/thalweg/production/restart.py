@@ -6,10 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError, ModelError, StoreError
 from thalweg.explorers import WalkerState
 from thalweg.models.archive import read_archive, take, write_archive
@@ -19,6 +21,66 @@ from thalweg.structure import Structure
 
 FOLDER = "restart"
 _KIND, _VERSION = "md", 1
+
+
+_Count = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Walker(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    temperature: Annotated[_Number, Field(ge=0)]
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**64)]
+    walker_id: Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+    step: _Count
+    time_fs: Annotated[_Number, Field(ge=0)]
+    reference_energy: _Number | None
+
+
+class _Frames(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    bytes: _Count
+    header: Annotated[str, Field(pattern="^([0-9a-f]{2}){0,256}$")] = ""
+
+
+class _Averages(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    n: _Count = 0
+    first: dict[str, _Number] = {}
+    sums: dict[str, _Number] = {}
+    squares: dict[str, _Number] = {}
+    time_sums: Annotated[list[_Number], Field(min_length=3, max_length=3)] = [0.0, 0.0, 0.0]
+
+    @model_validator(mode="after")
+    def _complete(self) -> _Averages:
+        if not set(self.sums) == set(self.first) == set(self.squares) or (self.n > 0) != ("E_tot_eV" in self.first):
+            raise ValueError("averages: their sums do not belong together")
+        return self
+
+
+class _Worst(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    bound: _Number
+    atom: _Count
+    step: _Count
+
+
+class _Facts(BaseModel):
+    """What a restart's facts must be, whoever wrote them."""
+
+    n_atoms: Annotated[int, Field(strict=True, ge=1, le=MOST_ATOMS)]
+    walker: _Walker
+    plan: dict[str, Any]
+    potential: str
+    start: str
+    frames: _Frames
+    log: _Count
+    averages: _Averages
+    worst: _Worst | Annotated[dict[str, Any], Field(max_length=0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +124,7 @@ def load_restart(folder: Path) -> Restart | None:
         return None
     try:
         arrays, facts = read_archive(folder / FOLDER, _KIND, _VERSION)
+        _Facts.model_validate(facts)
         n = int(facts["n_atoms"])
         structure = Structure(
             take(arrays, "numbers", (n,), np.int64),
@@ -80,9 +143,17 @@ def load_restart(folder: Path) -> Restart | None:
         )
     except (ModelError, InputError, KeyError, TypeError, ValueError) as error:
         raise StoreError(
-            f"{folder / FOLDER}: the restart cannot be read ({error}); start anew in another folder"
+            f"{folder / FOLDER}: the restart cannot be read ({_in_words(error)}); start anew in another folder"
         ) from error
     return Restart(state, facts)
+
+
+def _in_words(error: Exception) -> str:
+    """One line, also of what pydantic says on many."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
 
 
 def identity_of(potential: Potential) -> str:
