@@ -36,6 +36,9 @@ L_LIMIT = 8
 N_NODES = 256
 """Gauss-Legendre nodes of the integrals that make the R_n orthonormal: exact below degree 2 N_NODES in r."""
 
+LARGEST_CUTOFF = 20.0
+"""Å, some thousand neighbours of each atom; a model from a file is held to it, too."""
+
 PRODUCT_LIMIT = 2_000_000
 """Most multisets of channels, some 20 s of enumeration: a slip in max_degree is told at once."""
 
@@ -99,8 +102,8 @@ class AceBasis:
         object.__setattr__(self, "r_cut", float(self.r_cut))
         _check_elements(self.elements)
         check(
-            np.isfinite(self.r_cut) and self.r_cut > 0,
-            f"r_cut must be a positive length in Å, got {self.r_cut}",
+            0 < self.r_cut <= LARGEST_CUTOFF,
+            f"r_cut must be a positive length in Å, at most {LARGEST_CUTOFF:g}, got {self.r_cut}",
         )
         order, degrees = self.correlation_order, self.max_degree
         check(1 <= order <= 4, f"correlation_order must be 1, 2, 3 or 4, got {order}")

@@ -30,6 +30,9 @@ OUTER_FRACTION = 0.8
 INNER_FRACTION = 0.5
 """Inner cutoff over outer cutoff."""
 
+LARGEST_OUTER = 20.0
+"""Å, as the cutoff of a basis."""
+
 ROUNDING = 1.0 - 1e-11
 """Drawn-in cutoff over the shortest distance, which the core computes in another order."""
 
@@ -52,6 +55,8 @@ class ZblCutoffs:
                 )
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        if not (np.isfinite(self.outer).all() and self.outer.max() <= LARGEST_OUTER):
+            raise InputError(f"ZBL cutoffs must be at most {LARGEST_OUTER:g} Å, got {self.outer.max()}")
         absent = (self.inner == 0) & (self.outer == 0)
         if not (absent | ((self.inner > 0) & (self.inner < self.outer) & np.isfinite(self.outer))).all():
             raise InputError("ZBL cutoffs need 0 < inner < outer (or both 0) for every pair of elements")

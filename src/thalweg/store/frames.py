@@ -38,7 +38,7 @@ def read_atoms(path: Path) -> list[Any]:
         source, form = _source(path)
         if form == "extxyz":
             _check_counts(path, source)
-        frames.extend(ase.io.iread(source, index=":", format=form))
+        frames.extend(ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True))
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
