@@ -93,20 +93,58 @@ def check_cell(structure: Structure, where: str) -> None:
 
 
 def _check_places(structure: Structure, where: str) -> None:
-    if len(structure) == 1:
+    pair = _same_place(structure)
+    if pair is None:
         return
     from ase.data import chemical_symbols
-    from vesin import ase_neighbor_list
 
-    i, j, d = ase_neighbor_list("ijd", structure.to_atoms(), 0.1)
-    same = np.flatnonzero(d < SAME_PLACE)
-    if len(same):
-        pair = sorted((int(i[same[0]]), int(j[same[0]])))
-        names = " and ".join(f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in pair)
-        images = " (periodic images counted)" if structure.pbc.any() else ""
-        raise InputError(
-            f"{where}: {names} (counted from 0) are on one place, {d[same[0]]:.2g} Å apart{images}; remove one of them"
-        )
+    names = " and ".join(f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in pair)
+    images = " (periodic images counted)" if structure.pbc.any() else ""
+    raise InputError(
+        f"{where}: {names} (counted from 0) are on one place, less than {SAME_PLACE:g} Å apart{images}; remove one of them"
+    )
+
+
+def _same_place(structure: Structure) -> tuple[int, int] | None:
+    """Two atoms nearer than SAME_PLACE, or None.
+
+    Fractions of the cell times its heights span a box of right angles in which no two atoms are farther apart along
+    any axis than in space: neighbours there are the candidates.
+    """
+    if len(structure) == 1:
+        return None
+    from scipy.spatial import cKDTree
+
+    cell, heights = structure.padded_cell(), structure.heights()
+    fractions = structure.positions @ np.linalg.inv(cell)
+    fractions[:, structure.pbc] %= 1.0
+    fractions[fractions == 1.0] = 0.0  # what was a little below 0
+    crowded = _same_voxel(fractions @ cell)
+    if crowded is not None:
+        return crowded
+    points, box = fractions * heights, np.where(structure.pbc, heights, 0.0)
+    # a few nearest ones are enough: in so small a box there is room for no more atoms that are apart
+    _, near = cKDTree(points, boxsize=box).query(
+        points, k=np.arange(2, 9), p=np.inf, distance_upper_bound=SAME_PLACE
+    )
+    first, which = np.nonzero(near < len(structure))
+    second = near[first, which]
+    steps = fractions[first] - fractions[second]
+    steps[:, structure.pbc] -= np.round(steps[:, structure.pbc])
+    same = np.flatnonzero((np.linalg.norm(steps @ cell, axis=1) < SAME_PLACE) & (first != second))
+    return _in_order(first[same[0]], second[same[0]]) if len(same) else None
+
+
+def _same_voxel(positions: FloatArray) -> tuple[int, int] | None:
+    """Two atoms in one cube whose diagonal is below SAME_PLACE; without any, a search tree has few in each place."""
+    voxels = np.floor(positions / (0.5 * SAME_PLACE)).astype(np.int64)
+    order = np.lexsort(voxels.T)
+    shared = np.flatnonzero((np.diff(voxels[order], axis=0) == 0).all(axis=1))
+    return _in_order(order[shared[0]], order[shared[0] + 1]) if len(shared) else None
+
+
+def _in_order(i: int, j: int) -> tuple[int, int]:
+    return (int(i), int(j)) if i < j else (int(j), int(i))
 
 
 def check_connected(structure: Structure, where: str) -> None:

@@ -110,14 +110,14 @@ class Structure:
         A non-periodic direction without a vector counts as one of 1 Å, orthogonal to the others.
         """
         try:
-            inverse = np.linalg.inv(self._padded_cell())
+            inverse = np.linalg.inv(self.padded_cell())
         except np.linalg.LinAlgError:
             return np.zeros(3)
         heights: FloatArray = 1.0 / np.sqrt((inverse * inverse).sum(axis=0))
         return heights
 
-    def _padded_cell(self) -> FloatArray:
-        """The cell with orthogonal unit vectors in place of absent non-periodic ones."""
+    def padded_cell(self) -> FloatArray:
+        """The cell (3, 3), Å, with orthogonal unit vectors in place of absent non-periodic ones."""
         cell = np.array(self.cell)
         for k in range(3):
             if not self.pbc[k] and np.linalg.norm(cell[k]) < 1e-12:

@@ -76,7 +76,7 @@ def read_yaml(text: str, name: str) -> YamlSource:
         raise InputError(f"{where}: this is not YAML: {_brief(error.problem or error.context)}") from None
     except yaml.reader.ReaderError as error:
         raise InputError(_unprintable(error, text, name)) from None
-    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, RecursionError, OverflowError) as error:
         raise InputError(f"{name}: this is not YAML: {_brief(error)}") from None
     check_plain(data, name)
     return YamlSource(name, data, lines)
@@ -152,6 +152,8 @@ def _walk(
     if id(node) in visited:
         return
     visited.add(id(node))
+    if not isinstance(node, yaml.ScalarNode):
+        _check_tag(node, name)
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -183,10 +185,9 @@ def _check_key(key: yaml.ScalarNode, name: str) -> None:
 
 def _check_scalar(node: yaml.Node, name: str) -> None:
     """Refuse what YAML reads as something else than it looks like."""
+    _check_tag(node, name)
     where, text = f"{name}:{node.start_mark.line + 1}", str(node.value)
     kind = node.tag.removeprefix(_TAG)
-    if kind in {"timestamp", "binary", "set", "omap", "pairs"}:
-        raise InputError(f'{where}: {_brief(text)} is {_kind(node)} for YAML; if text is meant, put quotes around it')
     if kind not in {"int", "float"}:
         return
     if len(text) > LONGEST_NUMBER:
@@ -197,6 +198,15 @@ def _check_scalar(node: yaml.Node, name: str) -> None:
         raise InputError(f"{where}: {text} is no number that any setting takes; null says: no limit")
     if _ODD_INTEGER.fullmatch(text):
         raise InputError(f"{where}: YAML reads {text} in another base than 10; write it in decimal digits")
+
+
+def _check_tag(node: yaml.Node, name: str) -> None:
+    """Refuse kinds of YAML that no setting takes."""
+    kind, where = node.tag.removeprefix(_TAG), f"{name}:{node.start_mark.line + 1}"
+    if kind in {"set", "omap", "pairs"}:
+        raise InputError(f"{where}: a value of the kind !!{kind}; expected text, a number, a list or a mapping")
+    if kind in {"timestamp", "binary"}:
+        raise InputError(f"{where}: {_brief(node.value)} is {_kind(node)} for YAML; if text is meant, put quotes around it")
 
 
 def _is_beyond(text: str) -> bool:
