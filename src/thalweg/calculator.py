@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from thalweg import _native
+from thalweg.border import check_cell
 from thalweg.errors import check
 from thalweg.features.batch import pack
 from thalweg.models.training import voigt
@@ -76,10 +77,11 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         Raises
         ------
         InputError
-            An element that the potential does not know.
+            An element that the potential does not know, or a cell that is no crystal's.
         """
         super().calculate(atoms, properties, system_changes)
         structure = Structure.from_atoms(self.atoms)
+        check_cell(structure, "these atoms")
         self.results = self._with_uncertainty(structure) if self.uncertainty else self._plain(structure)
 
     def _plain(self, structure: Structure) -> dict[str, Any]:
