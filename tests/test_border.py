@@ -58,7 +58,7 @@ def test_no_structure_is_made_of_what_is_none(numbers, positions, cell, words):
     ],
 )
 def test_absurd_input_is_refused_with_what_is_allowed(structure, words):
-    with pytest.raises(InputError, match=f"file.xyz, structure 3: .*{words}"):
+    with pytest.raises(InputError, match=rf"file.xyz, structure 3: .*{words}"):
         check_input(structure, "file.xyz, structure 3")
 
 
@@ -84,7 +84,7 @@ def test_atoms_on_one_place_are_found_in_any_cell(seed):
     check_input(base, "control")
     moved = base.positions.copy()
     moved[1] = moved[3] + rng.integers(-3, 4, 3) @ cell + rng.normal(size=3) * 0.002
-    with pytest.raises(InputError, match="Si1 and Si3 .* one place"):
+    with pytest.raises(InputError, match=r"Si1 and Si3 .* one place"):
         check_input(base.with_positions(moved), "pair")
 
 
@@ -98,7 +98,7 @@ def test_parts_that_do_not_feel_each_other():
     near = atoms([[0, 0, 0], [24, 0, 0]], BOX * 0, (False,) * 3)
     check_connected(near, "file")
     far = atoms([[0, 0, 0], [1, 0, 0], [80, 0, 0]], BOX * 0, (False,) * 3)
-    with pytest.raises(InputError, match="1 of its 3 atoms, such as atom 2 .* Hand in each by itself"):
+    with pytest.raises(InputError, match=r"1 of its 3 atoms, such as atom 2 .* Hand in each by itself"):
         check_connected(far, "file")
     check_connected(atoms([[0, 0, 0], [80, 0, 0]]), "in a periodic direction there is no far")
     slab = atoms([[0, 0, 0], [0, 0, 80]], [[3, 0, 0], [0, 3, 0], [0, 0, 0]], (True, True, False))

@@ -101,7 +101,8 @@ def _check_places(structure: Structure, where: str) -> None:
     names = " and ".join(f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in pair)
     images = " (periodic images counted)" if structure.pbc.any() else ""
     raise InputError(
-        f"{where}: {names} (counted from 0) are on one place, less than {SAME_PLACE:g} Å apart{images}; remove one of them"
+        f"{where}: {names} (counted from 0) are on one place, less than {SAME_PLACE:g} Å apart{images}; "
+        "remove one of them"
     )
 
 
@@ -127,8 +128,8 @@ def _same_place(structure: Structure) -> tuple[int, int] | None:
     _, near = cKDTree(points, boxsize=box).query(
         points, k=np.arange(2, 9), p=np.inf, distance_upper_bound=SAME_PLACE
     )
-    first, which = np.nonzero(near < len(structure))
-    second = near[first, which]
+    first, which = np.nonzero(np.asarray(near) < len(structure))
+    second = np.asarray(near)[first, which]
     steps = fractions[first] - fractions[second]
     steps[:, structure.pbc] -= np.round(steps[:, structure.pbc])
     same = np.flatnonzero((np.linalg.norm(steps @ cell, axis=1) < SAME_PLACE) & (first != second))
@@ -169,8 +170,8 @@ def check_connected(structure: Structure, where: str) -> None:
     if len(reached) < len(occupied):
         strays = [k for k, box in enumerate(boxes.tolist()) if tuple(box) not in reached]
         raise InputError(
-            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (counted from 0), are more "
-            f"than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
+            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (counted from 0), are "
+            f"more than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
         )
 
 
@@ -194,7 +195,8 @@ def check_timestep(structures: Sequence[Structure], timestep_fs: float, where: s
             "leave it to be chosen, or take a shorter one"
         )
     if timestep_fs > stable / 2:
-        return f"{where}: {timestep_fs:g} fs is long for {atom}; look at the drift of the energy, or take {stable / 6:.1g} fs"
+        cure = f"look at the drift of the energy, or take {stable / 6:.1g} fs"
+        return f"{where}: {timestep_fs:g} fs is long for {atom}; {cure}"
     return None
 
 

@@ -83,7 +83,7 @@ class Structure:
         self._check_lengths()
 
     def _check_numbers(self) -> None:
-        if 1 <= self.numbers.min() and self.numbers.max() <= LARGEST_Z:
+        if self.numbers.min() >= 1 and self.numbers.max() <= LARGEST_Z:
             return
         atom = int(np.flatnonzero((self.numbers < 1) | (self.numbers > LARGEST_Z))[0])
         raise InputError(

@@ -62,7 +62,10 @@ CASES = {
     "NaN": (f"{SHORT}explore: {{time: .nan}}\n", ".nan is no number"),
     "no bool": (f"{SHORT}properties: !!bool x\n", "this is not YAML"),
     "nobody's home": ("system: ~nobody-of-this-name/a\noracle: tblite\n", "leads nowhere"),
-    "workers": (f"{SHORT}executor: {{kind: process, workers: 1000000}}\n", "executor.workers: expected a whole number"),
+    "workers": (
+        f"{SHORT}executor: {{kind: process, workers: 1000000}}\n",
+        "executor.workers: expected a whole number",
+    ),
     "hot": (f"{SHORT}explore: {{temperature: 1e9}}\n", "> 0 and <= 20000 K"),
     "calls": (f"{SHORT}budget: {{oracle_calls: 1000000000000}}\n", "<= 1000000, got 1000000000000"),
     "repeats": ("system: {paths: a, repeat: [99999, 1, 1]}\noracle: tblite\n", "<= 1000, got 99999"),
@@ -89,7 +92,10 @@ def test_ordinary_aliases_and_merges_are_taken(tmp_path):
     ("change", "words"),
     [
         ({"seed": 10**5000}, "a whole number of"),
-        ({"oracle": {"name": "ase", "calculator": "a.B", "options": {"x": float("inf")}}}, "inf is no number"),
+        (
+            {"oracle": {"name": "ase", "calculator": "a.B", "options": {"x": float("inf")}}},
+            "inf is no number",
+        ),
         ({"explore": {"time": float("nan")}}, "nan is no number"),
         ({"output": "a\0"}, "NUL"),
     ],
@@ -106,7 +112,9 @@ def test_plain_data_that_hold_themselves():
         validate({"system": "a", "oracle": {"name": "ase", "calculator": "a.B", "options": {"x": ring}}})
 
 
-@pytest.mark.parametrize("word", ["r_cut=" + "9" * 5000, "max_degree=&a [*a]", "max_degree=" + "[" * 500, "r_cut=\0"])
+@pytest.mark.parametrize(
+    "word", ["r_cut=" + "9" * 5000, "max_degree=&a [*a]", "max_degree=" + "[" * 500, "r_cut=\0"]
+)
 def test_words_of_the_command_line_are_held_to_the_same(word):
     with pytest.raises(InputError, match="command line"):
         settings_from_words(ModelConfig, [word])
@@ -126,10 +134,10 @@ def test_files_that_are_no_text(tmp_path):
 
 
 def test_a_folder_whose_name_is_not_utf8(tmp_path):
-    folder = os.fsencode(tmp_path) + b"/caf\xe9"
-    os.mkdir(folder)
-    with pytest.raises(InputError, match="the folder of the configuration: .* is not UTF-8"):
-        check_text(SHORT, type(tmp_path)(os.fsdecode(folder)) / "config.yaml")
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    with pytest.raises(InputError, match=r"the folder of the configuration: .* is not UTF-8"):
+        check_text(SHORT, folder / "config.yaml")
 
 
 def test_a_start_that_no_oracle_labels_is_refused_before_it_is_repeated(tmp_path):
@@ -138,6 +146,8 @@ def test_a_start_that_no_oracle_labels_is_refused_before_it_is_repeated(tmp_path
     from thalweg.config import start_structures
 
     bulk("Cu", cubic=True).write(tmp_path / "cu.xyz")
-    config = validate({"system": {"paths": ["cu.xyz"], "repeat": [900, 900, 900]}, "oracle": "tblite"}, folder=tmp_path)
+    config = validate(
+        {"system": {"paths": ["cu.xyz"], "repeat": [900, 900, 900]}, "oracle": "tblite"}, folder=tmp_path
+    )
     with pytest.raises(InputError, match="repeated: 2,916,000,000 atoms, the most is 10,000"):
         start_structures(config.system)

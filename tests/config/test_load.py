@@ -245,7 +245,8 @@ def test_change_of_oracle_names_every_setting(tmp_path):
 def test_override_is_checked(tmp_path):
     config = load(tmp_path, SHORT)
     with pytest.raises(
-        InputError, match=r"command line: budget.oracle_calls: expected a whole number >= 1 and <= 1000000, got 0"
+        InputError,
+        match=r"command line: budget.oracle_calls: expected a whole number >= 1 and <= 1000000, got 0",
     ):
         override(config, {"budget.oracle_calls": 0})
 

@@ -155,7 +155,7 @@ def test_incomplete_labels_say_what_is_missing(tmp_path, old, new, words):
     path = tmp_path / "s.xyz"
     path.write_text(XYZ.format(extra="").replace(old, new))
     assert len(read_structures(path)) == 1
-    with pytest.raises(InputError, match=f"structure 1: .*{words}"):
+    with pytest.raises(InputError, match=rf"structure 1: .*{words}"):
         read_labelled(path)
 
 
@@ -215,9 +215,7 @@ def test_labels_that_are_no_numbers_name_file_structure_and_cure(tmp_path, extra
 )
 def test_forces_that_are_none(tmp_path, column, row, words):
     path = tmp_path / "s.xyz"
-    path.write_text(
-        f"2\nProperties=species:S:1:pos:R:3:{column} energy=1\nSi 0 0 0 {row}\nSi 2 0 0 {row}\n"
-    )
+    path.write_text(f"2\nProperties=species:S:1:pos:R:3:{column} energy=1\nSi 0 0 0 {row}\nSi 2 0 0 {row}\n")
     with pytest.raises(InputError, match=words):
         read_labelled(path)
 
@@ -236,7 +234,11 @@ def test_an_energy_in_an_array_of_one_element_is_taken(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("count.xyz", b"99999999999999\n\nH 0 0 0\n", "structure 1: its first line says 99999999999999 atoms"),
+        (
+            "count.xyz",
+            b"99999999999999\n\nH 0 0 0\n",
+            "structure 1: its first line says 99999999999999 atoms",
+        ),
         ("second.xyz", b"1\n\nH 0 0 0\n-2\n\n", "structure 2: its first line says -2 atoms"),
         ("latin.xyz", "1\nÅ\nH 0 0 0\n".encode("latin-1"), "no text in UTF-8"),
         ("bomb.xyz.xz", lzma.compress(b"1\n" + b"0" * 30_000_000), "more than 100 times its size"),
@@ -273,5 +275,5 @@ def test_velocities_beyond_any_atoms(tmp_path):
     assert read_moving(tmp_path / "w.xyz")[1] == pytest.approx(0.1)
     atoms.set_velocities(np.full((3, 3), 1e4))
     ase.io.write(tmp_path / "w.xyz", atoms)
-    with pytest.raises(InputError, match="structure 1: its atom 0 .* expected at most 20"):
+    with pytest.raises(InputError, match=r"structure 1: its atom 0 .* expected at most 20"):
         read_moving(tmp_path / "w.xyz")

@@ -162,7 +162,7 @@ def _check_words(words: list[str]) -> None:
             word.encode("utf-8")
         except UnicodeEncodeError:
             raise InputError(
-                f"{ascii(word)}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
+                f"{word!a}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
             ) from None
 
 

@@ -90,7 +90,9 @@ def check_parents(path: Path) -> None:
     for parent in path.absolute().parents:
         if parent.exists():
             if not parent.is_dir():
-                raise InputError(f"{path}: {parent} is a file, so nothing can be written below it; choose another name")
+                raise InputError(
+                    f"{path}: {parent} is a file, so nothing can be written below it; choose another name"
+                )
             return
 
 

@@ -26,7 +26,9 @@ def explain(error: ValidationError, source: YamlSource, schema: type[BaseModel])
         where = f"{source.name}:{line}" if line is not None else source.name
         lines.append((line or 0, f"{where}: {_explain_one(problem, location, source.data, schema)}"))
     told = [text for _, text in sorted(lines, key=lambda pair: pair[0])]
-    further = [f"{source.name}: and {len(told) - MOST_LINES} further problems"] if len(told) > MOST_LINES else []
+    further = (
+        [f"{source.name}: and {len(told) - MOST_LINES} further problems"] if len(told) > MOST_LINES else []
+    )
     return "\n".join([_brief(text) for text in told[:MOST_LINES]] + further)
 
 

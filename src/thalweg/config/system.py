@@ -51,8 +51,8 @@ class SystemConfig(BaseModel):
     paths: Annotated[tuple[str, ...], BeforeValidator(_paths)] = Field(
         description="Any files that ASE reads, relative to this file; each structure in them is a start."
     )
-    repeat: Annotated[tuple[int, ...], whole_list("3 numbers", ">= 1", "<= 1000"), AfterValidator(_three)] = Field(
-        default=(1, 1, 1), description="Repeat the cell along its three vectors."
+    repeat: Annotated[tuple[int, ...], whole_list("3 numbers", ">= 1", "<= 1000"), AfterValidator(_three)] = (
+        Field(default=(1, 1, 1), description="Repeat the cell along its three vectors.")
     )
 
 

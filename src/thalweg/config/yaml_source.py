@@ -86,7 +86,9 @@ def _unprintable(error: yaml.reader.ReaderError, text: str, name: str) -> str:
     """Where a character stands that no text holds, such as NUL."""
     line = text.count("\n", 0, error.position) + 1 if isinstance(error.position, int) else 1
     code = ord(error.character) if isinstance(error.character, str) else error.character
-    return f"{name}:{line}: a character that is no text (code {code}); remove it, or save the file as UTF-8 text"
+    return (
+        f"{name}:{line}: a character that is no text (code {code}); remove it, or save the file as UTF-8 text"
+    )
 
 
 def _brief(text: object) -> str:
@@ -99,15 +101,15 @@ def _measure(text: str, name: str) -> None:
     """Depth, number and length of values, while they are parsed: no tree is built of what is too much."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark is not None else 1
         if isinstance(event, yaml.CollectionStartEvent):
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
         elif isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_TEXT:
             raise InputError(
-                f"{name}:{line}: a text of {len(event.value):,} characters, the most is {LONGEST_TEXT:,}; put it into a "
-                "file and name the file"
+                f"{name}:{line}: a text of {len(event.value):,} characters, the most is {LONGEST_TEXT:,}; put it into "
+                "a file and name the file"
             )
         if depth > DEEPEST:
             raise InputError(f"{name}:{line}: nested more than {DEEPEST} deep; {_CURE}")
@@ -125,7 +127,9 @@ def unfolded(root: yaml.Node, name: str) -> int:
             return sizes[id(node)]
         line = node.start_mark.line + 1
         if id(node) in under_way:
-            raise InputError(f"{name}:{line}: an anchor (&) whose value holds its own alias (*); write it out")
+            raise InputError(
+                f"{name}:{line}: an anchor (&) whose value holds its own alias (*); write it out"
+            )
         under_way.add(id(node))
         total = 1 + sum(size(child) for child in _children(node))
         under_way.discard(id(node))
@@ -193,7 +197,9 @@ def _check_scalar(node: yaml.Node, name: str) -> None:
     if len(text) > LONGEST_NUMBER:
         raise InputError(f"{where}: a number of {len(text):,} digits, the most is {LONGEST_NUMBER}")
     if ":" in text:
-        raise InputError(f"{where}: YAML reads {text} in base 60; write a number with its unit, such as 90 min")
+        raise InputError(
+            f"{where}: YAML reads {text} in base 60; write a number with its unit, such as 90 min"
+        )
     if _is_beyond(text):
         raise InputError(f"{where}: {text} is no number that any setting takes; null says: no limit")
     if _ODD_INTEGER.fullmatch(text):
@@ -204,9 +210,13 @@ def _check_tag(node: yaml.Node, name: str) -> None:
     """Refuse kinds of YAML that no setting takes."""
     kind, where = node.tag.removeprefix(_TAG), f"{name}:{node.start_mark.line + 1}"
     if kind in {"set", "omap", "pairs"}:
-        raise InputError(f"{where}: a value of the kind !!{kind}; expected text, a number, a list or a mapping")
+        raise InputError(
+            f"{where}: a value of the kind !!{kind}; expected text, a number, a list or a mapping"
+        )
     if kind in {"timestamp", "binary"}:
-        raise InputError(f"{where}: {_brief(node.value)} is {_kind(node)} for YAML; if text is meant, put quotes around it")
+        raise InputError(
+            f"{where}: {_brief(node.value)} is {_kind(node)} for YAML; if text is meant, put quotes around it"
+        )
 
 
 def _is_beyond(text: str) -> bool:
@@ -218,7 +228,13 @@ def _is_beyond(text: str) -> bool:
 
 
 def _kind(node: yaml.Node) -> str:
-    kinds = {"timestamp": "a date", "int": "a number", "float": "a number", "bool": "true or false", "null": "nothing"}
+    kinds = {
+        "timestamp": "a date",
+        "int": "a number",
+        "float": "a number",
+        "bool": "true or false",
+        "null": "nothing",
+    }
     return kinds.get(node.tag.removeprefix(_TAG), "no text")
 
 
@@ -233,7 +249,9 @@ def check_plain(data: Any, name: str) -> None:
         value, depth = waiting.pop()
         count += 1
         if depth > DEEPEST or count > MOST_VALUES:
-            what = f"nested more than {DEEPEST} deep" if depth > DEEPEST else f"more than {MOST_VALUES:,} values"
+            what = (
+                f"nested more than {DEEPEST} deep" if depth > DEEPEST else f"more than {MOST_VALUES:,} values"
+            )
             raise InputError(f"{name}: {what}; {_CURE}")
         if isinstance(value, Mapping):
             waiting += [(part, depth + 1) for pair in value.items() for part in pair]
@@ -254,7 +272,9 @@ def _check_text(text: str, name: str) -> None:
         try:
             text.encode("utf-8")
         except UnicodeEncodeError:
-            raise InputError(f"{name}: {_brief(ascii(text))} is not UTF-8; rename it, or write it anew") from None
+            raise InputError(
+                f"{name}: {_brief(ascii(text))} is not UTF-8; rename it, or write it anew"
+            ) from None
 
 
 def _brief_number(value: float) -> str:

@@ -21,11 +21,12 @@ WRAPPER = "faulty"
 
 
 def runs_named_code(section: Mapping[str, Any]) -> bool:
-    """Whether making this oracle may call code that the section names: a calculator, a plug-in, or one inside another."""
+    """Whether making this oracle may call code that the section names: a calculator, a plug-in, or one inside."""
     inner = section.get("inner")
     if section.get("name") == WRAPPER and isinstance(inner, Mapping):
         return runs_named_code(inner)
-    return section.get("name") not in OWN
+    name = section.get("name")
+    return not (isinstance(name, str) and name in OWN)
 
 
 def fingerprint_of(section: Mapping[str, Any]) -> str | None:

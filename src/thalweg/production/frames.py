@@ -85,7 +85,9 @@ class TrajFile:
         self._path, self._masses = path, masses
         if mark is not None:
             if not mark.get("header"):
-                raise StoreError(f"{path}: the restart file does not hold its header; start anew in another folder")
+                raise StoreError(
+                    f"{path}: the restart file does not hold its header; start anew in another folder"
+                )
             check_reaches(path, mark["bytes"])
             with path.open("r+b") as stream:
                 stream.write(bytes.fromhex(mark["header"]))

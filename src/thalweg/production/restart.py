@@ -56,7 +56,9 @@ class _Averages(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> _Averages:
-        if not set(self.sums) == set(self.first) == set(self.squares) or (self.n > 0) != ("E_tot_eV" in self.first):
+        if not set(self.sums) == set(self.first) == set(self.squares) or (self.n > 0) != (
+            "E_tot_eV" in self.first
+        ):
             raise ValueError("averages: their sums do not belong together")
         return self
 

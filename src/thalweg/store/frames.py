@@ -50,14 +50,19 @@ def read_atoms(path: Path) -> list[Any]:
 
 def _check_counts(path: Path, source: Any) -> None:
     """Refuse an extended XYZ that announces more atoms than any has: ASE would count lines for ever."""
-    with path.open(encoding="utf-8", newline="\n") if isinstance(source, Path) else nullcontext(source) as lines:
+    with (
+        path.open(encoding="utf-8", newline="\n")
+        if isinstance(source, Path)
+        else nullcontext(source) as lines
+    ):
         for number in itertools.count(1):
             words = next(lines, "").split()
             if len(words) != 1 or not words[0].lstrip("-").isdecimal():
                 break  # the end, or what ASE has its own words for
             if len(words[0]) > 12 or not 0 < int(words[0]) <= MOST_ATOMS:
                 raise InputError(
-                    f"{path}, structure {number}: its first line says {words[0][:20]} atoms, expected 1 to {MOST_ATOMS:,}"
+                    f"{path}, structure {number}: its first line says {words[0][:20]} atoms, "
+                    f"expected 1 to {MOST_ATOMS:,}"
                 )
             next(itertools.islice(lines, int(words[0]), None), "")  # the comment and the atoms
     if not isinstance(source, Path):
@@ -67,7 +72,9 @@ def _check_counts(path: Path, source: Any) -> None:
 def _place(path: Path, frames: list[Any], error: Exception) -> str:
     """Which structure could not be read, where ASE reads them one after the other."""
     one_by_one = {".xyz", ".extxyz"} & {suffix.lower() for suffix in path.suffixes[-2:]}
-    known = isinstance(error, KeyError | ValueError | IndexError | TypeError) and not isinstance(error, UnicodeError)
+    known = isinstance(error, KeyError | ValueError | IndexError | TypeError) and not isinstance(
+        error, UnicodeError
+    )
     return f", structure {len(frames) + 1}" if one_by_one and known else ""
 
 
@@ -104,7 +111,9 @@ def _check_file(path: Path) -> None:
         if path.is_dir():
             raise InputError(f"{path}: expected a file of structures, this is a folder")
         if not path.is_file():
-            raise InputError(f"{path}: expected a file, this is a pipe or a device; write it into a file first")
+            raise InputError(
+                f"{path}: expected a file, this is a pipe or a device; write it into a file first"
+            )
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty")
     except (OSError, ValueError) as error:

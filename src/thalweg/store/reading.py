@@ -76,8 +76,8 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     fastest = float(np.abs(velocities).max())
     if fastest > FASTEST:
         raise InputError(
-            f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} Å "
-            f"in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that happened"
+            f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} "
+            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that happened"
         )
     return structure, velocities
 
@@ -227,8 +227,8 @@ def _numbers(name: str, values: Any, shape: tuple[int, ...], largest: float, uni
         raise InputError(f"its label holds NaN or infinity among the {name}; leave the structure out")
     if not missing and np.abs(numbers).max() > largest:
         raise InputError(
-            f"its {name} reach {np.abs(numbers).max():.3g} {unit}, expected at most {largest:g}; look for a wrong unit, "
-            "or leave the structure out"
+            f"its {name} reach {np.abs(numbers).max():.3g} {unit}, expected at most {largest:g}; look for a wrong "
+            "unit, or leave the structure out"
         )
     return numbers
 

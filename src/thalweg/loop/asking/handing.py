@@ -74,8 +74,8 @@ class Receipt:
 def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
     """Put every structure in `files` into the queue of the run in `folder`.
 
-    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is. The folder may
-    be anybody's: a calculator that it names is neither imported nor built.
+    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is. The folder
+    may be anybody's: a calculator that it names is neither imported nor built.
 
     Raises
     ------
