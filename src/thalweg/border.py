@@ -170,8 +170,8 @@ def check_connected(structure: Structure, where: str) -> None:
     if len(reached) < len(occupied):
         strays = [k for k, box in enumerate(boxes.tolist()) if tuple(box) not in reached]
         raise InputError(
-            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (counted from 0), are "
-            f"more than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
+            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (from 0), are more "
+            f"than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
         )
 
 

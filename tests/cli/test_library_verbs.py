@@ -82,7 +82,9 @@ def test_audit_exit_code_is_the_certificate(runner, folder, monkeypatch, certifi
     module = types.ModuleType("thalweg.loop.auditing")
     audit = {**SUMMARY["audit"], "n_atoms": 81, "coverage": 0.98}
     document = {"target": SUMMARY["target"], "audit": audit, "certified": certified}
-    module.audit = lambda place, count: types.SimpleNamespace(to_json=lambda: {**document, "asked": count})
+    module.audit = lambda place, count, config: types.SimpleNamespace(
+        to_json=lambda: {**document, "asked": count}
+    )
     monkeypatch.setitem(sys.modules, "thalweg.loop.auditing", module)
     (folder / "summary.json").write_text("{}")
     script = runner.invoke(app, ["audit", ".", "-n", "9", "--json"])

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from small_potentials import random_potential
 from thalweg.cli.app import app
 from thalweg.label import Label
-from thalweg.loop.asking.handing import FINGERPRINT
+from thalweg.loop.beginning import FINGERPRINT
 from thalweg.oracles import make_oracle
 from thalweg.oracles.trust import fingerprint_of, runs_named_code
 from thalweg.store import SqliteStore
@@ -70,15 +70,11 @@ def test_the_trap_works(hostile):
     assert hostile.exists()
 
 
-def test_audit_says_how_to_trust_and_takes_only_the_same_oracle(hostile):
+def test_audit_says_how_to_trust_an_oracle(hostile):
     refused = CliRunner().invoke(app, ["audit", "run", "-n", "1"])
     assert refused.exit_code == 2
     assert "its oracle is ase (trap.Spring), code that this folder names" in refused.stderr
     assert "thalweg audit run --config CONFIG.yaml" in refused.stderr
-    (hostile.parent / "other.yaml").write_text("system: water.xyz\noracle: tblite\n")
-    other = CliRunner().invoke(app, ["audit", "run", "--config", "other.yaml"])
-    assert other.exit_code == 2
-    assert "an audit by another oracle says nothing of this run" in other.stderr
     (hostile.parent / "mine.yaml").write_text(json.dumps({"system": "water.xyz", "oracle": SECTION}))
     named = CliRunner().invoke(app, ["audit", "run", "--config", "mine.yaml"])
     assert named.exit_code == 5  # the run has no checkpoint yet: it was let through to the audit itself
@@ -97,7 +93,7 @@ def test_audit_says_how_to_trust_and_takes_only_the_same_oracle(hostile):
             {"name": "faulty", "inner": {"name": "faulty", "inner": {"name": "ase", "calculator": "a.B"}}},
             True,
         ),
-        ({"name": "faulty", "inner": {"name": "lennard-jones"}}, False),
+        ({"name": "faulty", "inner": {"name": "lennard-jones"}}, True),
         ({"name": ["ase"]}, True),
         ({}, True),
     ],

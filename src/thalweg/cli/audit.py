@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from thalweg.errors import InputError
+
+if TYPE_CHECKING:
+    from thalweg.config import RunConfig
 
 
 def audit(
@@ -39,9 +42,9 @@ def audit(
     from thalweg.cli.output import print_json, run_folder
     from thalweg.loop.auditing import audit as check
 
-    _check_trust(run_folder(folder), config)
+    given = _trusted(run_folder(folder), config)
     with logging_defects(folder):
-        outcome = check(folder, count)
+        outcome = check(folder, count, given)
     document: dict[str, Any] = outcome.to_json()
     if json_:
         print_json(document)
@@ -50,31 +53,26 @@ def audit(
     raise typer.Exit(OK if document["certified"] else UNCERTIFIED)
 
 
-def _check_trust(folder: Path, path: Path | None) -> None:
-    """Raise InputError where code would run that only the folder names, or where --config is of another oracle."""
+def _trusted(folder: Path, path: Path | None) -> RunConfig | None:
+    """The configuration that the user names; raises InputError where without it only the folder would name code."""
     from thalweg.config import load_config
     from thalweg.loop.beginning import last_config
     from thalweg.oracles.trust import runs_named_code
     from thalweg.store import SqliteStore
 
-    given = None if path is None else load_config(path).oracle
+    if path is not None:
+        return load_config(path)
     if not (folder / "thalweg.db").is_file():
-        return  # nothing to audit: `audit` has the words for it
+        return None  # nothing to audit: `audit` has the words for it
     with SqliteStore.read(folder) as store:
         config = last_config(store)
-    if config is None:
-        return
-    section = config.oracle.model_dump()
-    if given is not None and given != config.oracle:
-        raise InputError(
-            f"{path}: its oracle is {_named(given.model_dump())}, that of the run is {_named(section)} or has other "
-            "settings; an audit by another oracle says nothing of this run. Give the configuration that you ran"
-        )
-    if given is None and runs_named_code(section):
+    section = {} if config is None else config.oracle.model_dump()
+    if section and runs_named_code(section):
         raise InputError(
             f"{folder}: its oracle is {_named(section)}, code that this folder names. To have it called, name it "
             f"yourself: thalweg audit {folder} --config CONFIG.yaml, with the configuration that you ran"
         )
+    return None
 
 
 def _named(section: dict[str, Any]) -> str:

@@ -12,21 +12,15 @@ from typing import Any
 
 from thalweg.errors import InputError
 from thalweg.oracles.base import canonical_json
-from thalweg.oracles.registry import make_oracle
+from thalweg.oracles.registry import built_in_names, make_oracle
 
-OWN = frozenset({"tblite", "pyscf", "lennard-jones", "morse", "stillinger-weber"})
-"""Oracles whose code is part of Thalweg, or of a package that it names: their settings are numbers and words."""
 WRAPPER = "faulty"
 """Has another oracle's section under `inner`."""
 
 
 def runs_named_code(section: Mapping[str, Any]) -> bool:
     """Whether making this oracle may call code that the section names: a calculator, a plug-in, or one inside."""
-    inner = section.get("inner")
-    if section.get("name") == WRAPPER and isinstance(inner, Mapping):
-        return runs_named_code(inner)
-    name = section.get("name")
-    return not (isinstance(name, str) and name in OWN)
+    return section.get("name") not in built_in_names()
 
 
 def fingerprint_of(section: Mapping[str, Any]) -> str | None:

@@ -77,7 +77,7 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     if fastest > FASTEST:
         raise InputError(
             f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} "
-            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that happened"
+            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that"
         )
     return structure, velocities
 

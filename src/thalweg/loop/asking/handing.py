@@ -23,15 +23,12 @@ from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.explorers.limits import SHORTEST_FRACTION
 from thalweg.labelling.question import Reason
-from thalweg.loop.beginning import last_config
+from thalweg.loop.beginning import FINGERPRINT, last_config
 from thalweg.oracles import make_oracle
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import fingerprint_of, runs_named_code
 from thalweg.store import HANDED, Scored, SqliteStore, TaskState, read_scored
 from thalweg.structure import Structure
-
-FINGERPRINT = "oracle_fingerprint"
-"""Where the store's meta data hold the run's oracle, written when a run starts."""
 
 
 @dataclass(frozen=True)
