@@ -51,7 +51,7 @@ def hostile(tmp_path, monkeypatch):
 LINES = (
     "status run", "status run --json", "report run", "queue run water.xyz", "export run", "export run -f ase-db",
     "export run -f plugin", "export run -f lammps", "evaluate run water.xyz", "md run water.xyz -n 1",
-    "carve water.xyz --model run -o cell.xyz", "audit run -n 1",
+    "carve water.xyz --model run -o cell.xyz", "audit run -n 1", "labels run",
 )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from typing import IO, Any
 import typer
 from typer.core import TyperGroup
 
-from thalweg.errors import InputError, SetupError, StoreError, ThalwegError
+from thalweg.errors import SetupError, StoreError, ThalwegError
 
 OK, UNEXPECTED, INPUT, UNCERTIFIED, SETUP, STORE, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 5, 130, 141
 
@@ -40,6 +40,7 @@ _MISTAKEN = {
     errno.ELOOP: "this link leads round in a circle",
 }
 _MACHINE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_SETUP = (SetupError, MemoryError)
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
 
 
@@ -61,11 +62,17 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; translate what it raises into a message on stderr and an exit code."""
         try:
-            _check_words(sys.argv[1:])
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except (ThalwegError, OSError, MemoryError, UnexpectedError, KeyboardInterrupt) as error:
+        except (
+            ThalwegError,
+            OSError,
+            MemoryError,
+            UnicodeEncodeError,
+            UnexpectedError,
+            KeyboardInterrupt,
+        ) as error:
             raise typer.Exit(explain(error)) from None
         except Exception as error:
             if _belongs_to_the_parser(error):
@@ -78,7 +85,7 @@ def logging_defects(folder: Path) -> Iterator[None]:
     """Inside, the traceback of a defect goes to `folder`/thalweg.log rather than to a temporary file."""
     try:
         yield
-    except (ThalwegError, OSError, MemoryError, typer.Exit):
+    except (ThalwegError, OSError, MemoryError, UnicodeEncodeError, typer.Exit):
         raise
     except Exception as error:
         raise UnexpectedError(error, write_log(error, folder)) from error
@@ -134,14 +141,20 @@ def explain(error: BaseException) -> int:
         _say(_explain_os(error))
         _let_go(sys.stdout)
         return INPUT if error.errno in _MISTAKEN else SETUP
+    _say(_in_words(error))
+    return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, _SETUP) else INPUT
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, UnicodeEncodeError):  # a name of bytes that are no text, in a file that has to be
+        return _explain_name(error)
     if isinstance(error, MemoryError):
-        _say(
-            "there is not enough memory for this; take smaller structures, fewer walkers or a smaller basis "
-            f"(model.max_degree){': ' + str(error) if str(error) else ''}"
+        what = f" ({error})" if str(error) else ""
+        return (
+            f"there is not enough memory for this{what}; take smaller structures, fewer walkers or a smaller basis "
+            "(model.max_degree)"
         )
-        return SETUP
-    _say(str(error))
-    return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, SetupError) else INPUT
+    return str(error)
 
 
 def _explain_os(error: OSError) -> str:
@@ -155,15 +168,10 @@ def _explain_os(error: OSError) -> str:
     return f"{file}{error.strerror or error}"
 
 
-def _check_words(words: list[str]) -> None:
-    """Refuse a name that no store, report or summary can hold, before anything is done."""
-    for word in words:
-        try:
-            word.encode("utf-8")
-        except UnicodeEncodeError:
-            raise InputError(
-                f"{word!a}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
-            ) from None
+def _explain_name(error: UnicodeEncodeError) -> str:
+    name = next((word for word in str(error.object).split() if not word.isprintable()), str(error.object))
+    shown = ascii(name)[:300]
+    return f"{shown}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
 
 
 def _say(message: str) -> None:
