@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from thalweg.border import check_input
 from thalweg.config import ModelConfig, RunConfig, load_config, validate
 from thalweg.errors import check
 from thalweg.evaluation import Comparison, compare
@@ -122,6 +123,8 @@ def fit(
         training structure has.
     """
     check(len(train) > 0, "fit: no labelled structures; expected at least one")
+    _check_each(train, "train")
+    _check_each(test or (), "test")
     start = time.perf_counter()
     wanted = Wanted(options.r_cut, options.correlation_order, options.max_degree, options.radial_weight or 1)
     with _all_processors():
@@ -150,10 +153,16 @@ def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) 
         No structures, forces of another shape than the structure's, or an element that the potential does
         not know.
     """
+    _check_each(labelled, "labelled")
     start = time.perf_counter()
     block = compare(potential, labelled).to_json()
     seconds = time.perf_counter() - start
     return {"test": block, "model": describe(potential), "timing": {"evaluation": seconds, "wall": seconds}}
+
+
+def _check_each(labelled: Sequence[tuple[Structure, Label]], name: str) -> None:
+    for number, (structure, _) in enumerate(labelled):
+        check_input(structure, f"{name}[{number}]")
 
 
 def learn(

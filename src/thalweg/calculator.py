@@ -9,6 +9,7 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 
 from thalweg import _native
+from thalweg.border import check_cell
 from thalweg.errors import InputError, check, core_refusals
 from thalweg.features.batch import pack
 from thalweg.models.training import voigt
@@ -94,10 +95,12 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         Raises
         ------
         InputError
-            An element that the potential does not know, or a structure for which it has no finite numbers.
+            An element that the potential does not know, a cell that is no crystal's, or a structure for which there are
+            no finite numbers.
         """
         super().calculate(atoms, properties, system_changes)
         structure = Structure.from_atoms(self.atoms)
+        check_cell(structure, "these atoms")
         # Without changes only something left out before is asked for.
         results: dict[str, Any] = {}
         if not system_changes:

@@ -20,12 +20,27 @@ IntArray = NDArray[np.int64]
 BoolArray = NDArray[np.bool_]
 
 
+LARGEST_LENGTH = 1e6
+"""Å. Beyond it a coordinate or a cell has too few digits left for forces."""
+LEAST_HEIGHT = 1e-3
+"""Å. A periodic direction lower than this is a collapsed cell."""
+LARGEST_Z = 118
+
+
 def _frozen(values: Any, dtype: type, shape: tuple[int, ...], name: str) -> Any:
-    array: NDArray[Any] = np.array(values, dtype=dtype, order="C")
+    try:
+        array: NDArray[Any] = np.array(values, dtype=dtype, order="C")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"structure: {name} must be numbers of shape {shape} ({error})") from None
     if array.shape != shape:
         raise InputError(f"structure: {name} must have shape {shape}, got {array.shape}")
     array.flags.writeable = False
     return array
+
+
+def _fault(lengths: FloatArray) -> str:
+    beyond = f"are beyond {LARGEST_LENGTH:g} Å"
+    return beyond if np.isfinite(lengths).all() else "hold NaN or infinity"
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +59,8 @@ class Structure:
     Raises
     ------
     InputError
-        Wrong shapes, non-finite positions, or a periodic direction without a cell vector.
+        Wrong shapes; numbers that are not finite or beyond 1e6 Å; an atomic number outside 1 to 118; a periodic
+        direction without a cell vector, or lower than 0.001 Å. What else a file must obey: `thalweg.border`.
     """
 
     numbers: IntArray
@@ -53,20 +69,55 @@ class Structure:
     pbc: BoolArray
 
     def __post_init__(self) -> None:
-        n = len(np.atleast_1d(np.asarray(self.numbers)))
+        try:
+            n = len(np.atleast_1d(np.asarray(self.numbers)))
+        except ValueError as error:
+            raise InputError(f"structure: numbers must be one list of atomic numbers ({error})") from None
         object.__setattr__(self, "numbers", _frozen(self.numbers, np.int64, (n,), "numbers"))
         object.__setattr__(self, "positions", _frozen(self.positions, np.float64, (n, 3), "positions"))
         object.__setattr__(self, "cell", _frozen(self.cell, np.float64, (3, 3), "cell"))
         object.__setattr__(self, "pbc", _frozen(self.pbc, np.bool_, (3,), "pbc"))
         if n == 0:
             raise InputError("structure: no atoms in it")
-        if not (np.isfinite(self.positions).all() and np.isfinite(self.cell).all()):
-            raise InputError("structure: positions or cell hold NaN or infinity")
-        if self.pbc.any() and abs(np.linalg.det(self._padded_cell())) < 1e-6:
+        self._check_numbers()
+        self._check_lengths()
+
+    def _check_numbers(self) -> None:
+        if self.numbers.min() >= 1 and self.numbers.max() <= LARGEST_Z:
+            return
+        atom = int(np.flatnonzero((self.numbers < 1) | (self.numbers > LARGEST_Z))[0])
+        raise InputError(
+            f"structure: atom {atom} (counted from 0) is no chemical element: its atomic number is "
+            f"{self.numbers[atom]}, expected 1 to {LARGEST_Z}; put a chemical symbol such as Si in its place"
+        )
+
+    def _check_lengths(self) -> None:
+        """Written so that NaN fails, too."""
+        if not np.abs(self.positions).max() <= LARGEST_LENGTH:
+            atom = int(np.flatnonzero(~(np.abs(self.positions) <= LARGEST_LENGTH).all(axis=1))[0])
+            place = ", ".join(f"{x:g}" for x in self.positions[atom])
+            raise InputError(
+                f"structure: positions {_fault(self.positions)}: atom {atom} (counted from 0) is at ({place}) Å"
+            )
+        if not np.abs(self.cell).max() <= LARGEST_LENGTH:
+            raise InputError(f"structure: cell vectors {_fault(self.cell)}: {self.cell.tolist()}")
+        if self.pbc.any() and not self.heights()[self.pbc].min() >= LEAST_HEIGHT:
             raise InputError("structure: a periodic direction has no cell vector, or not an independent one")
 
-    def _padded_cell(self) -> FloatArray:
-        """The cell with orthogonal unit vectors in place of absent non-periodic ones."""
+    def heights(self) -> FloatArray:
+        """Distance of the cell's faces along each of its three vectors, Å (3,); zeros where they span no volume.
+
+        A non-periodic direction without a vector counts as one of 1 Å, orthogonal to the others.
+        """
+        try:
+            inverse = np.linalg.inv(self.padded_cell())
+        except np.linalg.LinAlgError:
+            return np.zeros(3)
+        heights: FloatArray = 1.0 / np.sqrt((inverse * inverse).sum(axis=0))
+        return heights
+
+    def padded_cell(self) -> FloatArray:
+        """The cell (3, 3), Å, with orthogonal unit vectors in place of absent non-periodic ones."""
         cell = np.array(self.cell)
         for k in range(3):
             if not self.pbc[k] and np.linalg.norm(cell[k]) < 1e-12:

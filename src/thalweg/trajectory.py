@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from thalweg.border import check_input
 from thalweg.config import automatic_timestep
 from thalweg.errors import check
 from thalweg.explorers import (
@@ -135,6 +136,7 @@ def explore(
     """
     check(time_ps > 0 and walkers >= 1, f"explore: need time and walkers, got {time_ps} ps and {walkers}")
     check(0 <= temperature < math.inf, f"explore: temperature must be 0 K or more, got {temperature}")
+    check_input(structure, "explore")
     step = automatic_timestep([structure]) if dynamics.timestep_fs is None else dynamics.timestep_fs
     settings = MdSettings(
         timestep_fs=step,

@@ -3,6 +3,7 @@
 import json
 import sys
 import types
+from pathlib import Path
 
 import ase.io
 import numpy as np
@@ -68,6 +69,7 @@ def test_evaluate_needs_a_potential_and_labels(runner, labelled, monkeypatch):
 
     assert runner.invoke(app, ["evaluate", "nowhere", "test.xyz"]).exit_code == 2
     monkeypatch.setattr(Potential, "load", classmethod(lambda cls, folder: "loaded"))
+    Path("model").mkdir()
     result = runner.invoke(app, ["evaluate", "model", "test.xyz", "--json"])
     assert json.loads(result.output)["test"]["n_structures"] == 2
     unlabelled = runner.invoke(app, ["evaluate", "model", "water.xyz"])
@@ -80,7 +82,9 @@ def test_audit_exit_code_is_the_certificate(runner, folder, monkeypatch, certifi
     module = types.ModuleType("thalweg.loop.auditing")
     audit = {**SUMMARY["audit"], "n_atoms": 81, "coverage": 0.98}
     document = {"target": SUMMARY["target"], "audit": audit, "certified": certified}
-    module.audit = lambda place, count: types.SimpleNamespace(to_json=lambda: {**document, "asked": count})
+    module.audit = lambda place, count, config: types.SimpleNamespace(
+        to_json=lambda: {**document, "asked": count}
+    )
     monkeypatch.setitem(sys.modules, "thalweg.loop.auditing", module)
     (folder / "summary.json").write_text("{}")
     script = runner.invoke(app, ["audit", ".", "-n", "9", "--json"])

@@ -87,7 +87,7 @@ def test_init_writes_a_configuration_that_loads_and_keeps_what_is_there(runner, 
         (["run", "water.yaml", "--acquisition", "randon"], "did you mean random?"),
         (
             ["run", "water.yaml", "--max-calls", "0"],
-            "budget.oracle_calls: expected a whole number >= 1, got 0",
+            "budget.oracle_calls: expected a whole number >= 1 and <= 1000000, got 0",
         ),
         (["status", "nowhere"], "no such run folder"),
         (["report", "."], "no run is in this folder"),

@@ -1,6 +1,7 @@
 """The default basis: what it chooses, and that what is asked for is taken."""
 
 import pytest
+from ase.data import chemical_symbols
 
 from thalweg.errors import InputError
 from thalweg.features.defaults import automatic_cutoff, default_basis
@@ -43,3 +44,29 @@ def test_what_is_asked_for_is_taken():
 def test_what_makes_no_basis_is_refused(elements, more):
     with pytest.raises(InputError):
         default_basis(elements, False, **more)
+
+
+@pytest.mark.parametrize(
+    ("elements", "max_degree"),
+    [
+        (("H", "C", "N", "O"), (20, 14, 10, 8)),
+        (("Si",), (80, 80, 30)),
+        (("H", "C", "N", "O"), (80, 80, 80, 80)),
+        (tuple(chemical_symbols[1:61]), None),
+    ],
+)
+def test_a_basis_that_no_machine_fits_is_refused_before_it_is_listed(elements, max_degree, monkeypatch):
+    listed = []
+    monkeypatch.setattr("thalweg.features.basis.enumerate_features", lambda *_: listed.append(1) or ())
+    with pytest.raises(InputError, match="lower max_degree"):
+        default_basis(elements, True, max_degree=max_degree)
+    assert not listed
+    default_basis(elements[:1], True, max_degree=(4, 4))
+    assert listed
+
+
+def test_the_limit_of_columns_counts_what_is_listed():
+    with pytest.raises(
+        InputError, match=r"up to 48,048 columns, the most is 25,000: .* GB; lower max_degree"
+    ):
+        default_basis(["H", "C"], True, max_degree=(18, 18, 14, 10))

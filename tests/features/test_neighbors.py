@@ -77,7 +77,7 @@ def test_pairs_equal_those_of_ase(name: str, r_list: float) -> None:
     D = atoms.positions[j] - atoms.positions[i] + offset
     # ASE wants a complete cell; in non-periodic directions it changes nothing.
     at, to, vectors = primitive_neighbor_list(
-        "ijD", atoms.pbc, structure._padded_cell(), atoms.positions, r_list
+        "ijD", atoms.pbc, structure.padded_cell(), atoms.positions, r_list
     )
     ours = Counter((int(a), int(b), *(d.round(6) + 0.0)) for a, b, d in zip(i, j, D, strict=True))
     theirs = Counter((int(a), int(b), *(d.round(6) + 0.0)) for a, b, d in zip(at, to, vectors, strict=True))

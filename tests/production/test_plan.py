@@ -65,10 +65,10 @@ def test_npt_of_a_molecule_is_refused_before_a_file_is_made(copper_potential, ce
         ({"precision": "half"}, "double or mixed"),
         ({"seed": -1}, "seed: expected 0 to"),
         ({"seed": 2**64}, "seed: expected 0 to"),
-        ({"temperature": -1.0}, "temperature: expected 0 K or more"),
-        ({"every": 0}, "stride of at least 1"),
-        ({"log_every": 0}, "stride of at least 1"),
-        ({"uncertainty_every": -1}, "a stride of -1 steps is none"),
+        ({"temperature": -1.0}, "temperature: expected 0 to 20000 K"),
+        ({"every": 0}, "every: expected 1 to"),
+        ({"log_every": 0}, "every: expected 1 to"),
+        ({"uncertainty_every": -1}, "uncertainty-every: expected 0 to"),
     ],
 )
 def test_bad_plans(change, words):

@@ -75,3 +75,40 @@ def test_pressures():
     assert parse_quantity("1 eV/Å^3", "GPa") == pytest.approx(1 / ase.units.GPa, rel=1e-8)
     with pytest.raises(InputError, match="expected a pressure or stress"):
         parse_quantity("1 eV", "GPa")
+
+
+@pytest.mark.parametrize("text", ["1 Hartree/Bohr", "1 Eh/bohr", "1 a.u.", "1 au", "1 Ha/bohr"])
+def test_atomic_units_of_a_force(text):
+    assert parse_quantity(text, "eV/Å") == pytest.approx(
+        51.42206747, rel=1e-8
+    )  # CODATA 2018, 8.2387234983e-8 N
+
+
+@pytest.mark.parametrize(
+    ("unit", "value"),
+    [
+        ("eV", 27.211386246),
+        ("Å", 0.529177211),
+        ("fs", 0.02418884327),
+        ("GPa", 29421.01570),
+        ("1/fs", 41.34137334),
+    ],
+)
+def test_an_atomic_unit_is_that_of_the_dimension_asked_for(unit, value):
+    assert parse_quantity("1 a.u.", unit) == pytest.approx(value, rel=1e-8)
+
+
+@pytest.mark.parametrize(
+    ("text", "unit"),
+    [
+        ("300 a.u.", "K"),
+        ("1 a.u.", ""),
+        ("1 s^99999999999", "fs"),
+        ("1 fs^" + "9" * 5000, "fs"),
+        ("9" * 5000, "fs"),
+    ],
+)
+def test_no_quantity_is_told_in_few_words(text, unit):
+    with pytest.raises(InputError) as caught:
+        parse_quantity(text, unit)
+    assert len(str(caught.value)) < 600

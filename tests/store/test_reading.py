@@ -1,4 +1,6 @@
+import gzip
 import lzma
+import os
 
 import ase.io
 import numpy as np
@@ -7,7 +9,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from thalweg.errors import InputError
-from thalweg.store import read_labelled, read_scored, read_structures
+from thalweg.store import read_labelled, read_moving, read_scored, read_structures
 
 XYZ = """2
 Lattice="5 0 0 0 6 0 0 0 7" Properties=species:S:1:pos:R:3:forces:R:3 energy=-3.5 {extra} pbc="T T T"
@@ -153,7 +155,7 @@ def test_incomplete_labels_say_what_is_missing(tmp_path, old, new, words):
     path = tmp_path / "s.xyz"
     path.write_text(XYZ.format(extra="").replace(old, new))
     assert len(read_structures(path)) == 1
-    with pytest.raises(InputError, match=f"structure 1: .*{words}"):
+    with pytest.raises(InputError, match=rf"structure 1: .*{words}"):
         read_labelled(path)
 
 
@@ -173,3 +175,105 @@ def test_scores_of_atoms_are_read_where_a_file_has_them(tmp_path):
     ase.io.write(tmp_path / "bad.xyz", atoms, format="extxyz")
     with pytest.raises(InputError, match=r"bad\.xyz, structure 1: its column 'bound'"):
         read_scored(tmp_path / "bad.xyz")
+
+
+@pytest.mark.parametrize(
+    ("extra", "words"),
+    [
+        ("energy=abc", "its energy is abc, no number"),
+        ("energy=1.0D+02", r"write 1.0E\+02 for 1.0D\+02"),
+        ("energy=****", "is the calculation complete"),
+        ("energy=T", "its energy is True; expected one number"),
+        ("energy", "its energy is True; expected one number"),
+        ('energy="1 2"', "expected one number"),
+        ("energy=1e300", r"1e\+300 eV, expected one within"),
+        ("energy=-inf", "NaN or infinity"),
+        ('energy=1 stress="1e9 0 0 0 0 0 0 0 0"', "its stress reach 1e"),
+        ('energy=1 virial="1e9 0 0 0 0 0 0 0 0"', "its stress reach 1e"),
+        ('energy=1 REF_stress="a b c d e f"', "its stress"),
+    ],
+)
+def test_labels_that_are_no_numbers_name_file_structure_and_cure(tmp_path, extra, words):
+    path = tmp_path / "s.xyz"
+    frame = XYZ.replace(" energy=-3.5", "")
+    path.write_text(XYZ.format(extra="") + frame.format(extra=extra))
+    with pytest.raises(InputError, match=words) as caught:
+        read_labelled(path)
+    assert str(caught.value).startswith(f"{path}, structure 2: ")
+
+
+@pytest.mark.parametrize(
+    ("column", "row", "words"),
+    [
+        ("dft_forces:S:3", "a b c", "its forces are no numbers"),
+        ("dft_forces:L:3", "T F T", "its forces are no numbers"),
+        ("dft_forces:R:2", "1 2", r"shape \(2, 2\), expected \(2, 3\)"),
+        ("dft_forces:R:1", "1", r"shape \(2,\), expected \(2, 3\)"),
+        ("dft_forces:R:3", "1 nan 2", "NaN or infinity among the forces"),
+        ("dft_forces:R:3", "1 1e9 2", r"its forces reach 1e\+09 eV/Å"),
+    ],
+)
+def test_forces_that_are_none(tmp_path, column, row, words):
+    path = tmp_path / "s.xyz"
+    path.write_text(f"2\nProperties=species:S:1:pos:R:3:{column} energy=1\nSi 0 0 0 {row}\nSi 2 0 0 {row}\n")
+    with pytest.raises(InputError, match=words):
+        read_labelled(path)
+
+
+def test_an_energy_in_an_array_of_one_element_is_taken(tmp_path):
+    atoms = labelled_water()
+    atoms.calc = None
+    atoms.info["energy"] = np.array([-7.25])
+    path = tmp_path / "w.json"
+    ase.io.write(path, atoms)
+    atoms.arrays["forces"] = np.zeros((3, 3))
+    ase.io.write(tmp_path / "w.xyz", atoms, columns=["symbols", "positions", "forces"])
+    assert read_labelled(tmp_path / "w.xyz")[0][1].energy == -7.25
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        (
+            "count.xyz",
+            b"99999999999999\n\nH 0 0 0\n",
+            "structure 1: its first line says 99999999999999 atoms",
+        ),
+        ("second.xyz", b"1\n\nH 0 0 0\n-2\n\n", "structure 2: its first line says -2 atoms"),
+        ("latin.xyz", "1\nÅ\nH 0 0 0\n".encode("latin-1"), "no text in UTF-8"),
+        ("bomb.xyz.xz", lzma.compress(b"1\n" + b"0" * 30_000_000), "more than 100 times its size"),
+        ("cut.xyz.xz", lzma.compress(b"1\n\nH 0 0 0\n")[:-4], "not a whole compressed file"),
+        ("empty.xyz.xz", lzma.compress(b""), "the compressed file is empty"),
+        ("unknown.xyz", b"1\nProperties=species:S:1:pos:R:3\nQq 0 0 0\n", "'Qq' is no chemical element"),
+        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "no chemical element"),
+    ],
+)
+def test_hostile_files_are_refused_at_once(tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InputError, match=words):
+        read_structures(tmp_path / name)
+
+
+def test_compressed_streams_after_each_other_are_one_file(tmp_path):
+    frame = b"1\n\nH 0 0 0\n"
+    (tmp_path / "two.xyz.gz").write_bytes(gzip.compress(frame) + gzip.compress(frame))
+    assert len(read_structures(tmp_path / "two.xyz.gz")) == 2
+
+
+def test_a_pipe_is_no_file_and_an_at_sign_no_index(tmp_path):
+    os.mkfifo(tmp_path / "pipe.xyz")
+    with pytest.raises(InputError, match="a pipe or a device"):
+        read_structures(tmp_path / "pipe.xyz")
+    (tmp_path / "a@b.xyz").write_text("1\n\nH 0 0 0\n")
+    assert len(read_structures(tmp_path / "a@b.xyz")) == 1
+
+
+def test_velocities_beyond_any_atoms(tmp_path):
+    atoms = molecule("H2O")
+    atoms.set_velocities(np.full((3, 3), 0.1))
+    ase.io.write(tmp_path / "w.xyz", atoms)
+    assert read_moving(tmp_path / "w.xyz")[1] == pytest.approx(0.1)
+    atoms.set_velocities(np.full((3, 3), 1e4))
+    ase.io.write(tmp_path / "w.xyz", atoms)
+    with pytest.raises(InputError, match=r"structure 1: its atom 0 .* expected at most 20"):
+        read_moving(tmp_path / "w.xyz")

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from thalweg.errors import InputError
+
+if TYPE_CHECKING:
+    from thalweg.config import RunConfig
 
 
 def audit(
@@ -13,6 +18,14 @@ def audit(
     count: Annotated[
         int, typer.Option("-n", "--count", min=1, help="Structures to check: oracle calls.")
     ] = 20,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            help="Your configuration, by whose oracle it is checked; needed where that is a calculator.",
+        ),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Check the run's potential against the oracle on fresh random structures of its trajectories.
@@ -20,20 +33,51 @@ def audit(
     Prints force errors (eV/Å) and the confidence interval of the share of atoms within the target.
     Exit code 3: the interval does not clear the target.
 
+    A calculator (`name: ase`) or an oracle of another package is code that a run folder only names: it is used where
+    --config names it, too, with the same settings as in the run.
+
     Example: thalweg audit runs/malonaldehyde -n 40
     """
     from thalweg.cli.failures import OK, UNCERTIFIED, logging_defects
     from thalweg.cli.output import print_json, run_folder
     from thalweg.loop.auditing import audit as check
 
-    with logging_defects(run_folder(folder)):
-        outcome = check(folder, count)
+    given = _trusted(run_folder(folder), config)
+    with logging_defects(folder):
+        outcome = check(folder, count, given)
     document: dict[str, Any] = outcome.to_json()
     if json_:
         print_json(document)
     else:
         _print(document)
     raise typer.Exit(OK if document["certified"] else UNCERTIFIED)
+
+
+def _trusted(folder: Path, path: Path | None) -> RunConfig | None:
+    """The configuration that the user names; raises InputError where without it only the folder would name code."""
+    from thalweg.config import load_config
+    from thalweg.loop.beginning import last_config
+    from thalweg.oracles.trust import runs_named_code
+    from thalweg.store import SqliteStore
+
+    if path is not None:
+        return load_config(path)
+    if not (folder / "thalweg.db").is_file():
+        return None  # nothing to audit: `audit` has the words for it
+    with SqliteStore.read(folder) as store:
+        config = last_config(store)
+    section = {} if config is None else config.oracle.model_dump()
+    if section and runs_named_code(section):
+        raise InputError(
+            f"{folder}: its oracle is {_named(section)}, code that this folder names. To have it called, name it "
+            f"yourself: thalweg audit {folder} --config CONFIG.yaml, with the configuration that you ran"
+        )
+    return None
+
+
+def _named(section: dict[str, Any]) -> str:
+    calculator = section.get("calculator")
+    return f"{section['name']} ({calculator})" if calculator else str(section["name"])
 
 
 def _print(document: dict[str, Any]) -> None:

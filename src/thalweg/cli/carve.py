@@ -32,7 +32,9 @@ def carve(
     ] = 1,
     above: Annotated[
         float | None,
-        typer.Option("--above", help="Bound in eV/Å of atoms worth a cell. [default: half of the largest]"),
+        typer.Option(
+            "--above", min=0, help="Bound in eV/Å of atoms worth a cell. [default: half of the largest]"
+        ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("cell.extxyz"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,

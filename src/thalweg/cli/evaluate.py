@@ -9,7 +9,7 @@ import typer
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A saved potential: the model folder of a run or of a fit.")],
+    model: Annotated[Path, typer.Argument(help="A run's folder, or a saved potential's.")],
     test: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ or anything ASE reads.")],
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME", help="Structures with split=NAME only.")
@@ -22,15 +22,15 @@ def evaluate(
     whose force error is below the bound that the potential states. ENCE, 0 at best, says how far bounds and
     errors differ in size, the rank correlation, 1 at best, whether large bounds go with large errors.
 
-    Example: thalweg evaluate runs/malonaldehyde/model test.xyz
+    Example: thalweg evaluate runs/malonaldehyde test.xyz
     """
     from thalweg.api import evaluate as evaluate_labels
     from thalweg.cli.errortable import error_table
-    from thalweg.cli.output import print_json, terminal
+    from thalweg.cli.output import model_folder, print_json, terminal
     from thalweg.potential import Potential
     from thalweg.store import read_labelled
 
-    document = evaluate_labels(Potential.load(model), read_labelled(test, split))
+    document = evaluate_labels(Potential.load(model_folder(model)), read_labelled(test, split))
     if json_:
         print_json(document)
     else:

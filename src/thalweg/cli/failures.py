@@ -31,8 +31,21 @@ EXIT_CODES = (
     "be used; 130 interrupted (state is saved); 141 the reader of a pipe went away."
 )
 
+_MISTAKEN = {
+    errno.ENOENT: "there is no such file or folder",
+    errno.ENOTDIR: "a part of this path is a file and no folder",
+    errno.EISDIR: "this is a folder, expected a file",
+    errno.EEXIST: "a file of this name is there already",
+    errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
+    errno.ELOOP: "this link leads round in a circle",
+}
 _MACHINE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_SETUP = (SetupError, MemoryError)
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+
+
+LONGEST = 8000
+"""Characters of a message."""
 
 
 class UnexpectedError(Exception):
@@ -52,7 +65,14 @@ class GuardedGroup(TyperGroup):
             result = super().invoke(ctx)
             sys.stdout.flush()
             return result
-        except (ThalwegError, OSError, UnexpectedError, KeyboardInterrupt) as error:
+        except (
+            ThalwegError,
+            OSError,
+            MemoryError,
+            UnicodeEncodeError,
+            UnexpectedError,
+            KeyboardInterrupt,
+        ) as error:
             raise typer.Exit(explain(error)) from None
         except Exception as error:
             if _belongs_to_the_parser(error):
@@ -65,7 +85,7 @@ def logging_defects(folder: Path) -> Iterator[None]:
     """Inside, the traceback of a defect goes to `folder`/thalweg.log rather than to a temporary file."""
     try:
         yield
-    except (ThalwegError, OSError, typer.Exit):
+    except (ThalwegError, OSError, MemoryError, UnicodeEncodeError, typer.Exit):
         raise
     except Exception as error:
         raise UnexpectedError(error, write_log(error, folder)) from error
@@ -120,13 +140,27 @@ def explain(error: BaseException) -> int:
     if isinstance(error, OSError):
         _say(_explain_os(error))
         _let_go(sys.stdout)
-        return SETUP
-    _say(str(error))
-    return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, SetupError) else INPUT
+        return INPUT if error.errno in _MISTAKEN else SETUP
+    _say(_in_words(error))
+    return STORE if isinstance(error, StoreError) else SETUP if isinstance(error, _SETUP) else INPUT
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, UnicodeEncodeError):  # a name of bytes that are no text, in a file that has to be
+        return _explain_name(error)
+    if isinstance(error, MemoryError):
+        what = f" ({error})" if str(error) else ""
+        return (
+            f"there is not enough memory for this{what}; take smaller structures, fewer walkers or a smaller basis "
+            "(model.max_degree)"
+        )
+    return str(error)
 
 
 def _explain_os(error: OSError) -> str:
     file = f"{error.filename}: " if error.filename else ""
+    if error.errno in _MISTAKEN:
+        return f"{file}{_MISTAKEN[error.errno]}"
     if error.errno in _MACHINE:
         return f"{file}{_MACHINE[error.errno]}; make room and give the same command again, nothing is lost"
     if error.errno in _DENIED:
@@ -134,8 +168,16 @@ def _explain_os(error: OSError) -> str:
     return f"{file}{error.strerror or error}"
 
 
+def _explain_name(error: UnicodeEncodeError) -> str:
+    name = next((word for word in str(error.object).split() if not word.isprintable()), str(error.object))
+    shown = ascii(name)[:300]
+    return f"{shown}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
+
+
 def _say(message: str) -> None:
-    typer.echo(f"thalweg: {message}", err=True)
+    """On stderr, on few lines: a hostile file may have put anything into a message."""
+    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in message)
+    typer.echo(f"thalweg: {shown if len(shown) <= LONGEST else shown[:LONGEST] + ' ...'}", err=True)
 
 
 def _let_go(stream: IO[str]) -> None:

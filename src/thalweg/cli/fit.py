@@ -34,6 +34,7 @@ def fit(
         typer.Option(
             "--effort",
             min=1e-6,
+            max=1e6,
             help="Work that the largest basis may take; 1: minutes, more for 100,000 atoms.",
         ),
     ] = 1.0,
@@ -54,10 +55,12 @@ def fit(
     """
     from thalweg.api import fit as fit_labels
     from thalweg.cli.errortable import error_table
-    from thalweg.cli.output import print_json, terminal
+    from thalweg.cli.output import check_output_folder, print_json, terminal
     from thalweg.config import ModelConfig, settings_from_words
     from thalweg.store import read_labelled
 
+    if output is not None:
+        check_output_folder(output)
     options = settings_from_words(ModelConfig, settings or [])
     labelled = read_labelled(train, train_split)
     held_out = None

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from thalweg.production import Plan, Start
 
 
+MOST_THREADS = 1024
+
+
 class EnsembleName(StrEnum):
     """What is held constant."""
 
@@ -125,12 +128,14 @@ def md(
     Example: thalweg md runs/silicon silicon.xyz --repeat 4 4 4 --ensemble npt --temperature 600 --time 100ps
     """
     from thalweg.cli.failures import sigterm_interrupts
-    from thalweg.cli.output import model_folder
+    from thalweg.cli.output import check_output_folder, model_folder
     from thalweg.machine import available_cores
     from thalweg.potential import Potential
     from thalweg.production import Plan, prepare_start
     from thalweg.store import read_moving
 
+    folder = output or Path("md") / structure.name.split(".")[0]
+    check_output_folder(folder)
     potential = Potential.load(model_folder(model))
     start = prepare_start(*read_moving(structure), repeat)
     step_fs = _timestep(timestep, start)
@@ -154,13 +159,31 @@ def md(
         precision=precision.value,
         seed=seed,
     )
-    folder = output or Path("md") / structure.name.split(".")[0]
+    warning = _check_physics(start, plan)
     with sigterm_interrupts():
-        _run(potential, start, plan, folder, threads or available_cores(), quiet=quiet, json_=json_)
+        n_threads = min(threads or available_cores(), MOST_THREADS)
+        _run(potential, start, plan, folder, n_threads, quiet=quiet, json_=json_, warning=warning)
+
+
+def _check_physics(start: Start, plan: Plan) -> str | None:
+    """What is worth a warning; raises InputError for steps too long and for constant pressure on vacuum."""
+    from thalweg.border import check_filled, check_timestep
+
+    if plan.ensemble == "npt" and start.structure.pbc.all():
+        check_filled(start.structure, "--ensemble npt")
+    return check_timestep([start.structure], plan.timestep_fs, "--timestep")
 
 
 def _run(
-    potential: Potential, start: Start, plan: Plan, folder: Path, threads: int, *, quiet: bool, json_: bool
+    potential: Potential,
+    start: Start,
+    plan: Plan,
+    folder: Path,
+    threads: int,
+    *,
+    quiet: bool,
+    json_: bool,
+    warning: str | None,
 ) -> None:
     from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects
     from thalweg.cli.mdconsole import MdConsole, closing_lines, opening_line
@@ -169,6 +192,8 @@ def _run(
 
     with MdConsole(quiet=quiet, to_stderr=json_) as console, console.listening():
         console.say(opening_line(start, plan, folder, threads))
+        if warning is not None:
+            console.insist(f"warning: {warning}")
         with logging_defects(folder):
             outcome = produce(
                 potential, start, plan, folder, observer=console, n_threads=threads, stop=console.stopped
@@ -195,6 +220,8 @@ def _n_steps(steps: int | None, time: str | None, timestep_fs: float) -> int:
         raise InputError("how long? give either --steps or --time, for example --time 10ps")
     if steps is not None:
         return steps
+    if timestep_fs <= 0:
+        raise InputError(f"--timestep: expected a time above 0 fs, got {timestep_fs:g}")
     n_steps = round(1000.0 * _number("--time", time, "ps") / timestep_fs)
     if n_steps < 1:
         raise InputError(f"--time: {time} is less than one step of {timestep_fs:g} fs")

@@ -35,7 +35,12 @@ def say(notices: Iterable[str]) -> None:
 
 def print_json(document: Any) -> None:
     """One JSON document on stdout; not-a-number becomes null, since JSON has none."""
-    typer.echo(json.dumps(_finite(document), indent=2, ensure_ascii=False))
+    typer.echo(_printable(json.dumps(_finite(document), indent=2, ensure_ascii=False)))
+
+
+def _printable(text: str) -> str:
+    """The text with what no encoding can hold, such as a file name of another time, as an escape of JSON."""
+    return text.encode("utf-8", errors="backslashreplace").decode("utf-8")
 
 
 def _finite(value: Any) -> Any:
@@ -62,15 +67,40 @@ def model_folder(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(f"{path}: no such folder; expected a run's folder or a saved potential's")
     inner = path / "model"
-    return inner if (inner / "potential.json").exists() else path
+    if (path / "potential.json").exists():
+        return path
+    if (inner / "potential.json").exists():
+        return inner
+    if any((path / name).exists() for name in ("thalweg.db", "summary.json")):
+        raise InputError(f"{path}: this run has no potential yet; `thalweg run` goes on with it")
+    return path
 
 
 def check_output(path: Path, force: bool) -> None:
     """Raises InputError where a file is to be written and a folder is, or a file that is not to be overwritten."""
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; --output names a file")
+    check_parents(path)
     if path.exists() and not force:
         raise InputError(f"{path}: already there; --force overwrites it, --output names another file")
+
+
+def check_parents(path: Path) -> None:
+    """Raises InputError where a file stands where a folder of the path should be."""
+    for parent in path.absolute().parents:
+        if parent.exists():
+            if not parent.is_dir():
+                raise InputError(
+                    f"{path}: {parent} is a file, so nothing can be written below it; choose another name"
+                )
+            return
+
+
+def check_output_folder(path: Path) -> None:
+    """Raises InputError where a folder is to be written and a file is."""
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path}: this is a file; a folder is to be written, choose another name")
+    check_parents(path)
 
 
 def duration(seconds: float) -> str:

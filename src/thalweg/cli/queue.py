@@ -47,6 +47,10 @@ def _lines(receipt: Receipt, folder: Path) -> list[str]:
         (receipt.waiting, "waiting already"),
         (receipt.learned, "learned already"),
         (receipt.set_aside, "set aside: the oracle has failed on it before"),
+        (
+            receipt.withdrawn,
+            "withdrawn before; `thalweg labels RUN --withdraw N --ask-again` lets it be asked",
+        ),
     )
     lines += [f"not queued: {count} {what}" for count, what in others if count]
     calls = f"{receipt.calls} of {receipt.budget} calls used"

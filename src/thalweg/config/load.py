@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 from thalweg.config.messages import explain
 from thalweg.config.schema import RunConfig
-from thalweg.config.yaml_source import YamlSource, read_yaml
+from thalweg.config.yaml_source import LARGEST_FILE, YamlSource, check_plain, read_yaml
 from thalweg.errors import InputError
 
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -25,24 +25,44 @@ def load_config(path: str | Path) -> RunConfig:
         the line number, the dotted key, what was expected and got, and a suggestion for a misspelt key.
     """
     path = Path(path)
+    return check_text(_text(path), path)
+
+
+def _text(path: Path) -> str:
+    """The content of a text file, of which no more is read than a configuration can have."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            raw = file.read(LARGEST_FILE + 1)
+        text = raw.decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(
             f"{path}: no such file; `thalweg init STRUCTURE --output {path.name}` writes one"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: it cannot be read: {error}") from None
-    return check_text(text, path)
+    except IsADirectoryError:
+        raise InputError(f"{path}: expected a configuration (YAML), this is a folder") from None
+    except OSError as error:
+        raise InputError(f"{path}: it cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{path}: it cannot be read as UTF-8 text (byte {error.start}); is it a configuration? Save it as UTF-8"
+        ) from None
+    if len(raw) > LARGEST_FILE:
+        raise InputError(
+            f"{path}: more than {LARGEST_FILE:,} bytes; a configuration holds settings only: is it the right file?"
+        )
+    return text
 
 
 def check_text(text: str, path: Path) -> RunConfig:
     """The configuration in `text`, which is or will be the content of `path`; raises InputError as above."""
-    return _validated(read_yaml(text, path.name), folder=path.resolve().parent)
+    folder = path.resolve().parent
+    check_plain(str(folder), "the folder of the configuration")
+    return _validated(read_yaml(text, path.name), folder)
 
 
 def validate(data: Any, source: str = "configuration", folder: Path | None = None) -> RunConfig:
     """A configuration from plain data; relative paths start from `folder` (None: they stay as they are)."""
+    check_plain(data, source)
     return _validated(YamlSource(source, data, {}), folder)
 
 

@@ -14,16 +14,28 @@ from thalweg.config.yaml_source import Location, YamlSource
 from thalweg.errors import ThalwegError
 from thalweg.settings.fields import shown
 
+MOST_LINES, LONGEST_LINE = 20, 500
+"""Of a message: more problems than that have one cause."""
+MOST_EXPLAINED = 1000
+
 
 def explain(error: ValidationError, source: YamlSource, schema: type[BaseModel]) -> str:
     """One line for each problem, in the order of the file."""
     lines = []
-    for problem in error.errors(include_url=False):
+    for problem in error.errors(include_url=False)[:MOST_EXPLAINED]:
         location = _location(problem, source.data)
         line = source.line(location)
         where = f"{source.name}:{line}" if line is not None else source.name
         lines.append((line or 0, f"{where}: {_explain_one(problem, location, source.data, schema)}"))
-    return "\n".join(text for _, text in sorted(lines, key=lambda pair: pair[0]))
+    told = [text for _, text in sorted(lines, key=lambda pair: pair[0])]
+    further = (
+        [f"{source.name}: and {len(told) - MOST_LINES} further problems"] if len(told) > MOST_LINES else []
+    )
+    return "\n".join([_brief(text) for text in told[:MOST_LINES]] + further)
+
+
+def _brief(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[:LONGEST_LINE]} ..."
 
 
 def known_keys(schema: type[BaseModel]) -> list[str]:

@@ -43,7 +43,7 @@ class Section(BaseModel):
 class TargetConfig(Section):
     """What the user accepts: the one quality setting. Every threshold follows from it by calibration."""
 
-    force_error: Annotated[float, quantity("eV/Å", "> 0"), InUnit("eV/Å")] = Field(
+    force_error: Annotated[float, quantity("eV/Å", "> 0", "<= 100"), InUnit("eV/Å")] = Field(
         default=0.15, description="Largest force error |F_model - F_oracle| of an atom that you accept."
     )
     confidence: Annotated[float, quantity("", "> 0", "< 1")] = Field(
@@ -63,7 +63,7 @@ class ExploreConfig(Section):
         description="nvt (Langevin thermostat), nve (constant energy), or for crystals and liquids npt (constant "
         "temperature and pressure).",
     )
-    pressure: Annotated[float, quantity("GPa"), InUnit("GPa")] = Field(
+    pressure: Annotated[float, quantity("GPa", ">= -1000", "<= 10000"), InUnit("GPa")] = Field(
         default=0.0, description="Pressure of npt."
     )
     coupling: Coupling = Field(
@@ -71,7 +71,7 @@ class ExploreConfig(Section):
         description="What npt may change of the cell: isotropic (its volume), axes (its lengths along x, y and z) or "
         "full (all six strains).",
     )
-    temperature: Annotated[tuple[float, ...], quantities("K", "> 0"), InUnit("K")] = Field(
+    temperature: Annotated[tuple[float, ...], quantities("K", "> 0", "<= 20000"), InUnit("K")] = Field(
         default=(300.0, 500.0),
         description="One number for all walkers; [lowest, highest]: a geometric ladder over the walkers; "
         "or a list of one temperature per walker.",
@@ -79,17 +79,17 @@ class ExploreConfig(Section):
     walkers: Annotated[int, whole(">= 1", "<= 4096")] = Field(
         default=4, description="How many trajectories run side by side, in one batch."
     )
-    time: Annotated[float, quantity("ps", "> 0"), InUnit("ps")] = Field(
+    time: Annotated[float, quantity("ps", "> 0", "<= 1e6"), InUnit("ps")] = Field(
         default=50.0, description="How long each walker runs."
     )
-    timestep: Annotated[float | None, optional(quantity("fs", "> 0", "<= 20")), InUnit("fs")] = Field(
+    timestep: Annotated[float | None, optional(quantity("fs", ">= 0.001", "<= 20")), InUnit("fs")] = Field(
         default=None,
         description="Time step; null: from the lightest atom (0.5 with hydrogen, else 1 or 2).",
     )
-    friction: Annotated[float, quantity("1/fs", "> 0"), InUnit("1/fs")] = Field(
+    friction: Annotated[float, quantity("1/fs", "> 0", "<= 10"), InUnit("1/fs")] = Field(
         default=0.01, description="Friction of the Langevin thermostat."
     )
-    block: Annotated[float, quantity("fs", "> 0"), InUnit("fs")] = Field(
+    block: Annotated[float, quantity("fs", "> 0", "<= 1e5"), InUnit("fs")] = Field(
         default=50.0, description="Length of the pieces in which walkers advance between two questions."
     )
     committee: Committee = Field(
@@ -128,10 +128,10 @@ class ExploreConfig(Section):
 class BudgetConfig(Section):
     """When to stop at the latest."""
 
-    oracle_calls: Annotated[int, whole(">= 1")] = Field(
+    oracle_calls: Annotated[int, whole(">= 1", "<= 1000000")] = Field(
         default=300, description="Most calls of the oracle, audits and failed calls included."
     )
-    wall_time: Annotated[float | None, optional(quantity("s", "> 0")), InUnit("s")] = Field(
+    wall_time: Annotated[float | None, optional(quantity("s", "> 0", "<= 1e9")), InUnit("s")] = Field(
         default=None, description="Longest wall time of one invocation, for example 2 h; null: no limit."
     )
 
@@ -184,7 +184,7 @@ class AcquisitionConfig(Section):
         default=0.08,
         description="Share of the calls spent on random audits; they are what certifies the target.",
     )
-    batch: Annotated[int, whole(">= 1")] = Field(
+    batch: Annotated[int, whole(">= 1", "<= 1024")] = Field(
         default=1, description="Most structures labelled between two updates."
     )
 
@@ -192,7 +192,7 @@ class AcquisitionConfig(Section):
 class SeedsConfig(Section):
     """The first labels, before the first model."""
 
-    count: Annotated[int | None, optional(whole(">= 1"))] = Field(
+    count: Annotated[int | None, optional(whole(">= 1", "<= 10000"))] = Field(
         default=None, description="How many structures are labelled before the first fit; null: automatic."
     )
 
@@ -208,7 +208,7 @@ class ExecutorConfig(Section):
         description="process (worker processes, apart from the run), serial (inside the run's process: for oracles of "
         "milliseconds that you trust) or futures (an executor of your own, by its factory).",
     )
-    timeout: Annotated[float | None, optional(quantity("s", "> 0")), InUnit("s")] = Field(
+    timeout: Annotated[float | None, optional(quantity("s", "> 0", "<= 1e9")), InUnit("s")] = Field(
         default=None, description="Longest time of one oracle call, for example 30 min; null: no limit."
     )
     keep_failed: Annotated[float, quantity("", ">= 0", "<= 1e6"), InUnit("MB")] = Field(
@@ -262,7 +262,7 @@ class RunConfig(Section):
     seeds: SeedsConfig = Field(default=SeedsConfig(), description="The first labels.")
     executor: ExecutorConfig = Field(default=ExecutorConfig(), description="Where the oracle's calls run.")
     properties: PropertiesConfig = Field(PropertiesConfig(), description="What is computed at the end.")
-    seed: Annotated[int, whole(">= 0")] = Field(
+    seed: Annotated[int, whole(">= 0", "<= 9007199254740991")] = Field(
         default=1, description="Seed of every random draw: same seed, same run."
     )
     output: Annotated[str | None, AfterValidator(_resolve)] = Field(

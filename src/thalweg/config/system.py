@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
 
+from thalweg.border import MOST_ATOMS_OF_A_RUN, check_count
 from thalweg.errors import InputError
 from thalweg.settings.fields import shown, whole_list
 from thalweg.structure import Structure
 
+MOST_PATHS = 1000
 _LIGHT, _MIDDLE = 4.0, 20.0
 """amu: below the first, hydrogen's vibrations (period 9 fs and more); below the second, first-row atoms'."""
 
@@ -19,13 +22,18 @@ def resolve(path: str | None, info: ValidationInfo) -> str | None:
     """`path` relative to the configuration's folder, which the loader passes as validation context."""
     if path is None or not info.context:
         return path
-    return str((Path(info.context["folder"]) / Path(path).expanduser()).resolve())
+    try:
+        return str((Path(info.context["folder"]) / Path(path).expanduser()).resolve())
+    except (RuntimeError, OSError) as error:  # ~ of nobody, links that go round
+        raise ValueError(f"the path {shown(path)} leads nowhere: {error}") from None
 
 
 def _paths(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     paths = [value] if isinstance(value, str) else value
     if not isinstance(paths, list | tuple) or not paths or not all(isinstance(p, str) and p for p in paths):
         raise ValueError(f"expected the path of a structure file, or a list of paths, got {shown(value)}")
+    if len(paths) > MOST_PATHS:
+        raise ValueError(f"{len(paths):,} paths, the most is {MOST_PATHS}; put the structures into one file")
     return tuple(str(resolve(path, info)) for path in paths)
 
 
@@ -43,21 +51,37 @@ class SystemConfig(BaseModel):
     paths: Annotated[tuple[str, ...], BeforeValidator(_paths)] = Field(
         description="Any files that ASE reads, relative to this file; each structure in them is a start."
     )
-    repeat: Annotated[tuple[int, ...], whole_list("3 numbers", ">= 1"), AfterValidator(_three)] = Field(
-        default=(1, 1, 1), description="Repeat the cell along its three vectors."
+    repeat: Annotated[tuple[int, ...], whole_list("3 numbers", ">= 1", "<= 1000"), AfterValidator(_three)] = (
+        Field(default=(1, 1, 1), description="Repeat the cell along its three vectors.")
     )
 
 
 def start_structures(system: SystemConfig) -> list[Structure]:
-    """All start structures, in the order of the files; raises InputError naming the file at fault."""
+    """All start structures, in the order of the files.
+
+    Raises
+    ------
+    InputError
+        Naming the file at fault: as `read_structures`, a structure too large for an oracle, or one that is to be
+        repeated along a direction in which it is not periodic.
+    """
     from thalweg.store.reading import read_structures
 
-    structures = [structure for path in system.paths for structure in read_structures(path)]
-    if system.repeat == (1, 1, 1):
-        return structures
-    if not all(structure.pbc.all() for structure in structures):
+    structures = []
+    for path in system.paths:
+        for number, structure in enumerate(read_structures(path), start=1):
+            structures.append(_repeated(structure, system.repeat, f"{path}, structure {number}"))
+    return structures
+
+
+def _repeated(structure: Structure, repeat: tuple[int, ...], where: str) -> Structure:
+    n_atoms = len(structure) * math.prod(repeat)
+    check_count(n_atoms, f"{where}, repeated" if n_atoms > len(structure) else where, MOST_ATOMS_OF_A_RUN)
+    if all(count == 1 for count in repeat):
+        return structure
+    if not structure.pbc.all():
         raise InputError("system.repeat: it needs structures that are periodic in three directions")
-    return [Structure.from_atoms(structure.to_atoms().repeat(system.repeat)) for structure in structures]
+    return Structure.from_atoms(structure.to_atoms().repeat(repeat))
 
 
 def automatic_timestep(structures: list[Structure]) -> float:

@@ -36,6 +36,8 @@ L_LIMIT = 8
 N_NODES = 256
 """Gauss-Legendre nodes of the integrals that make the R_n orthonormal: exact below degree 2 N_NODES in r."""
 
+"""Å, some thousand neighbours of each atom; a model from a file is held to it, too."""
+
 PRODUCT_LIMIT = 2_000_000
 """Most multisets of channels, some 20 s of enumeration: a slip in max_degree is told at once."""
 

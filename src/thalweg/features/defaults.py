@@ -23,6 +23,7 @@ from collections.abc import Iterable
 
 from thalweg.errors import InputError
 from thalweg.features.basis import L_LIMIT, AceBasis
+from thalweg.features.enumerate import count_products
 
 MOLECULE_CUTOFF = 5.0
 """Å."""
@@ -30,6 +31,11 @@ SHELLS = 1.8
 """Cutoff of a crystal over its longest bond."""
 LARGEST_CUTOFF = 6.5
 """Å."""
+
+MOST_COLUMNS = 25_000
+"""A matrix of so many columns takes 5 GB, and a fit has several."""
+PRODUCTS_EACH = 8
+"""Products of channels for each feature, at most: some have no invariant."""
 
 DEGREES = {
     1: (12, 10, 8, 8),
@@ -65,12 +71,13 @@ def default_basis(
     Raises
     ------
     InputError
-        An unknown element, an order outside 1 to 4, or another number of degrees than orders.
+        An unknown element, an order outside 1 to 4, another number of degrees than orders, or a size whose fit no
+        machine has the memory for.
     """
     ordered = ordered_elements(elements)
     degrees = automatic_degrees(len(ordered), correlation_order) if max_degree is None else tuple(max_degree)
     reach = max(degrees[1:], default=0) // 2
-    return AceBasis(
+    basis = AceBasis(
         ordered,
         automatic_cutoff(ordered, periodic) if r_cut is None else r_cut,
         correlation_order=len(degrees) if correlation_order is None else correlation_order,
@@ -79,6 +86,24 @@ def default_basis(
         radial_exponent=radial_exponent,
         radial_weight=radial_weight,
     )
+    _check_columns(basis)
+    return basis
+
+
+def _check_columns(basis: AceBasis) -> None:
+    """Refuse a basis whose fit takes more memory than machines have, before any of it is taken.
+
+    Listing the features is quick for what is nearly allowed; what has far more products is not even listed.
+    """
+    n = len(basis.elements)
+    products = count_products(n, basis.max_degree, basis.radial_count, basis.radial_weight)
+    columns = n * products if n * products > PRODUCTS_EACH * MOST_COLUMNS else basis.n_columns
+    if columns > MOST_COLUMNS:
+        raise InputError(
+            f"model: max_degree {list(basis.max_degree)} with {n} elements has up to {columns:,} columns, the most is "
+            f"{MOST_COLUMNS:,}: each matrix of a fit would take up to {8e-9 * columns**2:,.0f} GB; lower max_degree, "
+            "or leave it to be chosen" + (", or learn fewer elements in one potential" if n > 6 else "")
+        )
 
 
 def ordered_elements(elements: Iterable[str]) -> tuple[str, ...]:

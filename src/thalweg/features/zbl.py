@@ -31,6 +31,9 @@ OUTER_FRACTION = 0.8
 INNER_FRACTION = 0.5
 """Inner cutoff over outer cutoff."""
 
+LARGEST_OUTER = 20.0
+"""Å, as the cutoff of a basis."""
+
 ROUNDING = 1.0 - 1e-11
 """Drawn-in cutoff over the shortest distance, which the core computes in another order."""
 
@@ -53,6 +56,8 @@ class ZblCutoffs:
                 )
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        if not (np.isfinite(self.outer).all() and self.outer.max() <= LARGEST_OUTER):
+            raise InputError(f"ZBL cutoffs must be at most {LARGEST_OUTER:g} Å, got {self.outer.max()}")
         absent = (self.inner == 0) & (self.outer == 0)
         present = (self.inner > 0) & (self.inner < self.outer) & (self.outer <= LONGEST_CUTOFF)
         if not (absent | present).all():

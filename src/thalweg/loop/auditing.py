@@ -33,7 +33,7 @@ from thalweg.loop.telling import conversation
 from thalweg.loop.walking.exploration import restart
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
-from thalweg.oracles.registry import built_in_names
+from thalweg.oracles.trust import runs_named_code
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore, Store
 
@@ -112,7 +112,7 @@ def audit(
             threadpool_limits(limits=1, user_api="blas"),
             open_labeller(store, arrivals, source, executor, set_aside=state.set_aside) as labeller,
         ):
-            setup = prepare(saved, labeller.oracle)
+            setup = prepare(saved, labeller.oracle, store.start_structures())
             potential = Potential.load(folder / "model")
             drawn, broken = _draw(setup, state, potential, n, saved.seed + SEED_OFFSET * number)
             summary = _judge(setup, state, potential, labeller, drawn)
@@ -122,7 +122,7 @@ def audit(
 
 def _source(store: Store, saved: RunConfig, config: RunConfig | None, oracle: Oracle | None) -> OracleSource:
     """The oracle to ask: one that the caller names, or a built-in one that the folder names."""
-    if oracle is None and config is None and saved.oracle.name not in built_in_names():
+    if oracle is None and config is None and runs_named_code(saved.oracle.model_dump()):
         raise InputError(
             "audit: the run's oracle is code from outside of Thalweg, which is not run on a folder's word; name it: "
             "`thalweg audit RUN --config CONFIG` with the configuration of the run"

@@ -147,7 +147,7 @@ class _Run:
         self.n_handed = n_waiting(store, self.oracle, self.state)
         with store.transaction():  # changed settings are noticed once: they are durable with what they touch
             self._greet(register(store, setup, self.oracle, folder), resumed=recalled is not None)
-            for notice in store.notices:
+            for notice in (*self.setup.warnings, *store.notices):
                 self.journal.say(self.state.policy.iteration, EventKind.WARNING, notice)
             store.notices.clear()
 

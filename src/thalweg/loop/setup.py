@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg.border import check_filled, check_timestep
 from thalweg.config import RunConfig, automatic_timestep, start_structures
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.md import MdSettings
@@ -41,6 +42,8 @@ class Setup:
     basis: AceBasis
     md: MdSettings
     temperatures: tuple[float, ...]
+    warnings: tuple[str, ...] = ()
+    """What the user should know before anything is paid for."""
 
     @property
     def width(self) -> int:
@@ -86,8 +89,10 @@ class Setup:
         ]
 
 
-def prepare(config: RunConfig, oracle: Oracle) -> Setup:
+def prepare(config: RunConfig, oracle: Oracle, structures: Sequence[Structure] | None = None) -> Setup:
     """Check structures against the oracle and settle what was left automatic.
+
+    `structures` stand for those that the configuration names, which may have moved since.
 
     Raises
     ------
@@ -96,7 +101,7 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
     OracleError
         An element or a periodicity that the oracle cannot treat.
     """
-    structures = tuple(start_structures(config.system))
+    structures = tuple(start_structures(config.system) if structures is None else structures)
     for number, structure in enumerate(structures, start=1):
         try:
             oracle.check_structure(structure)
@@ -109,10 +114,9 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
         raise InputError(
             "explore.strain: only structures that are periodic in three directions can be strained"
         )
-    if explore.ensemble == "npt" and not all(s.pbc.all() for s in structures):
-        raise InputError(
-            "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
-        )
+    warning = check_timestep(structures, timestep, "explore.timestep")
+    if explore.ensemble == "npt":
+        _check_pressed(structures)
     return Setup(
         config=config,
         rules=Rules(
@@ -138,7 +142,17 @@ def prepare(config: RunConfig, oracle: Oracle) -> Setup:
             history_length=64,
         ),
         temperatures=explore.temperatures(),
+        warnings=() if warning is None else (warning,),
     )
+
+
+def _check_pressed(structures: Sequence[Structure]) -> None:
+    if not all(s.pbc.all() for s in structures):
+        raise InputError(
+            "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
+        )
+    for structure in structures:
+        check_filled(structure, "explore.ensemble")
 
 
 def _calls_to_learn(config: RunConfig) -> int:

@@ -16,6 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 from ase.io.trajectory import TrajectoryWriter
 
+from thalweg.errors import StoreError
 from thalweg.explorers import Snapshot
 from thalweg.production.growing import GrowingFile, check_reaches
 from thalweg.structure import FloatArray
@@ -83,6 +84,10 @@ class TrajFile:
     def __init__(self, path: Path, masses: FloatArray | None, mark: Mark | None) -> None:
         self._path, self._masses = path, masses
         if mark is not None:
+            if not mark.get("header"):
+                raise StoreError(
+                    f"{path}: the restart file does not hold its header; start anew in another folder"
+                )
             check_reaches(path, mark["bytes"])
             with path.open("r+b") as stream:
                 stream.write(bytes.fromhex(mark["header"]))

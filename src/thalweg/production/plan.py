@@ -15,6 +15,20 @@ from thalweg.potential import Potential, Precision
 
 TrajectoryFormat = Literal["extxyz", "traj"]
 
+_RANGES: dict[str, tuple[float, float, str, str]] = {
+    "n_steps": (1, 1e12, "steps", "steps"),
+    "timestep_fs": (1e-3, 20, "timestep", "fs"),
+    "temperature": (0, 20_000, "temperature", "K"),
+    "pressure_gpa": (-1000, 10_000, "pressure", "GPa"),
+    "barostat_fs": (1, 1e9, "barostat time", "fs"),
+    "bulk_modulus_gpa": (1e-3, 1e5, "bulk modulus", "GPa"),
+    "friction_per_fs": (0, 10, "friction", "1/fs"),
+    "every": (1, 1e12, "every", "steps between frames"),
+    "log_every": (1, 1e12, "log-every", "steps between rows of the log"),
+    "uncertainty_every": (0, 1e12, "uncertainty-every", "steps between looks at the bound"),
+}
+"""Least and largest, what it is called, and its unit: far beyond use, within what numbers can hold."""
+
 _MAY_CHANGE = ("n_steps", "halt")
 
 
@@ -71,10 +85,9 @@ class Plan:
     seed: int = 1
 
     def __post_init__(self) -> None:
-        check(self.n_steps >= 1, f"steps: expected at least 1, got {self.n_steps}")
-        check(0 <= self.temperature < math.inf, f"temperature: expected 0 K or more, got {self.temperature}")
-        check(min(self.every, self.log_every) >= 1, "the trajectory and the log need a stride of at least 1")
-        check(self.uncertainty_every >= 0, f"uncertainty: a stride of {self.uncertainty_every} steps is none")
+        for key, (least, most, name, unit) in _RANGES.items():
+            value = getattr(self, key)
+            check(least <= value <= most, f"{name}: expected {least:g} to {most:g} {unit}, got {value:g}")
         check(
             self.precision in get_args(Precision),
             f"precision: expected double or mixed, got {self.precision!r}",

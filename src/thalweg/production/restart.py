@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError, ModelError, StoreError
 from thalweg.explorers import WalkerState
 from thalweg.models.archive import read_archive, take, write_archive
@@ -21,6 +22,68 @@ from thalweg.structure import Structure
 FOLDER = "restart"
 _KIND, _VERSION = "md", 2
 _UNREADABLE = (ModelError, InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+
+
+_Count = Annotated[int, Field(strict=True, ge=0, lt=2**62)]
+_Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class _Walker(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    temperature: Annotated[_Number, Field(ge=0)]
+    seed: Annotated[int, Field(strict=True, ge=0, lt=2**64)]
+    walker_id: Annotated[int, Field(strict=True, ge=0, lt=2**32)]
+    step: _Count
+    time_fs: Annotated[_Number, Field(ge=0)]
+    reference_energy: _Number | None
+
+
+class _Frames(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    bytes: _Count
+    header: Annotated[str, Field(pattern="^([0-9a-f]{2}){0,256}$")] = ""
+
+
+class _Averages(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    n: _Count = 0
+    first: dict[str, _Number] = {}
+    sums: dict[str, _Number] = {}
+    squares: dict[str, _Number] = {}
+    time_sums: Annotated[list[_Number], Field(min_length=3, max_length=3)] = [0.0, 0.0, 0.0]
+
+    @model_validator(mode="after")
+    def _complete(self) -> _Averages:
+        if not set(self.sums) == set(self.first) == set(self.squares) or (self.n > 0) != (
+            "E_tot_eV" in self.first
+        ):
+            raise ValueError("averages: their sums do not belong together")
+        return self
+
+
+class _Worst(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    bound: _Number
+    atom: _Count
+    step: _Count
+
+
+class _Facts(BaseModel):
+    """What a restart's facts must be, whoever wrote them."""
+
+    n_atoms: Annotated[int, Field(strict=True, ge=1, le=MOST_ATOMS)]
+    walker: _Walker
+    plan: dict[str, Any]
+    potential: str
+    start: str
+    frames: _Frames
+    log: _Count
+    averages: _Averages
+    worst: _Worst | Annotated[dict[str, Any], Field(max_length=0)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +127,7 @@ def load_restart(folder: Path) -> Restart | None:
         return None
     try:
         arrays, facts = read_archive(folder / FOLDER, _KIND, _VERSION)
-        _check_facts(facts)
+        _Facts.model_validate(facts)
         n = int(facts["n_atoms"])
         structure = Structure(
             take(arrays, "numbers", (n,), np.int64),
@@ -83,26 +146,17 @@ def load_restart(folder: Path) -> Restart | None:
         )
     except _UNREADABLE as error:
         raise StoreError(
-            f"{folder / FOLDER}: the restart cannot be read ({error}); start anew in another folder"
+            f"{folder / FOLDER}: the restart cannot be read ({_in_words(error)}); start anew in another folder"
         ) from error
     return Restart(state, facts)
 
 
-def _check_facts(facts: dict[str, Any]) -> None:
-    """Refuse what no trajectory has written, before its files are opened by it."""
-    averages, worst, frames = facts["averages"], facts["worst"], facts["frames"]
-    sizes = (facts["log"], frames["bytes"], averages["n"], facts["n_atoms"])
-    sums = [averages[name][key] for name in ("first", "sums", "squares") for key in averages[name]]
-    numbers = [*sums, *averages["time_sums"], *worst.values()]
-    bytes.fromhex(frames.get("header", ""))
-    if (
-        set(averages) != {"n", "first", "sums", "squares", "time_sums"}
-        or len(averages["time_sums"]) != 3
-        or not isinstance(facts["plan"], dict)
-        or not all(type(size) is int and 0 <= size < 2**62 for size in sizes)
-        or not all(isinstance(number, int | float) and math.isfinite(number) for number in numbers)
-    ):
-        raise ValueError("it says what no trajectory has written")
+def _in_words(error: Exception) -> str:
+    """One line, also of what pydantic says on many."""
+    if not isinstance(error, ValidationError):
+        return str(error)
+    first = error.errors(include_url=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
 
 
 def identity_of(potential: Potential) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from thalweg.border import check_count
 from thalweg.errors import check
 from thalweg.explorers import WalkerState
 from thalweg.explorers.walker import initial_velocities, standard_masses
@@ -54,9 +55,10 @@ def prepare_start(
     Raises
     ------
     InputError
-        A direction repeated that is not periodic, or a count below 1.
+        A direction repeated that is not periodic, a count below 1, or more than a million atoms.
     """
     check(min(repeat) >= 1, f"repeat: expected three numbers of at least 1, got {repeat}")
+    check_count(len(structure) * math.prod(repeat), "repeat")
     for axis, count in enumerate(repeat):
         check(
             count == 1 or structure.pbc[axis],

@@ -45,6 +45,8 @@ _UNITS: dict[str, Unit] = {
     "kcal": Unit(4184 * _JOULE, _ENERGY),
     "Ha": Unit(_HARTREE, _ENERGY),
     "hartree": Unit(_HARTREE, _ENERGY),
+    "Hartree": Unit(_HARTREE, _ENERGY),
+    "Eh": Unit(_HARTREE, _ENERGY),
     "Ry": Unit(_HARTREE / 2, _ENERGY),
     "Å": Unit(1.0, _LENGTH),
     "A": Unit(1.0, _LENGTH),
@@ -75,6 +77,10 @@ _UNITS: dict[str, Unit] = {
     "atm": Unit(1.01325e-25 * _JOULE, _STRESS),
 }
 
+_ATOMIC_TIME = 0.024188843265857  # fs, CODATA 2018
+_ATOMIC_NAMES = frozenset({"a.u.", "au", "a.u", "atomic units"})
+_LARGEST_POWER, _LONGEST = 12, 200
+
 _DIMENSIONS: dict[_Exponents, tuple[str, str]] = {
     _PURE: ("a plain number", "no unit"),
     _ENERGY: ("an energy", "eV, meV, kcal/mol"),
@@ -103,11 +109,22 @@ def parse_unit(text: str) -> Unit:
         if name is not None and name not in _UNITS:
             raise InputError(f"{name!r} is not a unit that is known here")
         unit = _UNITS[name] if name is not None else Unit(1.0, _PURE)
+        if abs(power) > _LARGEST_POWER:
+            raise InputError(f"a power of {power} is none that a quantity has")
         power = -power if divide else power
         size *= unit.size**power
         exponents = [a + power * b for a, b in zip(exponents, unit.exponents, strict=True)]
         position = match.end()
     return Unit(size, (exponents[0], exponents[1], exponents[2], exponents[3]))
+
+
+def _atomic_unit(unit: str) -> Unit:
+    """The atomic unit of what `unit` measures: Hartree/Bohr for a force; temperatures have none."""
+    exponents = parse_unit(unit).exponents
+    energy, length, time, temperature = exponents
+    if temperature or exponents == _PURE:
+        raise InputError("it has no atomic unit")
+    return Unit(_HARTREE**energy * _BOHR**length * _ATOMIC_TIME**time, exponents)
 
 
 def describe_dimension(unit: str) -> str:
@@ -135,14 +152,14 @@ def parse_quantity(value: object, unit: str) -> float:
         raise InputError(f"expected {_expected(unit)}, got {_shown(value)}")
     if isinstance(value, int | float):
         return _finite(float(value), value, unit)
-    match = _NUMBER.match(value)
+    match = _NUMBER.match(value) if len(value) <= _LONGEST else None
     if match is None:
         raise InputError(f"expected {_expected(unit)}, got {_shown(value)}")
     number, suffix = float(match.group(1)), match.group(2)
     if not suffix:
         return _finite(number, value, unit)
     try:
-        given = parse_unit(suffix)
+        given = _atomic_unit(unit) if suffix.lower() in _ATOMIC_NAMES else parse_unit(suffix)
     except InputError as error:
         raise InputError(f"expected {_expected(unit)}, got {_shown(value)}: {error}") from None
     wanted = parse_unit(unit)
@@ -170,4 +187,5 @@ def _expected(unit: str) -> str:
 
 
 def _shown(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    words = f'"{value}"' if isinstance(value, str) else str(value)
+    return words if len(words) <= _LONGEST else words[:_LONGEST] + " ..."

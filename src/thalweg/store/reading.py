@@ -1,32 +1,26 @@
-"""Structures and labels from files: any format that ASE reads, plain or compressed."""
+"""Structures and labels from files, each checked before anything is made of it."""
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import io
-import lzma
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ase.io
 import numpy as np
-from ase.io.formats import UnknownFileTypeError
 
+from thalweg.border import check_input
 from thalweg.errors import InputError
 from thalweg.label import Label, LabelNoise
+from thalweg.store.frames import read_atoms
 from thalweg.structure import FloatArray, Structure
 
-_COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
-    ".xz": lzma.decompress,
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-}
 IMPORTED = "imported"
 """The fingerprint of labels whose file does not name its oracle (`info['oracle']`)."""
+
+FASTEST = 20.0
+"""Å per ASE time unit, 2 Å/fs; hydrogen at 10,000 K has 0.16."""
+LARGEST_ENERGY, LARGEST_FORCE, LARGEST_STRESS = 1e10, 1e5, 1e4
+"""eV, eV/Å, eV/Å³: nothing in a label is beyond them."""
 
 # Where labels are found in info and arrays, ours and the common names of other programs.
 _ENERGY = ("energy", "free_energy", "dft_energy", "REF_energy", "ref_energy")
@@ -35,64 +29,28 @@ _STRESS = ("stress", "REF_stress", "ref_stress")
 _VIRIAL = ("virial", "virials", "REF_virial", "ref_virial")
 
 
-def _read_atoms(path: Path) -> list[Any]:
-    """All frames of a file as `ase.Atoms`; InputError in words."""
-    if not path.exists():
-        raise InputError(f"{path}: there is no such file (looked in {Path.cwd()})")
-    if path.is_dir():
-        raise InputError(f"{path}: expected a file of structures, this is a folder")
-    try:
-        source, form = _source(path)
-        frames = ase.io.read(source, index=":", format=form)
-    except UnknownFileTypeError as error:
-        raise InputError(
-            f"{path}: ASE knows no format of this name or content; use extended XYZ (.xyz, .extxyz), .cif, "
-            "POSCAR or another format that ASE reads"
-        ) from error
-    except (lzma.LZMAError, zlib.error, EOFError) as error:
-        raise InputError(f"{path}: it is not a whole compressed file: {error}") from error
-    except InputError:
-        raise
-    except Exception as error:  # ASE's readers raise whatever their parsing meets
-        if isinstance(error, OSError) and error.strerror:
-            raise InputError(f"{path}: it cannot be read: {error.strerror}") from error
-        raise InputError(
-            f"{path}: ASE cannot read it as a file of structures ({type(error).__name__}: {error})"
-        ) from error
-    if not frames:
-        raise InputError(f"{path}: there is no structure in it")
-    return list(frames)
-
-
-def _source(path: Path) -> tuple[Any, str | None]:
-    """What to give to ASE, and the format. Compressed text goes through memory, since ASE seeks in it."""
-    decompress = _COMPRESSED.get(path.suffix.lower())
-    if decompress is None:
-        if path.stat().st_size == 0:
-            raise InputError(f"{path}: the file is empty")
-        return path, "extxyz" if path.suffix.lower() == ".xyz" else None
-    text = decompress(path.read_bytes()).decode("utf-8")
-    inner = Path(path.stem).suffix.lower()
-    form = "extxyz" if inner in (".xyz", ".extxyz") else ase.io.formats.filetype(path.stem, read=False)
-    return io.StringIO(text), form
-
-
 def read_structures(path: str | Path) -> list[Structure]:
     """Every structure in a file of any format that ASE reads, also compressed (.xz, .gz, .bz2).
 
     Raises
     ------
     InputError
-        Missing, unreadable, empty, or a structure without atoms or with numbers that are not finite.
+        Missing, unreadable, empty; or a structure that cannot be worked with (`thalweg.border.check_input`).
     """
     path = Path(path)
-    structures = []
-    for n, atoms in enumerate(_read_atoms(path), start=1):
-        try:
-            structures.append(Structure.from_atoms(atoms))
-        except InputError as error:
-            raise InputError(f"{path}, structure {n}: {error}") from error
-    return structures
+    return [_structure(atoms, _where(path, n)) for n, atoms in enumerate(read_atoms(path), start=1)]
+
+
+def _where(path: Path, number: int) -> str:
+    return f"{path}, structure {number}"
+
+
+def _structure(atoms: Any, where: str) -> Structure:
+    try:
+        structure = Structure.from_atoms(atoms)
+    except InputError as error:
+        raise InputError(f"{where}: {str(error).removeprefix('structure: ')}") from error
+    return check_input(structure, where)
 
 
 def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
@@ -101,19 +59,26 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     Raises
     ------
     InputError
-        As `read_structures`.
+        As `read_structures`; velocities that are not finite, or beyond any atom's.
     """
     path = Path(path)
-    atoms = _read_atoms(path)[-1]
-    try:
-        structure = Structure.from_atoms(atoms)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from error
+    frames = read_atoms(path)
+    atoms, where = frames[-1], _where(path, len(frames))
+    structure = _structure(atoms, where)
     if not atoms.has("momenta"):
         return structure, None
-    velocities = np.asarray(atoms.get_velocities(), dtype=np.float64)
-    if not np.isfinite(velocities).all():
-        raise InputError(f"{path}: its velocities hold NaN or infinity")
+    try:
+        velocities = np.asarray(atoms.get_velocities(), dtype=np.float64)
+    except (ValueError, TypeError):
+        raise InputError(f"{where}: its momenta are no numbers; expected three for each atom") from None
+    if velocities.shape != structure.positions.shape or not np.isfinite(velocities).all():
+        raise InputError(f"{where}: its velocities hold NaN or infinity, or are not three for each atom")
+    fastest = float(np.abs(velocities).max())
+    if fastest > FASTEST:
+        raise InputError(
+            f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} "
+            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that"
+        )
     return structure, velocities
 
 
@@ -150,12 +115,12 @@ def read_scored(path: str | Path) -> list[Scored]:
     """
     path = Path(path)
     scored = []
-    for n, atoms in enumerate(_read_atoms(path), start=1):
+    for n, atoms in enumerate(read_atoms(path), start=1):
+        structure = _structure(atoms, _where(path, n))
         try:
-            structure = Structure.from_atoms(atoms)
             bound, novelty = (_column(atoms, name) for name in ("bound", "novelty"))
         except InputError as error:
-            raise InputError(f"{path}, structure {n}: {error}") from error
+            raise InputError(f"{_where(path, n)}: {error}") from error
         scored.append(Scored(structure, bound, novelty, dict(atoms.info)))
     return scored
 
@@ -189,16 +154,16 @@ def read_labelled(path: str | Path, split: str | None = None) -> list[tuple[Stru
     labelled = []
     wanted = None if split is None else {name.strip() for name in split.split(",")}
     found: set[str] = set()
-    for n, atoms in enumerate(_read_atoms(path), start=1):
+    for n, atoms in enumerate(read_atoms(path), start=1):
         own = str(atoms.info.get("split", ""))
         found.add(own)
         if wanted is not None and own not in wanted:
             continue
+        structure = _structure(atoms, _where(path, n))
         try:
-            structure = Structure.from_atoms(atoms)
             labelled.append((structure, _label(atoms, structure)))
         except InputError as error:
-            raise InputError(f"{path}, structure {n}: {error}") from error
+            raise InputError(f"{_where(path, n)}: {error}") from error
     if wanted is not None and not wanted <= found:
         names = ", ".join(sorted(found - {""})) or "none"
         missing = ", ".join(sorted(wanted - found))
@@ -225,14 +190,52 @@ def _label(atoms: Any, structure: Structure) -> Label:
     if forces is None:
         forces = np.full((len(structure), 3), np.nan)
     stress = _stress((results, atoms.info), structure)
-    label = Label(float(energy), forces, stress, LabelNoise(), str(atoms.info.get("oracle", IMPORTED)))
-    numbers = [np.array([label.energy])] + ([] if stress is None else [stress])
-    numbers += [label.forces.ravel()] if label.has_forces else []
-    if not np.isfinite(np.concatenate(numbers)).all():
-        raise InputError("its label holds NaN or infinity")
-    if len(label.forces) != len(structure):
-        raise InputError(f"it has {len(structure)} atoms but {len(label.forces)} forces")
-    return label
+    forces = _numbers("forces", forces, (len(structure), 3), LARGEST_FORCE, "eV/Å")
+    return Label(_energy(energy), forces, stress, LabelNoise(), str(atoms.info.get("oracle", IMPORTED)))
+
+
+def _energy(value: Any) -> float:
+    """The energy as one number; a file may have it as an array of one element, or as text."""
+    single = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
+    if isinstance(single, bool | np.bool_ | complex) or not isinstance(single, str | int | float | np.number):
+        raise InputError(f"its energy is {_brief(value)}; expected one number (eV), such as energy=-12.5")
+    try:
+        energy = float(single)
+    except (ValueError, OverflowError):
+        hint = "write 1.0E+02 for 1.0D+02" if "D" in str(single).upper() else "is the calculation complete?"
+        raise InputError(f"its energy is {_brief(value)}, no number (eV); {hint}") from None
+    if not np.isfinite(energy):
+        raise InputError("its label holds NaN or infinity: its energy is not finite; leave the structure out")
+    if abs(energy) > LARGEST_ENERGY:
+        raise InputError(
+            f"its energy is {energy:g} eV, expected one within {LARGEST_ENERGY:g} eV; look for a wrong unit, "
+            "or leave the structure out"
+        )
+    return energy
+
+
+def _numbers(name: str, values: Any, shape: tuple[int, ...], largest: float, unit: str) -> FloatArray:
+    """`values` as finite numbers of that shape; only forces may be missing, all of them (NaN)."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"its {name} are no numbers ({_brief(values)}); expected numbers in {unit}")
+    if array.shape != shape:
+        raise InputError(f"its {name} have the shape {array.shape}, expected {shape}")
+    numbers: FloatArray = np.array(array, dtype=np.float64)
+    missing = name == "forces" and np.isnan(numbers).all()
+    if not (missing or np.isfinite(numbers).all()):
+        raise InputError(f"its label holds NaN or infinity among the {name}; leave the structure out")
+    if not missing and np.abs(numbers).max() > largest:
+        raise InputError(
+            f"its {name} reach {np.abs(numbers).max():.3g} {unit}, expected at most {largest:g}; look for a wrong "
+            "unit, or leave the structure out"
+        )
+    return numbers
+
+
+def _brief(value: Any) -> str:
+    words = " ".join(str(value).split())
+    return words if len(words) <= 60 else words[:60] + " ..."
 
 
 def _stress(places: tuple[dict[str, Any], ...], structure: Structure) -> Any:
@@ -244,10 +247,10 @@ def _stress(places: tuple[dict[str, Any], ...], structure: Structure) -> Any:
         stress, factor = _find(places, _VIRIAL), -1.0 / structure.volume
     if stress is None:
         return None
-    values = np.array(stress, dtype=np.float64)
-    if values.size == 9:
+    values = np.asarray(stress)
+    if values.size == 9 and values.dtype.kind in "fiu":
         tensor = values.reshape(3, 3)
         values = (0.5 * (tensor + tensor.T)).flat[[0, 4, 8, 5, 2, 1]]
-    if values.shape != (6,):
+    elif values.size != 6:
         raise InputError(f"its stress has {values.size} numbers; expected 6 (Voigt) or 9")
-    return factor * values
+    return factor * _numbers("stress", values, (6,), LARGEST_STRESS / abs(factor), "eV/Å³ (a virial: eV)")

@@ -17,15 +17,16 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 
+from thalweg.border import check_connected
 from thalweg.config import start_structures
 from thalweg.errors import InputError, OracleError, StoreError
 from thalweg.explorers.limits import SHORTEST_FRACTION
 from thalweg.labelling.question import Reason
-from thalweg.loop.beginning import last_config
+from thalweg.loop.beginning import FINGERPRINT, last_config
 from thalweg.neighbours import pairs_within
 from thalweg.oracles import make_oracle
-from thalweg.oracles.ase import AseOracle
 from thalweg.oracles.base import Oracle
+from thalweg.oracles.trust import fingerprint_of, runs_named_code
 from thalweg.store import HANDED, Scored, SqliteStore, Store, TaskState, read_scored
 from thalweg.structure import Structure
 
@@ -42,6 +43,8 @@ class Receipt:
         Structures that wait already, or whose label the run has learned.
     set_aside : int
         Structures on which every attempt of the oracle has failed before.
+    withdrawn : int
+        Structures whose label was withdrawn, and that are not to be asked again.
     calls, budget : int
         Calls that the run has made, and may make.
     n_waiting : int
@@ -52,6 +55,7 @@ class Receipt:
     waiting: int
     learned: int
     set_aside: int
+    withdrawn: int
     calls: int
     budget: int
     n_waiting: int
@@ -63,19 +67,21 @@ class Receipt:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        names = ("waiting", "learned", "set_aside", "calls", "budget", "n_waiting", "left_over")
+        names = ("waiting", "learned", "set_aside", "withdrawn", "calls", "budget", "n_waiting", "left_over")
         return {"queued": list(self.queued), **{name: getattr(self, name) for name in names}}
 
 
 def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
     """Put every structure in `files` into the queue of the run in `folder`.
 
-    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is.
+    Nothing is queued unless all are fit. A structure that waits already, or is learned, is left as it is. The folder
+    may be anybody's: a calculator that it names is neither imported nor built.
 
     Raises
     ------
     InputError
-        An unreadable file, an element that the run does not know, more than `max_atoms` atoms, or atoms that touch.
+        An unreadable file, an element that the run does not know, more than `max_atoms` atoms, atoms that touch, or
+        parts that do not feel each other.
     OracleError
         A periodicity that the run's oracle cannot treat.
     StoreError
@@ -88,12 +94,19 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
             raise StoreError(
                 f"{folder}: no run has begun here; start it with `thalweg run CONFIG --run {folder}`"
             )
-        oracle = make_oracle(config.oracle.model_dump())
-        numbers = frozenset(int(z) for s in start_structures(config.system) for z in s.numbers)
+        section = config.oracle.model_dump()
+        oracle = None if runs_named_code(section) else make_oracle(section)
+        starts = store.start_structures() or start_structures(config.system)
+        numbers = frozenset(int(z) for s in starts for z in s.numbers)
         for path, one in offers:
             _check(one.structure, path, oracle, numbers, max_atoms)
+        fingerprint = store.meta(FINGERPRINT) or fingerprint_of(section)
+        if not isinstance(fingerprint, str):
+            raise StoreError(
+                f"{folder}: the store does not say by which oracle the run learns; give its `thalweg run` once more"
+            )
         with store.transaction():
-            return _queue(store, offers, oracle.fingerprint, config.budget.oracle_calls)
+            return _queue(store, offers, fingerprint, config.budget.oracle_calls)
 
 
 def _queue(store: Store, offers: Iterable[tuple[Path, Scored]], fingerprint: str, budget: int) -> Receipt:
@@ -102,12 +115,15 @@ def _queue(store: Store, offers: Iterable[tuple[Path, Scored]], fingerprint: str
     calls = 0 if checkpoint is None else int(checkpoint.state["policy"]["calls"])
     handed = {question.structure_hash for question in store.questions(kind=HANDED)}
     lost = {question.structure_hash for question in store.questions(state=TaskState.QUARANTINED)}
+    withdrawn = store.withdrawn_structures()
     queued: list[str] = []
-    n_waiting = n_learned = n_lost = 0
+    n_waiting = n_learned = n_lost = n_withdrawn = 0
     for path, one in offers:
         name = one.structure.content_hash
         if store.is_learned(name, fingerprint):
             n_learned += 1
+        elif name in withdrawn:
+            n_withdrawn += 1
         elif name in lost:
             n_lost += 1
         elif name in handed:
@@ -117,7 +133,8 @@ def _queue(store: Store, offers: Iterable[tuple[Path, Scored]], fingerprint: str
             store.add_question(one.structure, HANDED, iteration=iteration, reason=reason)
             handed.add(name)
             queued.append(reason["text"])
-    return Receipt(tuple(queued), n_waiting, n_learned, n_lost, calls, budget, len(store.handed_in()))
+    waiting = len(store.handed_in())
+    return Receipt(tuple(queued), n_waiting, n_learned, n_lost, n_withdrawn, calls, budget, waiting)
 
 
 def reason_of(one: Scored, path: Path) -> dict[str, Any]:
@@ -134,14 +151,16 @@ def reason_of(one: Scored, path: Path) -> dict[str, Any]:
         value = float(one.bound[atom])
         why = why or f"{element}{atom} uncertain, {value:.2f} eV/Å"
     why = why or "asked for by hand"
-    reason = Reason("handed", atom, element, value, np.inf, f"handed in from {source}: {why}")
-    return {**reason.to_json(), "source": source, "why": why}
+    text = f"handed in from {source}: {why}"
+    return Reason("handed", atom, element, value, np.inf, text, source=source, why=why).to_json()
 
 
 # ---- what may not join the queue ----------------------------------------------------------------------
 
 
-def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[int], max_atoms: int) -> None:
+def _check(
+    structure: Structure, path: Path, oracle: Oracle | None, numbers: frozenset[int], max_atoms: int
+) -> None:
     strange = sorted({int(z) for z in structure.numbers} - numbers)
     if strange:
         known = ", ".join(chemical_symbols[z] for z in sorted(numbers))
@@ -155,7 +174,8 @@ def _check(structure: Structure, path: Path, oracle: Oracle, numbers: frozenset[
             f"uncertain (`thalweg carve {path} --model MODEL`), or raise --max-atoms"
         )
     _check_distances(structure, path)
-    if isinstance(oracle, AseOracle):
+    check_connected(structure, str(path))
+    if oracle is None:
         return  # what a calculator can treat is known only by trying, which is the call that is to be made
     try:
         oracle.check_structure(structure)

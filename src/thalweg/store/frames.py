@@ -1,0 +1,155 @@
+"""Structure files as `ase.Atoms`: any format that ASE reads, plain or compressed, and every failure in words."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import itertools
+import lzma
+import zlib
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import ase.io
+from ase.io.formats import UnknownFileTypeError
+
+from thalweg.border import MOST_ATOMS
+from thalweg.errors import InputError
+
+_Decompressor = Any
+"""Of lzma, bz2 or zlib: `decompress(data, most)`; what they have in common has no type."""
+
+_COMPRESSED: dict[str, Callable[[], _Decompressor]] = {
+    ".xz": lzma.LZMADecompressor,
+    ".gz": lambda: zlib.decompressobj(wbits=31),
+    ".bz2": bz2.BZ2Decompressor,
+}
+LARGEST_RATIO, ALWAYS_FINE = 100, 16_000_000
+"""Numbers as text compress five-fold; what unfolds a hundred-fold, beyond so many bytes, is no data."""
+
+
+def read_atoms(path: Path) -> list[Any]:
+    """All frames of a file as `ase.Atoms`; InputError in words."""
+    _check_file(path)
+    frames: list[Any] = []
+    try:
+        source, form = _source(path)
+        if form == "extxyz":
+            _check_counts(path, source)
+        frames.extend(ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True))
+    except InputError:
+        raise
+    except Exception as error:  # ASE's readers raise whatever their parsing meets
+        raise InputError(f"{path}{_place(path, frames, error)}: {_why(error)}") from error
+    if not frames:
+        raise InputError(f"{path}: there is no structure in it")
+    return frames
+
+
+def _check_counts(path: Path, source: Any) -> None:
+    """Refuse an extended XYZ that announces more atoms than any has: ASE would count lines for ever."""
+    with (
+        path.open(encoding="utf-8", newline="\n")
+        if isinstance(source, Path)
+        else nullcontext(source) as lines
+    ):
+        for number in itertools.count(1):
+            words = next(lines, "").split()
+            if len(words) != 1 or not words[0].lstrip("-").isdecimal():
+                break  # the end, or what ASE has its own words for
+            if len(words[0]) > 12 or not 0 < int(words[0]) <= MOST_ATOMS:
+                raise InputError(
+                    f"{path}, structure {number}: its first line says {words[0][:20]} atoms, "
+                    f"expected 1 to {MOST_ATOMS:,}"
+                )
+            next(itertools.islice(lines, int(words[0]), None), "")  # the comment and the atoms
+    if not isinstance(source, Path):
+        source.seek(0)
+
+
+def _place(path: Path, frames: list[Any], error: Exception) -> str:
+    """Which structure could not be read, where ASE reads them one after the other."""
+    one_by_one = {".xyz", ".extxyz"} & {suffix.lower() for suffix in path.suffixes[-2:]}
+    known = isinstance(error, KeyError | ValueError | IndexError | TypeError) and not isinstance(
+        error, UnicodeError
+    )
+    return f", structure {len(frames) + 1}" if one_by_one and known else ""
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnknownFileTypeError):
+        return (
+            "ASE knows no format of this name or content; use extended XYZ (.xyz, .extxyz), .cif, "
+            "POSCAR or another format that ASE reads"
+        )
+    if isinstance(error, lzma.LZMAError | zlib.error | EOFError):
+        return f"it is not a whole compressed file: {error}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is no text in UTF-8 (byte {error.start}); is it a file of structures?"
+    if isinstance(error, OSError) and error.strerror:
+        return f"it cannot be read: {error.strerror}"
+    if isinstance(error, KeyError) and _could_be_an_element(error.args[0]):
+        return f"{error.args[0]!r} is no chemical element; expected symbols such as H, C, Si"
+    return f"ASE cannot read it as a file of structures ({type(error).__name__}: {_brief(error)})"
+
+
+def _could_be_an_element(word: object) -> bool:
+    return isinstance(word, str) and 0 < len(word) <= 5
+
+
+def _brief(error: Exception) -> str:
+    words = " ".join(str(error).split())
+    return words if len(words) <= 200 else words[:200] + " ..."
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise InputError(f"{path}: there is no such file (looked in {Path.cwd()})")
+        if path.is_dir():
+            raise InputError(f"{path}: expected a file of structures, this is a folder")
+        if not path.is_file():
+            raise InputError(
+                f"{path}: expected a file, this is a pipe or a device; write it into a file first"
+            )
+        if path.stat().st_size == 0:
+            raise InputError(f"{path}: the file is empty")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{ascii(str(path))[:200]}: it cannot be read: {error}") from None
+
+
+def _source(path: Path) -> tuple[Any, str | None]:
+    """What to give to ASE, and the format. Compressed text goes through memory, since ASE seeks in it."""
+    decompressor = _COMPRESSED.get(path.suffix.lower())
+    if decompressor is None:
+        return path, "extxyz" if path.suffix.lower() in (".xyz", ".extxyz") else None
+    text = _decompressed(path, decompressor).decode("utf-8")
+    if not text:
+        raise InputError(f"{path}: the compressed file is empty")
+    inner = Path(path.stem).suffix.lower()
+    form = "extxyz" if inner in (".xyz", ".extxyz") else ase.io.formats.filetype(path.stem, read=False)
+    return io.StringIO(text), form
+
+
+def _decompressed(path: Path, decompressor: Callable[[], _Decompressor]) -> bytes:
+    """The content, of one stream or several after each other, never more than data can be."""
+    packed = path.read_bytes()
+    most = max(ALWAYS_FINE, LARGEST_RATIO * len(packed))
+    parts: list[bytes] = []
+    size = 0
+    while packed:
+        one = decompressor()
+        part = one.decompress(packed, most - size + 1)
+        size += len(part)
+        if size > most:
+            raise InputError(
+                f"{path}: it unfolds to more than {LARGEST_RATIO} times its size, as no data do; decompress it "
+                "yourself if you trust it"
+            )
+        if not one.eof:
+            raise EOFError("it ends too early")
+        parts.append(part)
+        packed = one.unused_data.lstrip(b"\0")  # streams may be padded
+    return b"".join(parts)
