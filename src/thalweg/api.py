@@ -30,6 +30,8 @@ from thalweg.loop.telling.reporter import NullReporter, Reporter
 from thalweg.loop.telling.summary import Summary
 from thalweg.machine import available_cores
 from thalweg.oracles import Oracle
+from thalweg.oracles.base import as_oracle
+from thalweg.oracles.given import section_of
 from thalweg.potential import Potential
 from thalweg.structure import Structure
 from thalweg.trajectory import Dynamics, Trajectory, explore
@@ -170,7 +172,7 @@ def learn(
     folder: str | Path | None = None,
     reporter: Reporter | None = None,
     *,
-    oracle: Oracle | None = None,
+    oracle: Any = None,
     executor: Executor | None = None,
 ) -> Summary:
     """Learn a potential on the fly, as `thalweg run` does; go on where an earlier call was interrupted.
@@ -181,7 +183,8 @@ def learn(
         Paths in a dict are relative to the working directory.
     folder : the run's folder; None: the configuration's `output`, else runs/<name of the file or system>
     reporter : who hears the conversation; None: nobody
-    oracle : an oracle of your own (`thalweg.oracles.Oracle`), in place of the one that the configuration names
+    oracle : an oracle of your own (`thalweg.oracles.Oracle`) or an ASE calculator, in place of the one that the
+        configuration names, which need not name one
     executor : where its calls run, any `concurrent.futures.Executor`, in place of the configured one; it is not shut
         down. `executor.workers` in the configuration says how many calls it is given at a time
 
@@ -197,21 +200,24 @@ def learn(
     """
     from thalweg.loop.runner import run
 
-    settings = _settings(config)
+    given = None if oracle is None else as_oracle(oracle)
+    settings = _settings(config, given)
     place = folder or settings.output
     if place is None:
         name = config if isinstance(config, str | Path) else settings.system.paths[0]
         place = Path("runs") / Path(name).stem
     listener = NullReporter() if reporter is None else reporter
-    return run(settings, Path(place), listener, oracle=oracle, executor=executor)
+    return run(settings, Path(place), listener, oracle=given, executor=executor)
 
 
-def _settings(config: RunConfig | str | Path | Mapping[str, Any]) -> RunConfig:
-    if isinstance(config, RunConfig):
-        return config
+def _settings(config: RunConfig | str | Path | Mapping[str, Any], oracle: Oracle | None) -> RunConfig:
+    """The configuration, its `oracle` section saying that it is an object where it is."""
     if isinstance(config, str | Path):
-        return load_config(config)
-    return validate(dict(config), folder=Path.cwd())
+        config = load_config(config)
+    if isinstance(config, RunConfig):
+        return config if oracle is None else config.model_copy(update={"oracle": section_of(oracle)})
+    section = {} if oracle is None else {"oracle": section_of(oracle).model_dump()}
+    return validate({**config, **section}, folder=Path.cwd())
 
 
 def describe(potential: Potential) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from thalweg.oracles.base import Oracle, as_oracle, canonical_json
@@ -47,6 +48,18 @@ class OracleSource:
         """The oracle, built once in each process. Raises what `make_oracle` does."""
         source = self if self.spec or self.given is not None else _held[self.key]
         return source.given if source.given is not None else _built(source.spec)
+
+    def why_not_sent(self) -> str | None:
+        """Why worker processes cannot have it, in words; None where they can."""
+        if self.given is None:
+            return None
+        try:
+            content = bytes(ForkingPickler.dumps(self.given))
+        except Exception as error:  # whatever the object's own pickling raises
+            return f"{type(self.given).__name__} cannot be sent to another process ({error})"
+        if b"__main__" in content:
+            return f"{type(self.given).__name__} is made of what the script itself defines; put that into a module"
+        return None
 
     def reference(self) -> OracleSource:
         """The key alone, for processes that `hold` the source: what is sent with every call."""

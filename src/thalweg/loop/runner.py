@@ -22,6 +22,7 @@ the labels made since in the store, and takes the same way as if it had never be
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ from thalweg.labelling.source import OracleSource
 from thalweg.loop import results
 from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
-from thalweg.loop.asking.opening import open_labeller
+from thalweg.loop.asking.opening import open_labeller, where_it_runs
 from thalweg.loop.beginning import (
     adopt,
     calls_made,
@@ -113,7 +114,10 @@ def run(
     # One thread for linear algebra: sums in one order give the same bits at every resume, and the matrices are
     # small enough that waiting for a second thread costs more than it brings.
     with threadpool_limits(limits=1, user_api="blas"):
-        setup = prepare(config, source.oracle())
+        settings, warning = (config, None) if executor is not None else where_it_runs(config, source)
+        setup = prepare(settings, source.oracle())
+        if warning is not None:
+            setup = dataclasses.replace(setup, warnings=(*setup.warnings, warning))
         with SqliteStore.open(folder) as store, Arrivals(store) as arrivals:
             return _Run(setup, store, arrivals, source, reporter or NullReporter()).go(executor)
 

@@ -16,7 +16,14 @@ from thalweg.errors import check
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
 from thalweg.oracles.base import canonical_json, described, examine, noise_from_net_force
-from thalweg.oracles.calculators import build, load_factory, use_folder
+from thalweg.oracles.calculators import (
+    build,
+    copied,
+    is_calculator,
+    load_factory,
+    path_of,
+    use_folder,
+)
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.excerpt import excerpt, said_unconverged
 from thalweg.oracles.failing import failure_of, never_raises
@@ -32,8 +39,9 @@ class AseOracle:
 
     Attributes
     ----------
-    calculator : str
-        Dotted path of the calculator's class, or of a function that returns a calculator.
+    calculator : str or object
+        Dotted path of the calculator's class, or of a function that returns a calculator; or a calculator itself, of
+        which every call gets a copy.
     options : mapping
         Keyword arguments of that class or function. Texts that begin with `./`, `../` or `~` are paths from where the
         command was given; a mapping `profile` becomes the profile object of ASE's calculators for programs.
@@ -52,7 +60,7 @@ class AseOracle:
         The calculator cannot be found, built, or gives no energy and forces.
     """
 
-    calculator: str
+    calculator: Any
     options: Mapping[str, Any] = field(default_factory=dict)
     reuse: bool = False
     noise: Mapping[str, float] = field(default_factory=dict)
@@ -60,7 +68,8 @@ class AseOracle:
 
     def __post_init__(self) -> None:
         check(
-            isinstance(self.calculator, str), f"oracle ase: calculator must be text, got {self.calculator!r}"
+            isinstance(self.calculator, str) or is_calculator(self.calculator),
+            f"oracle ase: calculator must be an import path or a calculator, got {self.calculator!r:.100}",
         )
         check(
             isinstance(self.options, Mapping), f"oracle ase: options must be a mapping, got {self.options!r}"
@@ -70,7 +79,7 @@ class AseOracle:
         missing = {"energy", "forces"} - self._properties
         check(
             not missing,
-            f"oracle ase: {self.calculator} gives no {' and no '.join(sorted(missing))}; learning needs both",
+            f"oracle ase: {self._path} gives no {' and no '.join(sorted(missing))}; learning needs both",
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -78,9 +87,10 @@ class AseOracle:
         return AseOracle, arguments
 
     def _build(self) -> Any:
-        factory = load_factory(self.calculator)
         with isolated():  # calculators print, write and change things already when they are made
-            return build(factory, self.options, self.calculator)
+            if not isinstance(self.calculator, str):
+                return copied(self.calculator)
+            return build(load_factory(self.calculator), self.options, self.calculator)
 
     @cached_property
     def _kept(self) -> Any:
@@ -93,14 +103,19 @@ class AseOracle:
     @property
     def fingerprint(self) -> str:
         """Calculator and options as they are written; options that are not JSON enter by their repr."""
-        return canonical_json(
-            {"name": "ase", "calculator": self.calculator, "options": described(self.options)}
-        )
+        options = self.options
+        if not isinstance(self.calculator, str):
+            options = dict(getattr(self.calculator, "parameters", None) or {})
+        return canonical_json({"name": "ase", "calculator": self._path, "options": described(options)})
 
     @property
     def display_name(self) -> str:
         """The last part of the dotted path."""
-        return self.calculator.rpartition(".")[2]
+        return self._path.rpartition(".")[2]
+
+    @property
+    def _path(self) -> str:
+        return self.calculator if isinstance(self.calculator, str) else path_of(self.calculator)
 
     @property
     def gives_stress(self) -> bool:

@@ -71,7 +71,15 @@ class Oracle(Protocol):
 
 
 def as_oracle(thing: object) -> Oracle:
-    """`thing`, which somebody handed in, as an oracle; raises InputError that names the members it lacks."""
+    """`thing`, which somebody handed in, as an oracle; raises InputError that names the members it lacks.
+
+    An ASE calculator is one, too.
+    """
+    from thalweg.oracles.ase import AseOracle
+    from thalweg.oracles.calculators import is_calculator
+
+    if is_calculator(thing):
+        return AseOracle(thing)
     lacking = [name for name in MEMBERS if not hasattr(thing, name)]
     if lacking or isinstance(thing, type):
         why = (

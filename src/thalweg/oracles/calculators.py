@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import importlib
 import inspect
@@ -186,3 +187,31 @@ def attribute(thing: Any, name: str) -> Any:
         return getattr(thing, name, None)
     except Exception:
         return None
+
+
+def is_calculator(thing: object) -> bool:
+    """Whether an object is an ASE calculator, by what such have."""
+    return (
+        not isinstance(thing, type)
+        and hasattr(thing, "implemented_properties")
+        and hasattr(thing, "get_property")
+    )
+
+
+def path_of(calculator: object) -> str:
+    """Dotted path of a calculator's class."""
+    return f"{type(calculator).__module__}.{type(calculator).__qualname__}"
+
+
+def copied(calculator: Any) -> Any:
+    """A fresh calculator with the same settings; InputError where it cannot be copied."""
+    try:
+        fresh = copy.deepcopy(calculator)
+    except Exception as error:
+        raise InputError(
+            f"oracle: {path_of(calculator)} cannot be copied for each call ({type(error).__name__}: {error}); name a "
+            "function that makes one: oracle: {name: ase, calculator: my_module.make_it}"
+        ) from error
+    with suppress(Exception):
+        fresh.reset()
+    return fresh

@@ -5,7 +5,8 @@ from __future__ import annotations
 from concurrent.futures import Executor
 from pathlib import Path
 
-from thalweg.config import ExecutorConfig
+from thalweg.config import ExecutorConfig, RunConfig
+from thalweg.errors import InputError
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.executors.registry import ExecutorSettings, make_executor
 from thalweg.labelling.labeller import Account, Labeller
@@ -18,6 +19,29 @@ from thalweg.store import SqliteStore
 def executor_settings(config: ExecutorConfig) -> ExecutorSettings:
     """The `executor` section in the terms of the executors."""
     return ExecutorSettings(config.kind, config.workers, config.timeout, config.factory or "", config.options)
+
+
+def where_it_runs(config: RunConfig, source: OracleSource) -> tuple[RunConfig, str | None]:
+    """The configuration with an executor that the oracle can run on, and what the user should know of it.
+
+    An object that worker processes cannot have runs in this process, where that was not ruled out.
+
+    Raises
+    ------
+    InputError
+        Several workers or a time limit are asked for, which such an object cannot have.
+    """
+    why = source.why_not_sent() if config.executor.kind == "process" else None
+    if why is None:
+        return config, None
+    if config.executor.workers > 1 or config.executor.timeout is not None:
+        raise InputError(
+            f"oracle: {why}; several workers and a time limit need that: define the oracle in a module that can be "
+            "imported, or set executor: {kind: serial}"
+        )
+    executor = config.executor.model_copy(update={"kind": "serial"})
+    warning = f"the oracle runs inside this process, not apart from it: {why}"
+    return config.model_copy(update={"executor": executor}), warning
 
 
 def open_labeller(
