@@ -172,7 +172,9 @@ def test_python_blocks_run(page, workplace, monkeypatch):
 
 def test_the_pages_with_code_are_these():
     found = {name_of(page) for page in PAGES if blocks(page, "python")}
-    adding = {f"docs/develop/add_{what}.md" for what in ("an_oracle", "a_model", "an_explorer")}
+    adding = {
+        f"docs/develop/add_{what}.md" for what in ("an_oracle", "an_executor", "a_model", "an_explorer")
+    }
     assert found == {"README.md", "docs/guide.md", "docs/md.md"} | adding
 
 
