@@ -61,6 +61,8 @@ class Scratch:
             with suppress(OSError):
                 self._keep(folder, self._kept / failed)
         shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # others are in it
+            self._root.rmdir()
 
     def _keep(self, folder: Path, place: Path) -> None:
         """Copy small files first: inputs, outputs and logs before wave functions."""

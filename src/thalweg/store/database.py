@@ -83,6 +83,8 @@ class Database:
         if self._file is not None:
             with suppress(sqlite3.Error):  # a full disk: all is in the write-ahead log, as after a kill
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+                # without a log, so that whoever only reads it leaves none behind
+                self._connection.execute("PRAGMA journal_mode = DELETE").fetchall()
         self._connection.close()
         if self._file is not None:
             self._file.release()
