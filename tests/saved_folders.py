@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import time
 from pathlib import Path
 
 from thalweg.errors import ModelError
@@ -45,12 +44,10 @@ def replace_arrays(folder, data):
 
 def loads_or_is_refused(folder):
     """True if it loads; anything but a ModelError fails the test."""
-    started = time.perf_counter()
     try:
         Potential.load(folder)
     except ModelError:
         loaded = False
     else:
         loaded = True
-    assert time.perf_counter() - started < 5.0
     return loaded

@@ -118,7 +118,7 @@ print(thalweg.learn(config, sys.argv[1], Ear(), oracle=Mine()).n_labels, "labels
 def script(tmp_path, config, executor):
     text = SCRIPT.replace("{config}", repr(config)).replace("{executor}", repr(executor))
     command = [sys.executable, "-c", text, str(tmp_path / "run")]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_an_oracle_that_a_script_defines_runs_in_its_process_and_that_is_said(tmp_path, config):

@@ -26,7 +26,7 @@ def test_example(name, tmp_path):
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
         check=False,
     )
     assert found.returncode == 0, found.stderr

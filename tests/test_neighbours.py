@@ -34,7 +34,7 @@ def test_pairs_are_those_of_another_program(atoms):
     np.testing.assert_allclose(ours, others, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [1e6, 1e9, 1e100])
+@pytest.mark.parametrize("size", [1e4, 1e5, 9e5])
 def test_a_cell_too_long_for_any_atom_is_no_matter(size):
     assert len(pairs_within(crystal(size), 5.0).i) == 0
 
@@ -46,9 +46,8 @@ def test_a_cell_too_small_is_refused_with_a_cure(size):
 
 
 def test_an_atom_too_far_away_is_refused_with_a_cure():
-    far = Structure(np.array([1, 1]), [[0, 0, 0], [2e8, 0, 0]], np.zeros((3, 3)), np.zeros(3, dtype=bool))
-    with pytest.raises(InputError, match=r"farther than 1e7 Å.*move the atoms"):
-        pairs_within(far, 5.0)
+    with pytest.raises(InputError, match=r"beyond 1e\+06 Å"):
+        Structure(np.array([1, 1]), [[0, 0, 0], [2e8, 0, 0]], np.zeros((3, 3)), np.zeros(3, dtype=bool))
 
 
 SCRIPT = """
@@ -67,8 +66,8 @@ calls = [
     lambda s: distance_fingerprint(s, [29]), closest_contact, model_hessian, lambda s: molecules(s, 10),
     lambda s: shortest_distances([s], ["Cu"], 2.0), LennardJonesOracle().label,
 ]
-sizes, answers, refusals = [0.01, 0.1, 3.0, 1e5, 1e6, 1e7, 1e12, 1e100], 0, 0
-for a, b, far, pbc in itertools.product(sizes, sizes, [1.5, 1e5, 1e7, 1e15], [(1, 1, 1), (1, 0, 0), (0, 0, 0)]):
+sizes, answers, refusals = [0.002, 0.01, 0.1, 3.0, 100.0, 1e5, 9e5, 1e12], 0, 0
+for a, b, far, pbc in itertools.product(sizes, sizes, [1.5, 1e3, 1e5, 1e6, 1e15], [(1, 1, 1), (1, 0, 0), (0, 0, 0)]):
     cell = [[a, 0, 0], [0.4 * a, b, 0], [0, 0.2 * b, max(a, b)]]
     try:
         structure = Structure(np.array([29, 29]), [[0, 0, 0], [far, 1.0, 0.3 * far]], cell, np.array(pbc, dtype=bool))
@@ -92,7 +91,7 @@ def test_nothing_that_a_structure_holds_ends_the_process():
     assert ran.returncode == 0, ran.stderr[-2000:]
     answers, refusals = map(int, ran.stdout.split())
     assert answers > 500
-    assert refusals > 500
+    assert refusals > 200
 
 
 def test_there_is_one_neighbour_list():

@@ -138,5 +138,5 @@ def test_a_repulsion_that_reaches_too_far_is_refused(folder):
     arrays["zbl_outer"] = np.full_like(arrays["zbl_outer"], 200.0)
     np.savez(path, **arrays)
     replace_arrays(folder, path.read_bytes())
-    with pytest.raises(ModelError, match="outer <= 20"):
+    with pytest.raises(ModelError, match="at most 20 Å"):
         Potential.load(folder)

@@ -42,7 +42,7 @@ def folder(tmp_path):
 )
 def test_a_folder_that_is_no_text_is_a_folder_like_any_other(folder, arguments):
     command = [sys.executable, "-m", "thalweg.cli", arguments[0], os.fsencode(folder), *arguments[1:]]
-    result = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    result = subprocess.run(command, capture_output=True, check=False, timeout=900)
     assert result.returncode == 0, result.stderr
     assert b"Traceback" not in result.stderr
     if "--json" in arguments:
@@ -52,6 +52,6 @@ def test_a_folder_that_is_no_text_is_a_folder_like_any_other(folder, arguments):
 def test_what_is_wrong_with_it_is_said(folder):
     (folder / "thalweg.db").write_bytes(b"garbage " * 1000)
     command = [sys.executable, "-m", "thalweg.cli", "status", os.fsencode(folder)]
-    result = subprocess.run(command, capture_output=True, check=False, timeout=120)
+    result = subprocess.run(command, capture_output=True, check=False, timeout=900)
     assert result.returncode == 5
     assert b"not a database" in result.stderr

@@ -37,7 +37,7 @@ def test_help_imports_nothing_heavy():
 
 def test_usage_error_of_the_process():
     result = subprocess.run(
-        [*COMMAND, "run", "absent.yaml"], capture_output=True, text=True, timeout=60, check=False
+        [*COMMAND, "run", "absent.yaml"], capture_output=True, text=True, timeout=900, check=False
     )
     assert result.returncode == 2
     assert result.stderr.startswith("thalweg: absent.yaml: no such file")
@@ -64,7 +64,7 @@ def test_full_disk_is_one_message(unbuffered):
             stdout=full,
             stderr=subprocess.PIPE,
             text=True,
-            timeout=60,
+            timeout=900,
             check=False,
         )
     assert result.returncode == 4
@@ -89,7 +89,7 @@ def test_interruption_says_how_to_go_on(tmp_path, number):
             assert process.stdout.readline() == "walking\n"
             time.sleep(0.05)
             process.send_signal(number)
-            output, errors = process.communicate(timeout=30)
+            output, errors = process.communicate(timeout=900)
         finally:
             process.kill()
     assert process.returncode == 130

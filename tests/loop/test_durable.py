@@ -150,7 +150,7 @@ def test_an_answer_that_came_while_the_run_did_something_else_is_in_the_store_af
     assert max(answered(tmp_path).values()) == 1
 
 
-def wait_for(condition, seconds=60.0) -> None:
+def wait_for(condition, seconds=600.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it never came true"

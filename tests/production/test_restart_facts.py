@@ -18,7 +18,7 @@ ODD = [None, -1, 10**30, "x", [], {"a": 1}, 1.5, GONE]
 def written(copper_potential, cell, tmp_path_factory):
     folder = tmp_path_factory.mktemp("restart")
     run(copper_potential, cell, SHORT, folder)
-    return folder, *read_archive(folder / "restart", "md", 1)
+    return folder, *read_archive(folder / "restart", "md", 2)
 
 
 def places(facts, above=()):
@@ -42,7 +42,7 @@ def changed(facts, place, value):
 
 def test_facts_as_they_were_go_on(written, copper_potential, cell):
     folder, arrays, facts = written
-    write_archive(folder / "restart", "md", 1, arrays, facts)
+    write_archive(folder / "restart", "md", 2, arrays, facts)
     assert run(copper_potential, cell, SHORT, folder).state == "finished"
 
 
@@ -51,7 +51,7 @@ def test_no_fact_out_of_range_is_a_defect(written, copper_potential, cell):
     told = []
     for place in places(facts):
         for odd in ODD:
-            write_archive(folder / "restart", "md", 1, arrays, changed(facts, place, odd))
+            write_archive(folder / "restart", "md", 2, arrays, changed(facts, place, odd))
             try:
                 run(copper_potential, cell, SHORT, folder)
             except (StoreError, InputError) as error:
@@ -75,6 +75,6 @@ def test_no_fact_out_of_range_is_a_defect(written, copper_potential, cell):
 )
 def test_what_is_wrong_is_named(written, copper_potential, cell, place, value, words):
     folder, arrays, facts = written
-    write_archive(folder / "restart", "md", 1, arrays, changed(facts, place, value))
+    write_archive(folder / "restart", "md", 2, arrays, changed(facts, place, value))
     with pytest.raises(StoreError, match=words):
         run(copper_potential, cell, SHORT, folder)

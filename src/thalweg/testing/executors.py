@@ -22,7 +22,7 @@ from thalweg.structure import Structure
 
 ARGON = OracleSource.of({"name": "lennard-jones"})
 BROKEN = OracleSource.of({"name": "faulty", "inner": {"name": "lennard-jones"}, "rates": {"crash": 1.0}})
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 """s"""
 
 
