@@ -22,6 +22,7 @@ from thalweg.border import check_input
 from thalweg.config import ModelConfig, RunConfig, load_config, validate
 from thalweg.errors import check
 from thalweg.evaluation import Comparison, compare
+from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.fitting import Fit, FitSettings, Tell, Wanted, fit_chosen, silent
@@ -174,6 +175,7 @@ def learn(
     *,
     oracle: Any = None,
     executor: Executor | None = None,
+    explorer: AnyExplorer | None = None,
 ) -> Summary:
     """Learn a potential on the fly, as `thalweg run` does; go on where an earlier call was interrupted.
 
@@ -187,6 +189,8 @@ def learn(
         configuration names, which need not name one
     executor : where its calls run, any `concurrent.futures.Executor`, in place of the configured one; it is not shut
         down. `executor.workers` in the configuration says how many calls it is given at a time
+    explorer : what walks (`thalweg.explorers`), for example a `Replay` of trajectories, in place of the molecular
+        dynamics that `explore` describes; a run goes on with the explorer that it began with
 
     Returns
     -------
@@ -207,7 +211,7 @@ def learn(
         name = config if isinstance(config, str | Path) else settings.system.paths[0]
         place = Path("runs") / Path(name).stem
     listener = NullReporter() if reporter is None else reporter
-    return run(settings, Path(place), listener, oracle=given, executor=executor)
+    return run(settings, Path(place), listener, oracle=given, executor=executor, explorer=explorer)
 
 
 def _settings(config: RunConfig | str | Path | Mapping[str, Any], oracle: Oracle | None) -> RunConfig:

@@ -84,7 +84,7 @@ def test_lines_scroll_above_the_live_panel():
     console = Console(file=file, force_terminal=True, width=100, height=40)
     with ConsoleReporter(console=console) as reporter:
         reporter.progress(progress())
-        reporter.event("learn", "learned [something] in 0.08 s", {})
+        reporter.event("query", "learned [something] in 0.08 s", {})
     assert "learned [something] in 0.08 s" in file.getvalue()
 
 

@@ -11,7 +11,7 @@ from ase.md.verlet import VelocityVerlet
 from fields import NO_LIMITS, MorseCalculator, crystal, ethanol, morse, walkers
 
 from thalweg.errors import InputError
-from thalweg.explorers import BlockResult, Explorer, MdSettings, MolecularDynamics, WalkerState, advance
+from thalweg.explorers import BlockResult, MdSettings, WalkerState, advance
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import kB
 
@@ -174,14 +174,6 @@ def test_averages_equal_those_of_the_samples() -> None:
     assert result.mean_temperature == pytest.approx(result.samples.temperature.mean())
     assert result.worst is not None
     assert result.worst.bound_max == bound.max()
-
-
-def test_the_class_is_an_explorer() -> None:
-    explorer: Explorer = MolecularDynamics(NVT, n_threads=2)
-    states = walkers(3)
-    assert same(
-        explorer.advance(morse(), states, 20, NO_LIMITS), advance(morse(), states, 20, NVT, NO_LIMITS)
-    )
 
 
 def test_bad_settings_are_refused() -> None:

@@ -12,6 +12,7 @@ from runs import EMT, cluster, make_config
 
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.explorers.base import Snapshot
+from thalweg.explorers.walker import whereabouts
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Account
 from thalweg.labelling.question import Reason
@@ -109,5 +110,12 @@ def walk_asking(*structures: Structure, cause: str = "uncertain", samples: tuple
         Judgement(k, GateAnswer.LABEL, reason, moment_of(structure)) for k, structure in enumerate(structures)
     ) or (Judgement(0, GateAnswer.TRUST),)
     moments = tuple(moment_of(structure) for structure in samples or structures)
-    result = SimpleNamespace(state=SimpleNamespace(temperature=300.0), samples=moments)
-    return Walk((result,) * max(1, len(structures)), judgements)
+    results = tuple(
+        SimpleNamespace(state=standing(k), samples=moments) for k in range(max(1, len(structures)))
+    )
+    return Walk(results, judgements)
+
+
+def standing(walker: int) -> SimpleNamespace:
+    """As much of a walker as asking reads."""
+    return SimpleNamespace(temperature=300.0, where=lambda moment: whereabouts(walker, moment.time_fs, 300.0))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from thalweg.explorers.base import Snapshot
-from thalweg.explorers.block import BlockResult, Frames, ThermoLog
+from thalweg.explorers.block import BlockResult, ThermoLog
 from thalweg.explorers.limits import Finding, WalkEvent
+from thalweg.explorers.visit import Frames
 from thalweg.explorers.walker import WalkerState
 from thalweg.loop.walking.exploration import Walk
 from thalweg.loop.walking.gate import GateLimits, judge

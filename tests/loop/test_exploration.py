@@ -6,11 +6,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from blocks import LIMITS, block, dimer, frames, moment, walk_of, walker_at
+from blocks import LIMITS, block, frames, moment, walk_of, walker_at
 
+from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.limits import NOVELTY_BREAK, WalkEvent
 from thalweg.explorers.md import MdSettings
-from thalweg.explorers.walker import WalkerState
 from thalweg.loop.events import Explore
 from thalweg.loop.walking import exploration
 from thalweg.loop.walking.exploration import (
@@ -19,32 +19,28 @@ from thalweg.loop.walking.exploration import (
     at_random,
     draw_audits,
     next_walkers,
-    restart,
-    rethermalise,
-    step_back,
 )
 from thalweg.loop.walking.gate import GateAnswer
 
 ACTION = Explore(block_fs=100.0, limit=0.2, break_limit=0.6)
 
 
-def walk_over(monkeypatch, results, taught, action=ACTION, walkers=None):
-    """`walk` with the core's part replaced by finished blocks; also what the core was given."""
+def walk_over(results, taught, action=ACTION, walkers=None):
+    """`walk` with the explorer's part replaced by finished blocks; also what it was given."""
     given = SimpleNamespace()
 
-    def advance(field, walkers, n_steps, settings, limits, n_threads):
-        given.walkers, given.n_steps, given.settings, given.limits = walkers, n_steps, settings, limits
-        return results
+    class Given(MolecularDynamics):
+        def advance(self, field, walkers, n_steps, limits, *, sample_every=None):
+            given.walkers, given.n_steps, given.every, given.limits = walkers, n_steps, sample_every, limits
+            return results
 
-    monkeypatch.setattr(exploration, "advance", advance)
     walk = exploration.walk(
+        Given(MdSettings(timestep_fs=2.0, record_stride=100)),
         SimpleNamespace(elements=("Cu",)),
         walkers or [walker_at(moment(0), k) for k in range(len(results))],
         action,
         SimpleNamespace(bounds=SimpleNamespace(lines=lambda numbers: (np.array([2.0]), np.array([0.01])))),
-        MdSettings(timestep_fs=2.0, record_stride=100),
         taught=taught,
-        n_threads=1,
     )
     return walk, given
 
@@ -54,9 +50,9 @@ def standing(event=WalkEvent.ENERGY_SPIKE):
     return dataclasses.replace(block([moment(0, 0.1)], event=event), n_steps=0)
 
 
-def test_a_taught_walker_has_slack_and_no_other_has(monkeypatch):
+def test_a_taught_walker_has_slack_and_no_other_has():
     results = [block([moment(1)]), block([moment(1)]), block([moment(1)])]
-    _, given = walk_over(monkeypatch, results, taught={1: 0.5, 2: 0.1})
+    _, given = walk_over(results, taught={1: 0.5, 2: 0.1})
     assert [one.bound_break for one in given.limits] == [0.6, pytest.approx(SLACK * 0.5), 0.6]
     assert [one.novelty_break for one in given.limits] == [NOVELTY_BREAK, math.inf, math.inf]
     assert all(one.bound_label == 0.2 for one in given.limits)
@@ -64,15 +60,15 @@ def test_a_taught_walker_has_slack_and_no_other_has(monkeypatch):
     assert given.limits[0].species_floor == (0.01,)
 
 
-def test_short_blocks_give_samples_too(monkeypatch):
-    _, given = walk_over(monkeypatch, [block([moment(1)])], taught={})
-    assert (given.n_steps, given.settings.record_stride) == (50, 12)
-    _, given = walk_over(monkeypatch, [block([moment(1)])], {}, Explore(2.0, 0.2, 0.6))
-    assert (given.n_steps, given.settings.record_stride) == (1, 1)
+def test_short_blocks_give_samples_too():
+    _, given = walk_over([block([moment(1)])], taught={})
+    assert (given.n_steps, given.every) == (50, 12)
+    _, given = walk_over([block([moment(1)])], {}, Explore(2.0, 0.2, 0.6))
+    assert (given.n_steps, given.every) == (1, 1)
 
 
-def test_a_taught_walker_that_cannot_make_a_step_is_rejected_instead_of_asked_about_again(monkeypatch):
-    walk, _ = walk_over(monkeypatch, [standing(), standing()], taught={1: 0.1})
+def test_a_taught_walker_that_cannot_make_a_step_is_rejected_instead_of_asked_about_again():
+    walk, _ = walk_over([standing(), standing()], taught={1: 0.1})
     assert [j.answer for j in walk.judgements] == [GateAnswer.BACKTRACK, GateAnswer.REJECT]
     assert walk.judgements[1].moment is None
     assert walk.judgements[1].reason == walk.judgements[0].reason
@@ -80,28 +76,6 @@ def test_a_taught_walker_that_cannot_make_a_step_is_rejected_instead_of_asked_ab
 
 def test_steps_of_all_walkers_add_up():
     assert walk_of(block([moment(1), moment(2)]), block([moment(1)])).steps == 3
-
-
-def test_stepping_back_takes_place_speed_and_time_of_the_moment_but_new_random_numbers():
-    state, back = walker_at(moment(9)), moment(4)
-    after = step_back(state, back)
-    assert after.structure is back.structure
-    assert np.array_equal(after.velocities, back.velocities)
-    assert after.time_fs == back.time_fs
-    assert after.step == 10  # not 4: those random numbers led astray
-    assert after.list_positions is None
-    assert (after.reference_energy, after.temperature) == (state.reference_energy, state.temperature)
-
-
-def test_a_restart_draws_velocities_at_the_walkers_temperature():
-    state = walker_at(moment(9), temperature=500.0)
-    after = restart(state, dimer(), np.random.default_rng(0))
-    assert after.structure.content_hash == dimer().content_hash
-    assert (after.step, after.time_fs) == (10, state.time_fs)
-    assert not np.array_equal(after.velocities, state.velocities)
-    draws = [restart(state, dimer(), np.random.default_rng(k)).velocities for k in range(300)]
-    kinetic = 0.5 * (state.masses[:, None] * np.square(draws)).sum(axis=(1, 2)).mean()
-    assert kinetic == pytest.approx(3 * exploration.kB * 500.0, rel=0.1)  # 3/2 kT for each of two atoms
 
 
 def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
@@ -112,7 +86,9 @@ def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
         block([moment(2, 0.55)], event=WalkEvent.TOO_HOT),
     ]
     homes = [walker_at(moment(0), k) for k in range(4)]
-    walkers, trusted = next_walkers(walk_of(*results), homes, homes, np.random.default_rng(0))
+    walkers, trusted = next_walkers(
+        MolecularDynamics(), walk_of(*results), homes, homes, np.random.default_rng(0)
+    )
     assert walkers[0] is trusted[0] is results[0].state
     assert walkers[1] is results[1].state
     assert walkers[2].structure.content_hash == moment(1).structure.content_hash
@@ -121,16 +97,16 @@ def test_walkers_go_on_step_back_or_restart_and_homes_move_only_with_trust():
     assert walkers[3].reference_energy == homes[3].reference_energy
 
 
-def test_a_walker_that_is_held_stands_and_the_others_keep_their_names(monkeypatch):
+def test_a_walker_that_is_held_stands_and_the_others_keep_their_names():
     results = [block([moment(1), moment(2)]), block([moment(1), moment(2, 0.4)])]
     walkers = [walker_at(moment(0), k) for k in range(3)]
     action = dataclasses.replace(ACTION, held=(1,))
-    walk, given = walk_over(monkeypatch, results, taught={2: 0.5}, action=action, walkers=walkers)
+    walk, given = walk_over(results, taught={2: 0.5}, action=action, walkers=walkers)
     assert [walker.walker_id for walker in given.walkers] == [0, 2]
     assert [one.bound_break for one in given.limits] == [0.6, pytest.approx(SLACK * 0.5)]
     assert [judgement.walker for judgement in walk.judgements] == [0, 2]
     assert (walk.result_of(0), walk.result_of(1), walk.result_of(2)) == (results[0], None, results[1])
-    after, homes = next_walkers(walk, walkers, walkers, np.random.default_rng(0))
+    after, homes = next_walkers(MolecularDynamics(), walk, walkers, walkers, np.random.default_rng(0))
     assert after == [results[0].state, walkers[1], results[1].state]
     assert homes == [results[0].state, walkers[1], walkers[2]]
     drawn = draw_audits(walk, 2, np.random.default_rng(0))
@@ -141,7 +117,7 @@ def test_a_walker_that_could_not_leave_its_home_measures_its_energy_anew():
     walk = walk_of(standing())
     rejected = Walk(walk.results, (exploration.Judgement(0, GateAnswer.REJECT, walk.judgements[0].reason),))
     start = [walker_at(moment(0))]
-    walkers, _ = next_walkers(rejected, start, start, np.random.default_rng(0))
+    walkers, _ = next_walkers(MolecularDynamics(), rejected, start, start, np.random.default_rng(0))
     assert walkers[0].reference_energy is None
 
 
@@ -181,16 +157,6 @@ def test_the_control_arm_changes_what_is_asked_and_not_who_asks():
     assert {judgements[1].moment.step for judgements in asked} == {1, 2, 3}
     assert asked[0][1].reason.cause == "random"
     assert walk.judgements[1].moment.step == 2
-
-
-def test_only_walkers_whose_temperature_changed_get_new_velocities():
-    state = WalkerState.start(dimer(), temperature=300.0, seed=1, walker_id=0)
-    rng = np.random.default_rng(0)
-    assert rethermalise(state, 300.0, rng) is state
-    hotter = rethermalise(state, 600.0, rng)
-    assert hotter.temperature == 600.0
-    assert hotter.structure is state.structure
-    assert not np.array_equal(hotter.velocities, state.velocities)
 
 
 def test_the_limits_of_a_block_are_those_decided():

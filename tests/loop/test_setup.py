@@ -25,8 +25,8 @@ def test_the_rules_are_the_users_words_in_the_policys_units(tmp_path):
     assert (setup.rules.time_fs, setup.rules.block_fs) == (3000.0, 100.0)
     assert (setup.rules.walkers, setup.rules.oracle_calls, setup.rules.batch) == (2, 90, 3)
     assert setup.temperatures == (200.0, 400.0)
-    assert setup.md.timestep_fs == 2.0
-    assert setup.md.record_stride * setup.md.timestep_fs == SAMPLE_FS
+    assert setup.explorer.settings.timestep_fs == 2.0
+    assert setup.explorer.settings.record_stride * setup.explorer.settings.timestep_fs == SAMPLE_FS
 
 
 def test_a_batch_fills_the_workers(tmp_path):
@@ -48,7 +48,7 @@ def test_the_automatic_timestep_is_shorter_with_hydrogen(tmp_path):
     ase.io.write(path, molecule("H2O"))
     light = setup_of(path, explore={"timestep": None})
     heavy = setup_of(cluster(tmp_path), explore={"timestep": None})
-    assert 0.2 <= light.md.timestep_fs <= 1.0 < heavy.md.timestep_fs
+    assert 0.2 <= light.explorer.settings.timestep_fs <= 1.0 < heavy.explorer.settings.timestep_fs
 
 
 def test_seeds_begin_with_the_start_structure_and_follow_from_the_generator(tmp_path):
@@ -118,6 +118,10 @@ def test_walkers_at_a_pressure(tmp_path):
     setup = setup_of(
         crystal(tmp_path), explore={"ensemble": "npt", "pressure": "20 kbar", "coupling": "full"}
     )
-    assert (setup.md.ensemble, setup.md.pressure_gpa, setup.md.coupling) == ("npt", 2.0, "full")
+    assert (
+        setup.explorer.settings.ensemble,
+        setup.explorer.settings.pressure_gpa,
+        setup.explorer.settings.coupling,
+    ) == ("npt", 2.0, "full")
     with pytest.raises(InputError, match=r"explore\.ensemble: npt needs structures that are periodic"):
         setup_of(cluster(tmp_path), explore={"ensemble": "npt"})

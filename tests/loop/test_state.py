@@ -6,6 +6,7 @@ import numpy as np
 from blocks import dimer
 
 from thalweg.calibration import Calibration, CalibrationSpec, Compared, Stream
+from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.walker import WalkerState
 from thalweg.loop.deciding.certification import Certificate, Certification
 from thalweg.loop.deciding.policy_state import Phase, PolicyState
@@ -54,7 +55,7 @@ def full_state():
 def test_a_state_survives_json_exactly():
     state = full_state()
     text = json.dumps(state.to_json())
-    again = LoopState.from_json(json.loads(text))
+    again = LoopState.from_json(json.loads(text), MolecularDynamics())
     assert json.dumps(again.to_json()) == text
     assert again.policy == state.policy
     assert again.tunings == state.tunings
@@ -67,13 +68,13 @@ def test_a_state_survives_json_exactly():
 
 def test_the_generator_goes_on_where_it_was():
     state = full_state()
-    again = LoopState.from_json(json.loads(json.dumps(state.to_json())))
+    again = LoopState.from_json(json.loads(json.dumps(state.to_json())), MolecularDynamics())
     assert again.rng.random() == state.rng.random()
     assert again.rng.random() != np.random.default_rng(3).random()
 
 
 def test_a_fresh_state_survives_too():
     state = LoopState(PolicyState(), np.random.default_rng(0), Calibration(CalibrationSpec()))
-    again = LoopState.from_json(json.loads(json.dumps(state.to_json())))
+    again = LoopState.from_json(json.loads(json.dumps(state.to_json())), MolecularDynamics())
     assert again.policy == state.policy
     assert again.walkers == again.homes == again.tunings == []

@@ -78,10 +78,10 @@ def test_walkers_go_on_while_a_label_is_awaited_and_the_one_that_asked_stands(tm
     pool, walks = HeldPool(), []
     walk, receive = exploration.walk, Labeller.receive
 
-    def watched(field, walkers, action, *args, **kwargs):
+    def watched(explorer, field, walkers, action, *args, **kwargs):
         assert len(pool.waiting) < 3
         walks.append((len(pool.waiting), action.held, [walker.structure.content_hash for walker in walkers]))
-        return walk(field, walkers, action, *args, **kwargs)
+        return walk(explorer, field, walkers, action, *args, **kwargs)
 
     def awaited(labeller):
         pool.give()  # not before the run asks for it and would wait

@@ -17,7 +17,6 @@ from thalweg.loop.telling.reporter import EventKind, Progress
 
 _STYLES: dict[str, str] = {
     EventKind.QUERY: "",
-    EventKind.LEARN: "green",
     EventKind.AUDIT: "cyan",
     EventKind.BACKTRACK: "yellow",
     EventKind.REJECT: "red",

@@ -1,9 +1,9 @@
-"""What every explorer is made of: the field it moves on and the snapshots it hands back."""
+"""What every explorer is made of: the field it moves on, its walkers, and the snapshots it hands back."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from thalweg import _native
 from thalweg.structure import FloatArray, Structure
@@ -80,3 +80,40 @@ class Snapshot:
     def novelty_atom(self) -> int | None:
         """The atom that has it."""
         return None if self.novelty is None else int(self.novelty.argmax())
+
+
+class Walker(Protocol):
+    """A walker between two blocks: everything that its future depends on, frozen, and what the loop reads of it."""
+
+    @property
+    def walker_id(self) -> int:
+        """Its number in the run, from 0."""
+        ...
+
+    @property
+    def structure(self) -> Structure:
+        """Where it stands."""
+        ...
+
+    @property
+    def temperature(self) -> float:
+        """K, of its thermostat; where there is none, what thermal fluctuations are judged by."""
+        ...
+
+    @property
+    def step(self) -> int:
+        """Counts its steps, and never goes back but to an earlier moment."""
+        ...
+
+    @property
+    def time_fs(self) -> float:
+        """How far it has come, fs: the clock that `explore.time` of a run is counted on."""
+        ...
+
+    def where(self, moment: Snapshot) -> str:
+        """Who speaks at a moment of its way, for example 'walker 2, 13.4 ps, 450 K'."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers, lists and strings, for a checkpoint; JSON writes and reads them back without loss."""
+        ...

@@ -1,9 +1,8 @@
-"""What a block of steps hands back for one walker."""
+"""What a block of molecular dynamics hands back for one walker: a Visit, and what only dynamics has."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,74 +10,10 @@ import numpy as np
 
 from thalweg.explorers.base import Snapshot
 from thalweg.explorers.limits import EVENTS, Finding, WalkEvent
+from thalweg.explorers.visit import Frames, Visit
 from thalweg.explorers.walker import WalkerState
-from thalweg.structure import FloatArray, IntArray, Structure
+from thalweg.structure import FloatArray, IntArray
 from thalweg.units import kB
-
-
-@dataclass(frozen=True, eq=False)
-class Frames:
-    """Moments of one trajectory as stacked arrays; an index gives the Snapshot.
-
-    Shapes: step (n,), time_fs (n,), positions and velocities (n, n_atoms, 3), cells (n, 3, 3), temperature
-    (n,) K, potential_energy (n,) eV, bound and novelty (n, n_atoms) or None, NaN at moments that were not
-    scored. Units as in Snapshot.
-    """
-
-    like: Structure
-    step: IntArray
-    time_fs: FloatArray
-    positions: FloatArray
-    velocities: FloatArray
-    cells: FloatArray
-    temperature: FloatArray
-    potential_energy: FloatArray
-    bound: FloatArray | None
-    novelty: FloatArray | None
-
-    def __len__(self) -> int:
-        return len(self.step)
-
-    def __iter__(self) -> Iterator[Snapshot]:
-        return (self[k] for k in range(len(self)))
-
-    def __getitem__(self, k: int) -> Snapshot:
-        return Snapshot(
-            structure=Structure(self.like.numbers, self.positions[k], self.cells[k], self.like.pbc),
-            velocities=self.velocities[k],
-            step=int(self.step[k]),
-            time_fs=float(self.time_fs[k]),
-            temperature=float(self.temperature[k]),
-            potential_energy=float(self.potential_energy[k]),
-            bound=_scores(self.bound, k),
-            novelty=_scores(self.novelty, k),
-        )
-
-    @classmethod
-    def from_native(cls, fields: dict[str, Any], start: WalkerState, timestep_fs: float) -> Frames:
-        """From the core's dict of arrays, for the walker that started the block as `start`."""
-        step = fields["step"].astype(np.int64)
-        return cls(
-            like=start.structure,
-            step=step,
-            time_fs=start.time_fs + (step - start.step) * timestep_fs,
-            positions=fields["positions"],
-            velocities=fields["velocities"],
-            cells=fields["cells"],
-            temperature=fields["kT"] / kB,
-            potential_energy=fields["energy"],
-            bound=fields["bound"],
-            novelty=fields["novelty"],
-        )
-
-    def only(self) -> Snapshot | None:
-        """The one moment in it, or None."""
-        return self[0] if len(self) else None
-
-
-def _scores(scores: FloatArray | None, k: int) -> FloatArray | None:
-    """Row k; None where nobody computed it."""
-    return None if scores is None or np.isnan(scores[k, 0]) else scores[k]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,70 +66,29 @@ class ThermoLog:
 
 
 @dataclass(frozen=True, eq=False)
-class BlockResult:
-    """Outcome of one block for one walker.
+class BlockResult(Visit[WalkerState]):
+    """Outcome of one block of molecular dynamics for one walker; see `Visit` for what every explorer gives.
 
     Attributes
     ----------
-    state : WalkerState
-        Where to go on from: at the event for a label, one step before it for a break or an unphysical moment.
-    last : Snapshot
-        `state` with its energy and scores.
-    verdict : Verdict
-        What ended the block, with its reason.
     event_step : int
-        The step at which it happened (state.step, or state.step + 1 when the walker was sent back).
+        The step at which it ended (state.step, or state.step + 1 when the walker was sent back).
     event_snapshot : Snapshot or None
         The offending moment; None at the plain end of a block and when it is not finite.
-    crossing, first_crossing : Verdict and Snapshot or None
-        The first moment of the block above a label limit.
-    worst : Snapshot or None
-        The moment with the largest bound (largest novelty where there is no committee).
-    history : Frames
-        The most recent states every history_stride steps, oldest first: where to step back to.
-    samples : Frames
-        States every record_stride steps: for audits, trajectories and reports.
     log : ThermoLog
         Numbers every log_stride steps; of the moment given where the block had no steps.
-    n_steps : int
-        Steps done.
-    mean_temperature : float, K
-        Mean kinetic temperature over them; NaN after no step.
     fraction_over_label : float
-        Share of the scored ones above a label limit.
+        Share of the scored steps above a label limit.
     bound_mean, bound_rms : ndarray (n_atoms,), eV/Å, or None
-        Each atom's bound over the scored ones: mean and root mean square.
+        Each atom's bound over the scored steps: mean and root mean square.
     """
 
-    state: WalkerState
-    last: Snapshot
-    verdict: Finding
     event_step: int
     event_snapshot: Snapshot | None
-    crossing: Finding | None
-    first_crossing: Snapshot | None
-    worst: Snapshot | None
-    history: Frames
-    samples: Frames
     log: ThermoLog
-    n_steps: int
-    mean_temperature: float
     fraction_over_label: float
     bound_mean: FloatArray | None
     bound_rms: FloatArray | None
-
-    @property
-    def event(self) -> WalkEvent:
-        """What ended the block."""
-        return self.verdict.event
-
-    def last_sane(self, bound: float, novelty: float = math.inf) -> Snapshot | None:
-        """The latest of `history` and `last` whose scores lie below both limits; None when there is none."""
-        moments: list[Snapshot] = [*self.history, self.last]
-        for snapshot in sorted(moments, key=lambda one: one.step, reverse=True):
-            if (snapshot.bound_max or 0.0) <= bound and (snapshot.novelty_max or 0.0) <= novelty:
-                return snapshot
-        return None
 
 
 def read_verdict(fields: dict[str, Any]) -> Finding:

@@ -33,8 +33,9 @@ from typing import Literal, get_args
 from thalweg import _native
 from thalweg.errors import InputError, ModelError, core_refusals
 from thalweg.explorers.base import NativeField
-from thalweg.explorers.block import BlockResult, Frames, ThermoLog, read_result
+from thalweg.explorers.block import BlockResult, ThermoLog, read_result
 from thalweg.explorers.limits import Finding, Limits, WalkEvent
+from thalweg.explorers.visit import Frames
 from thalweg.explorers.walker import WalkerState, initial_velocities
 from thalweg.units import GPa, fs
 
@@ -47,7 +48,6 @@ __all__ = [
     "Frames",
     "Limits",
     "MdSettings",
-    "MolecularDynamics",
     "ThermoLog",
     "WalkEvent",
     "WalkerState",
@@ -243,31 +243,3 @@ def _check_scores(field: NativeField, settings: MdSettings, limits: Sequence[Lim
         )
     if novelty < math.inf and not field.native.has_novelty:
         raise ModelError("limits on novelty need a novelty model; this field has none: fit one or drop them")
-
-
-@dataclass(frozen=True)
-class MolecularDynamics:
-    """The Explorer that runs `advance` with its settings."""
-
-    settings: MdSettings = MdSettings()
-    n_threads: int = 1
-
-    def advance(
-        self,
-        field: NativeField,
-        states: Sequence[WalkerState],
-        n_steps: int,
-        limits: Limits | Sequence[Limits],
-        *,
-        stop_on_label: bool = False,
-    ) -> list[BlockResult]:
-        """See `advance` of this module."""
-        return advance(
-            field,
-            states,
-            n_steps,
-            self.settings,
-            limits,
-            stop_on_label=stop_on_label,
-            n_threads=self.n_threads,
-        )

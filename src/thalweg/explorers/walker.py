@@ -10,6 +10,7 @@ import numpy as np
 
 from thalweg import _native
 from thalweg.errors import InputError
+from thalweg.explorers.base import Snapshot
 from thalweg.features.batch import species_of
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import kB
@@ -92,6 +93,10 @@ class WalkerState:
         velocities = initial_velocities(structure, temperature, rng, masses=masses)
         return cls(structure, velocities, masses, temperature, seed, walker_id)
 
+    def where(self, moment: Snapshot) -> str:
+        """Walker, time of the moment and thermostat, in words."""
+        return whereabouts(self.walker_id, moment.time_fs, self.temperature)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, lists and strings; JSON writes and reads them back without loss."""
 
@@ -141,6 +146,12 @@ class WalkerState:
         native.seed, native.id, native.step = self.seed, self.walker_id, self.step
         native.reference_energy = math.nan if self.reference_energy is None else self.reference_energy
         return native
+
+
+def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
+    """For reading: 'walker 2, 80 fs, 300 K', 'walker 2, 13.4 ps, 300 K'."""
+    time = f"{time_fs:.0f} fs" if time_fs < 1000 else f"{time_fs / 1000:.1f} ps"
+    return f"walker {walker}, {time}, {temperature:.0f} K"
 
 
 def standard_masses(structure: Structure) -> FloatArray:

@@ -6,7 +6,6 @@ came from, and are looked at by the clock. The sample's size is fixed beforehand
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from threadpoolctl import threadpool_limits
 
 from thalweg.config import ExecutorConfig, RunConfig
 from thalweg.errors import InputError, StoreError, check
-from thalweg.explorers.base import CoreField, Snapshot
-from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance
+from thalweg.explorers.base import CoreField, Snapshot, Walker
+from thalweg.explorers.explorer import AnyExplorer
+from thalweg.explorers.limits import Limits
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Question, QuestionKind, Reason
@@ -29,9 +29,6 @@ from thalweg.loop.deciding.stopping import AuditSummary, Target, summarise_audit
 from thalweg.loop.learning.comparing import audit_record
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
-from thalweg.loop.telling import conversation
-from thalweg.loop.walking.exploration import restart
-from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import runs_named_code
 from thalweg.potential import Potential
@@ -71,7 +68,12 @@ class AuditResult:
 
 
 def audit(
-    folder: Path, n: int, config: RunConfig | None = None, *, oracle: Oracle | None = None
+    folder: Path,
+    n: int,
+    config: RunConfig | None = None,
+    *,
+    oracle: Oracle | None = None,
+    explorer: AnyExplorer | None = None,
 ) -> AuditResult:
     """Check the potential of the run in `folder` on `n` fresh structures.
 
@@ -85,6 +87,8 @@ def audit(
         may come from anywhere, and names no code that is run on its word.
     oracle : Oracle or None
         The oracle itself, where the run's was an object.
+    explorer : Explorer or None
+        The explorer itself, where the run's was an object.
 
     Raises
     ------
@@ -102,7 +106,8 @@ def audit(
                 f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
             )
         source = _source(store, saved, config, oracle)
-        state = LoopState.from_json(checkpoint.state)
+        setup = prepare(saved, source.oracle(), store.start_structures(), explorer=explorer)
+        state = LoopState.from_json(checkpoint.state, setup.explorer)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)
         executor = saved.executor if config is None else config.executor
@@ -112,7 +117,6 @@ def audit(
             threadpool_limits(limits=1, user_api="blas"),
             open_labeller(store, arrivals, source, executor, set_aside=state.set_aside) as labeller,
         ):
-            setup = prepare(saved, labeller.oracle, store.start_structures())
             potential = Potential.load(folder / "model")
             drawn, broken = _draw(setup, state, potential, n, saved.seed + SEED_OFFSET * number)
             summary = _judge(setup, state, potential, labeller, drawn)
@@ -139,28 +143,26 @@ def _source(store: Store, saved: RunConfig, config: RunConfig | None, oracle: Or
 
 def _draw(
     setup: Setup, state: LoopState, potential: Potential, n: int, seed: int
-) -> tuple[list[tuple[WalkerState, Snapshot]], int]:
+) -> tuple[list[tuple[Walker, Snapshot]], int]:
     """`n` moments of fresh walkers, by the clock; and how many walks ended at something unphysical.
 
     A walk that ended is looked at where it was last sane, once, and begun anew.
     """
     rng = np.random.default_rng(seed)
     field = CoreField(potential.elements, potential.force_field)
-    fresh = [dataclasses.replace(walker, seed=seed) for walker in state.walkers]
-    walkers = [restart(walker, walker.structure, rng) for walker in fresh]
-    broken = 0
-    settings: MdSettings = dataclasses.replace(setup.md, record_stride=0, history_stride=0)
-    threads = available_cores()
-    drawn: list[tuple[WalkerState, Snapshot]] = []
+    explorer = setup.explorer
+    fresh = [explorer.fresh(walker, seed, rng) for walker in state.walkers]
+    walkers, broken = fresh, 0
+    drawn: list[tuple[Walker, Snapshot]] = []
     for look in range(math.ceil(n / len(walkers))):
         time_fs = APART_FS if look else FORGET_FS
-        steps = round(time_fs / settings.timestep_fs)
-        results = advance(field, walkers, steps, settings, Limits(), n_threads=threads)
+        steps = max(1, round(time_fs / explorer.step_fs))
+        results = explorer.advance(field, walkers, steps, Limits(), sample_every=0)
         drawn += [(result.state, result.last) for result in results]
         insane = [result.event.is_insane for result in results]
         broken += sum(insane)
         walkers = [
-            restart(result.state, start.structure, rng) if gone else result.state
+            explorer.restart(result.state, start.structure, rng) if gone else result.state
             for result, start, gone in zip(results, fresh, insane, strict=True)
         ]
     return drawn[:n], broken
@@ -171,7 +173,7 @@ def _judge(
     state: LoopState,
     potential: Potential,
     labeller: Labeller,
-    drawn: list[tuple[WalkerState, Snapshot]],
+    drawn: list[tuple[Walker, Snapshot]],
 ) -> AuditSummary:
     questions = [
         Question(
@@ -194,11 +196,11 @@ def _judge(
     return summary
 
 
-def _reason(walker: WalkerState, moment: Snapshot) -> Reason:
+def _reason(walker: Walker, moment: Snapshot) -> Reason:
     return Reason(
         cause="audit",
         text="audit asked for by hand",
-        where=conversation.whereabouts(walker.walker_id, moment.time_fs, walker.temperature),
+        where=walker.where(moment),
         walker=walker.walker_id,
         time=moment.time_fs / 1000.0,
         temperature=walker.temperature,

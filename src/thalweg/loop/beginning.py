@@ -11,6 +11,7 @@ import numpy as np
 from thalweg.calibration import Calibration, CalibrationSpec
 from thalweg.config import RunConfig, describe_changes, validate
 from thalweg.errors import StoreError
+from thalweg.explorers.explorer import AnyExplorer
 from thalweg.labelling.question import QuestionKind
 from thalweg.loop.asking.first_labels import REFUSED
 from thalweg.loop.deciding.policy import retarget
@@ -19,7 +20,6 @@ from thalweg.loop.deciding.stopping import StopReason
 from thalweg.loop.learning.withdrawn import heed_withdrawals
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
-from thalweg.loop.walking import exploration
 from thalweg.oracles.base import Oracle
 from thalweg.store import HANDED, Store, TaskState
 from thalweg.structure import Structure
@@ -34,11 +34,11 @@ _SPENT = "calls_without_answer"
 """Name under which the store keeps the calls of starts at which the oracle answered nothing."""
 
 
-def recall(store: Store) -> LoopState | None:
+def recall(store: Store, explorer: AnyExplorer) -> LoopState | None:
     """The state at the last checkpoint, whatever came after it rewound; None where a run is new."""
     store.rewind()
     checkpoint = store.last_checkpoint()
-    return None if checkpoint is None else LoopState.from_json(checkpoint.state)
+    return None if checkpoint is None else LoopState.from_json(checkpoint.state, explorer)
 
 
 def fresh_state(config: RunConfig, store: Store) -> LoopState:
@@ -205,10 +205,7 @@ def _send_elsewhere(state: LoopState, setup: Setup) -> None:
     """Walkers as now configured: those that can go on do, at their new temperature; the others start afresh."""
     fresh = setup.walkers()
     kept = [
-        exploration.rethermalise(old, new.temperature, state.rng)
-        if setup.md.ensemble == "npt" or np.array_equal(old.structure.cell, new.structure.cell)
-        else new
-        for old, new in zip(state.walkers, fresh, strict=False)
+        setup.explorer.redirect(old, new, state.rng) for old, new in zip(state.walkers, fresh, strict=False)
     ]
     state.walkers = kept + fresh[len(kept) :]
     state.homes = list(state.walkers)

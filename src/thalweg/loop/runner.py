@@ -33,6 +33,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from thalweg.config import RunConfig
+from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Account
@@ -78,7 +79,6 @@ from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import Summary, write_summary
 from thalweg.loop.telling.teller import Teller
 from thalweg.loop.walking import exploration
-from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore
@@ -97,10 +97,11 @@ def run(
     *,
     oracle: Oracle | None = None,
     executor: Executor | None = None,
+    explorer: AnyExplorer | None = None,
 ) -> Summary:
     """Start a run in `folder`, or go on with it, until it stops by itself.
 
-    `oracle` and `executor` are objects that take the place of those that the configuration names.
+    `oracle`, `executor` and `explorer` are objects that take the place of those that the configuration names.
 
     Raises
     ------
@@ -115,7 +116,7 @@ def run(
     # small enough that waiting for a second thread costs more than it brings.
     with threadpool_limits(limits=1, user_api="blas"):
         settings, warning = (config, None) if executor is not None else where_it_runs(config, source)
-        setup = prepare(settings, source.oracle())
+        setup = prepare(settings, source.oracle(), explorer=explorer)
         if warning is not None:
             setup = dataclasses.replace(setup, warnings=(*setup.warnings, warning))
         with SqliteStore.open(folder) as store, Arrivals(store) as arrivals:
@@ -138,9 +139,8 @@ class _Run:
         self.oracle = source.oracle()
         self.properties = results.recall(store)
         self.journal = Journal(store, folder, reporter)
-        self.threads = available_cores()
         set_num_threads(1)
-        recalled = recall(store)
+        recalled = recall(store, setup.explorer)
         self.state, self.anew = without_withdrawn(
             recalled or fresh_state(setup.config, store), store, setup.config, self.oracle.fingerprint
         )
@@ -269,21 +269,22 @@ class _Run:
         return answered
 
     def _explore(self, action: Explore) -> LoopEvent:
-        state, learner = self.state, self._learned()
+        state, learner, explorer = self.state, self._learned(), self.setup.explorer
         with self.stopwatch("explore"):
             walk = exploration.walk(
+                explorer,
                 learner.field,
                 state.walkers,
                 action,
                 state.calibration,
-                self.setup.md,
                 taught=self.asker.taught(learner),
-                n_threads=self.threads,
             )
         if self.setup.config.acquisition.strategy == "random":
             walk = exploration.at_random(walk, state.rng)
         before = [walker.time_fs for walker in state.walkers]
-        state.walkers, state.homes = exploration.next_walkers(walk, state.walkers, state.homes, state.rng)
+        state.walkers, state.homes = exploration.next_walkers(
+            explorer, walk, state.walkers, state.homes, state.rng
+        )
         state.md_steps += walk.steps
         self.walk = walk
         self.tell.broken(state.policy.iteration, walk)

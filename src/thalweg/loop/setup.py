@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.border import check_filled, check_timestep
-from thalweg.config import RunConfig, automatic_timestep, start_structures
+from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, start_structures
 from thalweg.errors import InputError, OracleError
+from thalweg.explorers.base import Walker
+from thalweg.explorers.dynamics import MolecularDynamics
+from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.md import MdSettings
 from thalweg.explorers.seeding import seed_structures
-from thalweg.explorers.walker import WalkerState
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.loop.deciding.policy_state import Rules
 from thalweg.loop.deciding.stopping import Target
+from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.properties.eos import N_POINTS
 from thalweg.structure import Structure
@@ -40,7 +43,7 @@ class Setup:
     rules: Rules
     structures: tuple[Structure, ...]
     basis: AceBasis
-    md: MdSettings
+    explorer: AnyExplorer
     temperatures: tuple[float, ...]
     warnings: tuple[str, ...] = ()
     """What the user should know before anything is paid for."""
@@ -74,25 +77,25 @@ class Setup:
         seeds = seed_structures(self.structures, self.n_seeds, heat, rng, self.config.explore.strain)
         return list({seed.content_hash: seed for seed in seeds}.values())
 
-    def walkers(self) -> list[WalkerState]:
+    def walkers(self) -> list[Walker]:
         """Walkers at their start: start structures in turn, crystals strained over the configured range."""
         n = len(self.temperatures)
         strains = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) * self.config.explore.strain
-        return [
-            WalkerState.start(
-                _strained(self.structures[k % len(self.structures)], strains[k]),
-                temperature=temperature,
-                seed=self.config.seed,
-                walker_id=k,
-            )
-            for k, temperature in enumerate(self.temperatures)
-        ]
+        starts = [_strained(self.structures[k % len(self.structures)], strains[k]) for k in range(n)]
+        return list(self.explorer.start(starts, self.temperatures, self.config.seed))
 
 
-def prepare(config: RunConfig, oracle: Oracle, structures: Sequence[Structure] | None = None) -> Setup:
+def prepare(
+    config: RunConfig,
+    oracle: Oracle,
+    structures: Sequence[Structure] | None = None,
+    *,
+    explorer: AnyExplorer | None = None,
+) -> Setup:
     """Check structures against the oracle and settle what was left automatic.
 
-    `structures` stand for those that the configuration names, which may have moved since.
+    `structures` stand for those that the configuration names, which may have moved since; `explorer` for the molecular
+    dynamics that it describes.
 
     Raises
     ------
@@ -130,17 +133,7 @@ def prepare(config: RunConfig, oracle: Oracle, structures: Sequence[Structure] |
         ),
         structures=structures,
         basis=_basis(config, structures),
-        md=MdSettings(
-            timestep_fs=timestep,
-            friction_per_fs=explore.friction,
-            ensemble=explore.ensemble,
-            pressure_gpa=explore.pressure,
-            coupling=explore.coupling,
-            committee=explore.committee,
-            record_stride=max(1, round(SAMPLE_FS / timestep)),
-            history_stride=max(1, round(2.0 / timestep)),
-            history_length=64,
-        ),
+        explorer=_dynamics(explore, timestep) if explorer is None else explorer,
         temperatures=explore.temperatures(),
         warnings=() if warning is None else (warning,),
     )
@@ -164,6 +157,22 @@ def _calls_to_learn(config: RunConfig) -> int:
             f"are needed, got {budget}; raise it, or set properties.equation_of_state: false"
         )
     return budget - kept
+
+
+def _dynamics(explore: ExploreConfig, timestep: float) -> MolecularDynamics:
+    """The explorer that the configuration describes, on every processor."""
+    settings = MdSettings(
+        timestep_fs=timestep,
+        friction_per_fs=explore.friction,
+        ensemble=explore.ensemble,
+        pressure_gpa=explore.pressure,
+        coupling=explore.coupling,
+        committee=explore.committee,
+        record_stride=max(1, round(SAMPLE_FS / timestep)),
+        history_stride=max(1, round(2.0 / timestep)),
+        history_length=64,
+    )
+    return MolecularDynamics(settings, n_threads=available_cores())
 
 
 def calls_kept_back(config: RunConfig) -> int:

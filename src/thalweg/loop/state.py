@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from thalweg.calibration import Calibration
-from thalweg.explorers.md import WalkerState
+from thalweg.explorers.base import Walker
+from thalweg.explorers.explorer import AnyExplorer
 from thalweg.loop.deciding.policy_state import PolicyState
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.telling.summary import Timing
@@ -33,8 +34,8 @@ class LoopState:
     policy: PolicyState
     rng: np.random.Generator
     calibration: Calibration
-    walkers: list[WalkerState] = field(default_factory=list)
-    homes: list[WalkerState] = field(default_factory=list)
+    walkers: list[Walker] = field(default_factory=list)
+    homes: list[Walker] = field(default_factory=list)
     tunings: list[Tuning] = field(default_factory=list)
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
@@ -60,16 +61,16 @@ class LoopState:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> LoopState:
-        """Inverse of `to_json`."""
+    def from_json(cls, data: dict[str, Any], explorer: AnyExplorer) -> LoopState:
+        """Inverse of `to_json`; InputError where the walkers are not those of `explorer`."""
         rng = np.random.default_rng()
         rng.bit_generator.state = data["rng"]
         return cls(
             policy=PolicyState.from_json(data["policy"]),
             rng=rng,
             calibration=Calibration.from_json(data["calibration"]),
-            walkers=[WalkerState.from_dict(walker) for walker in data["walkers"]],
-            homes=[WalkerState.from_dict(home) for home in data["homes"]],
+            walkers=[explorer.state_from_dict(walker) for walker in data["walkers"]],
+            homes=[explorer.state_from_dict(home) for home in data["homes"]],
             tunings=[Tuning(n, tuple(x)) for n, x in data["tunings"]],
             n_first=data["n_first"],
             # the first checkpoints of this format have neither

@@ -9,14 +9,13 @@ import numpy as np
 
 from thalweg.acquisition import Candidate, Context, Strategy, select_batch
 from thalweg.diversity import distance_fingerprint
-from thalweg.explorers.base import Snapshot
+from thalweg.explorers.base import Snapshot, Walker
 from thalweg.features.batch import numbers_of
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Reason
 from thalweg.loop.learning.comparing import predict
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.state import LoopState
-from thalweg.loop.telling import conversation
 from thalweg.loop.walking import gate
 from thalweg.loop.walking.exploration import Walk, draw_audits
 from thalweg.loop.walking.gate import GateLimits
@@ -30,12 +29,17 @@ class Queued:
     walker: int
     moment: Snapshot
     reason: Reason
-    temperature: float
+    asking: Walker
+
+    @property
+    def temperature(self) -> float:
+        """K, of the walker's thermostat."""
+        return self.asking.temperature
 
     @property
     def where(self) -> str:
-        """Walker, time and temperature, in words."""
-        return conversation.whereabouts(self.walker, self.moment.time_fs, self.temperature)
+        """Who asks, in words."""
+        return self.asking.where(self.moment)
 
 
 class Queue:
@@ -57,7 +61,7 @@ class Queue:
         """Queue what the gate wants labelled."""
         self._limits = limits
         self._queries = self._worth_asking(
-            Queued(j.walker, j.moment, j.reason, result.state.temperature)
+            Queued(j.walker, j.moment, j.reason, result.state)
             for j, result in zip(walk.judgements, walk.results, strict=True)
             if j.moment is not None and j.reason is not None
         )
@@ -67,7 +71,7 @@ class Queue:
         drawn = draw_audits(walk, n, self.state.rng)
         reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn by the clock")
         self._audits = self._worth_asking(
-            Queued(walker, moment, reason, self.state.walkers[walker].temperature) for walker, moment in drawn
+            Queued(walker, moment, reason, self.state.walkers[walker]) for walker, moment in drawn
         )
 
     def _worth_asking(self, moments: Iterable[Queued]) -> list[Queued]:

@@ -11,19 +11,9 @@ from thalweg.loop.deciding.certification import Certificate
 from thalweg.loop.deciding.stopping import AuditSummary
 
 
-def picoseconds(fs: float) -> str:
-    """A time for reading: 80 fs, 13.4 ps."""
-    return f"{fs:.0f} fs" if fs < 1000 else f"{fs / 1000:.1f} ps"
-
-
 def size(value: float) -> str:
     """A force error for reading: two decimals, or two digits where those would be zeros."""
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
-
-
-def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
-    """Who speaks: walker, its time, its thermostat."""
-    return f"walker {walker}, {picoseconds(time_fs)}, {temperature:.0f} K"
 
 
 def answered_query(where: str, why: str, oracle: str, call: int, error: float, seconds: float) -> str:

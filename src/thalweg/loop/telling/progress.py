@@ -31,7 +31,7 @@ def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: 
         oracle_calls=policy.calls,
         budget=setup.config.budget.oracle_calls,
         n_labels=policy.n_labels,
-        md_ps=state.md_steps * setup.md.timestep_fs / 1000.0,
+        md_ps=state.md_steps * setup.explorer.step_fs / 1000.0,
         walkers=walkers,
         target=rules.target.force_error,
         confidence=rules.target.confidence,

@@ -18,7 +18,6 @@ class EventKind(StrEnum):
     CHANGE = "change"
     SEED = "seed"
     QUERY = "query"
-    LEARN = "learn"
     AUDIT = "audit"
     BACKTRACK = "backtrack"
     REJECT = "reject"

@@ -89,7 +89,7 @@ class Teller:
         for judgement, result in zip(walk.judgements, walk.results, strict=True):
             if judgement.reason is None or judgement.answer not in (GateAnswer.BACKTRACK, GateAnswer.REJECT):
                 continue
-            where = conversation.whereabouts(judgement.walker, result.state.time_fs, result.state.temperature)
+            where = result.state.where(result.last)
             if judgement.answer is GateAnswer.REJECT:
                 text = conversation.rejected(where, judgement.reason)
                 self.journal.say(iteration, EventKind.REJECT, text, judgement.reason.to_json())

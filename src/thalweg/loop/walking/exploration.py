@@ -1,4 +1,4 @@
-"""One block of every walker: advance in the core, judge, step back where needed, draw audits."""
+"""One block of every walker: let the explorer advance it, judge, step back where needed, draw audits."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from thalweg.calibration import Calibration
-from thalweg.explorers.base import CoreField, Snapshot
-from thalweg.explorers.block import BlockResult
+from thalweg.explorers.base import CoreField, Snapshot, Walker
+from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.limits import NOVELTY_BREAK, Limits
-from thalweg.explorers.md import MdSettings, advance, initial_velocities
-from thalweg.explorers.walker import WalkerState
+from thalweg.explorers.visit import Visit
 from thalweg.features.batch import numbers_of
 from thalweg.labelling.question import Reason
 from thalweg.loop.events import Explore
 from thalweg.loop.walking.gate import GateAnswer, GateLimits, Judgement, judge
-from thalweg.structure import Structure
 from thalweg.units import kB
 
 NOVELTY_LABEL = 3.0
@@ -33,10 +32,10 @@ SPIKE = 0.5
 class Walk:
     """What a block brought: results and judgements, one for each walker that was free to go."""
 
-    results: tuple[BlockResult, ...]
+    results: tuple[Visit[Any], ...]
     judgements: tuple[Judgement, ...]
 
-    def result_of(self, walker: int) -> BlockResult | None:
+    def result_of(self, walker: int) -> Visit[Any] | None:
         """The block of this walker; None where it was held."""
         for judgement, result in zip(self.judgements, self.results, strict=True):
             if judgement.walker == walker:
@@ -45,7 +44,7 @@ class Walk:
 
     @property
     def steps(self) -> int:
-        """MD steps done, all walkers together."""
+        """Steps done, all walkers together."""
         return sum(result.n_steps for result in self.results)
 
 
@@ -55,14 +54,13 @@ def gate_limits(action: Explore) -> GateLimits:
 
 
 def walk(
+    explorer: AnyExplorer,
     field: CoreField,
-    walkers: Sequence[WalkerState],
+    walkers: Sequence[Walker],
     action: Explore,
     calibration: Calibration,
-    settings: MdSettings,
     *,
     taught: Mapping[int, float],
-    n_threads: int,
 ) -> Walk:
     """Advance every walker that is not held by one block, each until its own break, and judge what was met.
 
@@ -74,7 +72,7 @@ def walk(
     factors, floors = calibration.bounds.lines(numbers)
     limits = gate_limits(action)
     free = {k: walker for k, walker in enumerate(walkers) if k not in action.held}
-    core = [
+    each = [
         Limits(
             bound_label=limits.label,
             bound_break=max(limits.break_, SLACK * taught.get(k, 0.0)),
@@ -86,19 +84,18 @@ def walk(
         )
         for k, walker in free.items()
     ]
-    n_steps = max(1, round(action.block_fs / settings.timestep_fs))
+    n_steps = max(1, round(action.block_fs / explorer.step_fs))
     # Samples for audits come from every block, short ones too.
-    stride = max(1, min(settings.record_stride, n_steps // 4))
-    settings = dataclasses.replace(settings, record_stride=stride)
-    results = advance(field, list(free.values()), n_steps, settings, core, n_threads=n_threads)
+    every = max(1, min(explorer.sample_every, n_steps // 4))
+    results = explorer.advance(field, list(free.values()), n_steps, each, sample_every=every)
     judgements = tuple(
-        _judge(k, result, limits, stands_still=k in taught and not result.n_steps)
+        _judge(k, result, limits, stands_still=k in taught and result.is_stuck)
         for k, result in zip(free, results, strict=True)
     )
     return Walk(tuple(results), judgements)
 
 
-def _judge(walker: int, result: BlockResult, limits: GateLimits, *, stands_still: bool) -> Judgement:
+def _judge(walker: int, result: Visit[Any], limits: GateLimits, *, stands_still: bool) -> Judgement:
     """The gate's answer; stepping back to where a walker cannot get away from would repeat itself forever."""
     judgement = judge(walker, result, limits)
     if stands_still and judgement.answer is GateAnswer.BACKTRACK:
@@ -129,11 +126,15 @@ def at_random(walk: Walk, rng: np.random.Generator) -> Walk:
 
 
 def next_walkers(
-    walk: Walk, walkers: Sequence[WalkerState], homes: Sequence[WalkerState], rng: np.random.Generator
-) -> tuple[list[WalkerState], list[WalkerState]]:
+    explorer: AnyExplorer,
+    walk: Walk,
+    walkers: Sequence[Walker],
+    homes: Sequence[Walker],
+    rng: np.random.Generator,
+) -> tuple[list[Walker], list[Walker]]:
     """Where each walker goes on from, and where each was last trusted; one that was held stands where it stood.
 
-    After backtrack it goes on from the sane moment; after reject from its home, with fresh velocities.
+    After backtrack it goes on from the sane moment; after reject the explorer restarts it from its home.
     """
     standing, trusted = list(walkers), list(homes)
     for judgement, result in zip(walk.judgements, walk.results, strict=True):
@@ -142,33 +143,11 @@ def next_walkers(
             case GateAnswer.TRUST:
                 home = state
             case GateAnswer.BACKTRACK if judgement.moment is not None:
-                state = step_back(state, judgement.moment)
+                state = explorer.step_back(state, judgement.moment)
             case GateAnswer.REJECT:
-                if not result.n_steps:  # its first energy may stem from a model that knew little
-                    state = dataclasses.replace(state, reference_energy=None)
-                state = restart(state, home.structure, rng)
+                state = explorer.restart(state, home.structure, rng, stuck=result.is_stuck)
         standing[judgement.walker], trusted[judgement.walker] = state, home
     return standing, trusted
-
-
-def step_back(state: WalkerState, moment: Snapshot) -> WalkerState:
-    """The walker at an earlier moment. Its step counter goes on, so that other random numbers lie ahead."""
-    return dataclasses.replace(
-        state,
-        structure=moment.structure,
-        velocities=moment.velocities,
-        time_fs=moment.time_fs,
-        step=state.step + 1,
-        list_positions=None,
-    )
-
-
-def restart(state: WalkerState, structure: Structure, rng: np.random.Generator) -> WalkerState:
-    """The walker at a trusted structure with velocities drawn anew."""
-    velocities = initial_velocities(structure, state.temperature, rng, masses=state.masses)
-    return dataclasses.replace(
-        state, structure=structure, velocities=velocities, step=state.step + 1, list_positions=None
-    )
 
 
 def draw_audits(walk: Walk, n: int, rng: np.random.Generator) -> list[tuple[int, Snapshot]]:
@@ -181,10 +160,3 @@ def draw_audits(walk: Walk, n: int, rng: np.random.Generator) -> list[tuple[int,
         if len(samples):
             drawn.append((walk.judgements[place].walker, samples[int(rng.integers(len(samples)))]))
     return drawn
-
-
-def rethermalise(state: WalkerState, temperature: float, rng: np.random.Generator) -> WalkerState:
-    """The walker at another temperature, with velocities drawn for it; unchanged where the temperature is."""
-    if state.temperature == temperature:
-        return state
-    return restart(dataclasses.replace(state, temperature=temperature), state.structure, rng)

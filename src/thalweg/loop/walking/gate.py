@@ -1,6 +1,6 @@
 """The four named answers: trust, label, backtrack, reject; each with its reason in words.
 
-The core checks every step against the limits and stops a walker at what must not go on. This module turns what it
+The explorer checks every step against the limits and stops a walker at what must not go on. This module turns what it
 found in a block into one answer per walker. Pure: no model, no store.
 
     what was met in the block                      a sane earlier moment?      answer
@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from ase.data import chemical_symbols
 
 from thalweg.explorers.base import Snapshot
-from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import Finding, WalkEvent
+from thalweg.explorers.visit import Visit
 from thalweg.labelling.question import Reason
 from thalweg.structure import Structure
 
@@ -70,7 +71,7 @@ class Judgement:
 
 
 def reason_of(verdict: Finding, structure: Structure) -> Reason:
-    """The reason that the core gave, with its words."""
+    """The reason that the explorer gave, with its words."""
     atom = -1 if verdict.atom is None else verdict.atom
     element = chemical_symbols[int(structure.numbers[atom])] if atom >= 0 else ""
     text = verdict.describe(structure)
@@ -89,7 +90,7 @@ def reason_at(moment: Snapshot, limits: GateLimits) -> Reason:
     return reason_of(verdict, moment.structure)
 
 
-def judge(walker: int, result: BlockResult, limits: GateLimits) -> Judgement:
+def judge(walker: int, result: Visit[Any], limits: GateLimits) -> Judgement:
     """The answer for one walker's block."""
     if result.verdict.event.is_break or result.verdict.event.is_insane:
         return _judge_broken(walker, result, limits)
@@ -104,7 +105,7 @@ def judge(walker: int, result: BlockResult, limits: GateLimits) -> Judgement:
     return Judgement(walker, GateAnswer.LABEL, reason_at(moment, limits), moment)
 
 
-def _judge_broken(walker: int, result: BlockResult, limits: GateLimits) -> Judgement:
+def _judge_broken(walker: int, result: Visit[Any], limits: GateLimits) -> Judgement:
     reason = reason_of(result.verdict, result.state.structure)
     if result.verdict.event.is_break:
         # One step before, it was below the limit, or it is where the block began: sane, and worth a label.
