@@ -14,8 +14,9 @@ from thalweg.errors import InputError, check, core_refusals
 from thalweg.features.batch import pack
 from thalweg.models.training import voigt
 from thalweg.neighbours import pairs_within
-from thalweg.potential import Potential, Precision
+from thalweg.potential import Potential
 from thalweg.structure import Structure
+from thalweg.vocabulary import Precision
 
 
 class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types

@@ -20,10 +20,10 @@ from thalweg.explorers import (
 )
 from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import NOVELTY_BREAK
-from thalweg.explorers.md import Coupling, Ensemble
 from thalweg.machine import available_cores
 from thalweg.potential import Potential
 from thalweg.structure import Structure
+from thalweg.vocabulary import Coupling, Ensemble
 
 _BLOCK_STEPS = 2000
 """Steps between two looks at the keyboard: Ctrl-C is heard there."""

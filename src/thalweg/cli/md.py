@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from thalweg.cli.choices import choice, word
+from thalweg.vocabulary import Committee, Coupling, Ensemble, Precision, TrajectoryFormat
 
 if TYPE_CHECKING:
     from thalweg.potential import Potential
     from thalweg.production import Plan, Start
 
 
+    EnsembleName = Ensemble
+    CouplingName = Coupling
+    CommitteeName = Committee
+    FrameFormat = TrajectoryFormat
+    PrecisionName = Precision
+else:  # typer wants an Enum
+    EnsembleName = choice("EnsembleName", Ensemble)
+    CouplingName = choice("CouplingName", Coupling)
+    CommitteeName = choice("CommitteeName", Committee)
+    FrameFormat = choice("FrameFormat", TrajectoryFormat)
+    PrecisionName = choice("PrecisionName", Precision)
+
 MOST_THREADS = 1024
-
-
-class EnsembleName(StrEnum):
-    """What is held constant."""
-
-    NVE = "nve"
-    NVT = "nvt"
-    NPT = "npt"
-
-
-class CouplingName(StrEnum):
-    """What the barostat may change of the cell."""
-
-    ISOTROPIC = "isotropic"
-    AXES = "axes"
-    FULL = "full"
-
-
-class FrameFormat(StrEnum):
-    """What a trajectory can be written as."""
-
-    EXTXYZ = "extxyz"
-    TRAJ = "traj"
-
-
-class PrecisionName(StrEnum):
-    """Arithmetic of the forces."""
-
-    DOUBLE = "double"
-    MIXED = "mixed"
-
-
-class CommitteeName(StrEnum):
-    """How the committee is looked at."""
-
-    WHOLE = "whole"
-    SCREENED = "screened"
 
 
 def md(
@@ -59,9 +36,7 @@ def md(
         Path,
         typer.Argument(help="Anything ASE reads; the last structure, with its velocities if it has some."),
     ],
-    ensemble: Annotated[
-        EnsembleName, typer.Option("--ensemble", "-e", help="What is constant.")
-    ] = EnsembleName.NVT,
+    ensemble: Annotated[EnsembleName, typer.Option("--ensemble", "-e", help="What is constant.")] = "nvt",
     temperature: Annotated[float, typer.Option("--temperature", "-T", min=0, help="K.")] = 300.0,
     pressure: Annotated[str, typer.Option("--pressure", "-p", help="Of npt; bare: GPa.")] = "0",
     timestep: Annotated[
@@ -80,7 +55,7 @@ def md(
     ] = 100,
     format_: Annotated[
         FrameFormat, typer.Option("--format", "-f", help="extxyz, or ASE's binary traj.")
-    ] = FrameFormat.EXTXYZ,
+    ] = "extxyz",
     velocities: Annotated[bool, typer.Option("--velocities", help="Write velocities in frames.")] = False,
     repeat: Annotated[
         tuple[int, int, int], typer.Option("--repeat", metavar="A B C", help="Supercell of the structure.")
@@ -96,12 +71,12 @@ def md(
         typer.Option(
             "--committee", help="screened: an estimate at an eighth of the cost, confirmed near --halt."
         ),
-    ] = CommitteeName.WHOLE,
+    ] = "whole",
     friction: Annotated[str, typer.Option("--friction", help="1/fs, of the thermostat.")] = "0.01",
     coupling: Annotated[
         CouplingName,
         typer.Option("--coupling", help="npt: the volume, lengths along x, y, z, or all strains."),
-    ] = CouplingName.ISOTROPIC,
+    ] = "isotropic",
     barostat_time: Annotated[
         str, typer.Option("--barostat-time", help="fs, in which the volume follows the pressure.")
     ] = "1000",
@@ -110,7 +85,7 @@ def md(
     ] = 100.0,
     precision: Annotated[
         PrecisionName, typer.Option("--precision", help="Of the forces; mixed takes about half the time.")
-    ] = PrecisionName.DOUBLE,
+    ] = "double",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same trajectory.")] = 1,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing until the end.")] = False,
@@ -142,21 +117,21 @@ def md(
     plan = Plan(
         n_steps=_n_steps(steps, time, step_fs),
         timestep_fs=step_fs,
-        ensemble=ensemble.value,
+        ensemble=word(ensemble),
         temperature=temperature,
         pressure_gpa=_number("--pressure", pressure, "GPa"),
-        coupling=coupling.value,
+        coupling=word(coupling),
         barostat_fs=_number("--barostat-time", barostat_time, "fs"),
         bulk_modulus_gpa=bulk_modulus,
         friction_per_fs=_number("--friction", friction, "1/fs"),
         every=every,
         log_every=log_every,
         uncertainty_every=uncertainty_every,
-        committee=committee.value,
+        committee=word(committee),
         halt=None if halt.strip().lower() == "off" else _number("--halt", halt, "eV/Å"),
         velocities=velocities,
-        format=format_.value,
-        precision=precision.value,
+        format=word(format_),
+        precision=word(precision),
         seed=seed,
     )
     warning = _check_physics(start, plan)

@@ -24,10 +24,8 @@ from thalweg.config.oracle import OracleConfig
 from thalweg.config.system import SystemConfig
 from thalweg.config.system import resolve as _resolve
 from thalweg.settings.fields import InUnit, optional, quantities, quantity, whole, whole_list
+from thalweg.vocabulary import Committee, Coupling, Ensemble
 
-Ensemble = Literal["nvt", "nve", "npt"]
-Coupling = Literal["isotropic", "axes", "full"]
-Committee = Literal["whole", "screened"]
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
 ExecutorKind = Literal["process", "serial", "futures"]
 

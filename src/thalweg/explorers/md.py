@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 from thalweg import _native
 from thalweg.errors import InputError, ModelError, core_refusals
@@ -38,6 +38,7 @@ from thalweg.explorers.limits import Finding, Limits, WalkEvent
 from thalweg.explorers.visit import Frames
 from thalweg.explorers.walker import WalkerState, initial_velocities
 from thalweg.units import GPa, fs
+from thalweg.vocabulary import Committee, Coupling, Ensemble
 
 __all__ = [
     "BlockResult",
@@ -55,10 +56,6 @@ __all__ = [
     "initial_velocities",
 ]
 
-
-Ensemble = Literal["nve", "nvt", "npt"]
-Coupling = Literal["isotropic", "axes", "full"]
-Committee = Literal["whole", "screened"]
 
 SCREEN_SHARE = 0.75
 """Share of the limit at which a screened committee is asked whole."""

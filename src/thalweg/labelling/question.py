@@ -6,36 +6,14 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from thalweg.label import Failure, Label
 from thalweg.potential import Prediction
 from thalweg.structure import Structure
+from thalweg.vocabulary import QuestionKind
 
-
-class QuestionKind(StrEnum):
-    """Why a structure is put to the oracle."""
-
-    REFERENCE = "reference"
-    """An isolated atom, whose energy is that of its element."""
-    SEED = "seed"
-    """One of the first structures, start structures among them."""
-    QUERY = "query"
-    """The model is unsure of it."""
-    AUDIT = "audit"
-    """Drawn by chance, to measure the error."""
-    HANDED = "handed"
-    """Handed in from outside (`thalweg queue`)."""
-    PROPERTY = "property"
-    """The oracle's own value of a property, beside the model's."""
-    CHECK = "check"
-    """Drawn by chance at somebody's request (`thalweg audit`)."""
-
-    @property
-    def is_learned(self) -> bool:
-        """Whether the answer teaches the model."""
-        return self in (QuestionKind.SEED, QuestionKind.QUERY, QuestionKind.AUDIT, QuestionKind.HANDED)
+__all__ = ["Question", "QuestionKind", "Reason", "Reply"]
 
 
 @dataclass(frozen=True)

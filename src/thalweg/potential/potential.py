@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -31,9 +31,7 @@ from thalweg.models.training import Baseline, voigt
 from thalweg.potential.prediction import ErrorBounds, Prediction
 from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
-
-Precision = Literal["double", "mixed"]
-"""Arithmetic of the kernel: mixed keeps displacements, the core repulsion and sums over atoms in double precision."""
+from thalweg.vocabulary import Precision
 
 
 @dataclass(frozen=True, eq=False)

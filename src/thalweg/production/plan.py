@@ -5,15 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from thalweg.errors import InputError, check
 from thalweg.explorers import Limits, MdSettings
 from thalweg.explorers.limits import NOVELTY_BREAK
-from thalweg.explorers.md import Committee, Coupling, Ensemble
-from thalweg.potential import Potential, Precision
-
-TrajectoryFormat = Literal["extxyz", "traj"]
+from thalweg.potential import Potential
+from thalweg.vocabulary import Committee, Coupling, Ensemble, Precision, TrajectoryFormat
 
 _RANGES: dict[str, tuple[float, float, str, str]] = {
     "n_steps": (1, 1e12, "steps", "steps"),

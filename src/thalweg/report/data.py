@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from thalweg.structure import FloatArray, Structure
+from thalweg.vocabulary import QuestionKind
 
-SEED, QUERY, AUDIT, HANDED = "seed", "query", "audit", "handed"
+SEED, QUERY = QuestionKind.SEED.value, QuestionKind.QUERY.value
+AUDIT, HANDED = QuestionKind.AUDIT.value, QuestionKind.HANDED.value
 CONVERGED = "converged"
 
 

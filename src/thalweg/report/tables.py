@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from thalweg.report.data import HANDED, AskedQuestion, ReportData
+from thalweg.report.data import AUDIT, HANDED, QUERY, SEED, AskedQuestion, ReportData
 
 MAX_ROWS = 4000
 """Questions listed in the page, the last ones; a browser still sorts that many at once."""
@@ -81,7 +81,7 @@ def query_table(data: ReportData) -> str:
     if not rows:
         return '<p class="none">No question has been answered yet.</p>'
     handed = (HANDED,) if data.of_kind(HANDED) else ()
-    kinds = ("all", "seed", "query", "audit", *handed, "failed")
+    kinds = ("all", SEED, QUERY, AUDIT, *handed, "failed")
     buttons = "".join(
         f'<button type="button" data-kind="{k}" aria-pressed="{str(k == "all").lower()}">{k}</button>'
         for k in kinds

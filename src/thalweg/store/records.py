@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from thalweg.label import Failure, Label
 from thalweg.structure import Structure
+from thalweg.vocabulary import QuestionKind
 
 Arrays = Mapping[str, NDArray[Any]]
 
-HANDED = "handed"
+HANDED = QuestionKind.HANDED.value
 """Kind of the questions that were handed in from outside: they wait until the run takes them up."""
 
 
