@@ -9,14 +9,14 @@ from blocks import block, moment, walk_of, walker_at
 from runs import cluster, make_config
 
 from thalweg.calibration import Calibration, CalibrationSpec
-from thalweg.explorers.limits import WalkEvent
 from thalweg.loop.deciding.policy_state import Phase, PolicyState
 from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Verdict
 from thalweg.loop.setup import prepare
 from thalweg.loop.state import LoopState
-from thalweg.loop.telling.progress import make_progress, make_summary, walker_metrics
+from thalweg.loop.telling.progress import make_progress, make_summary
 from thalweg.loop.telling.stopwatch import Stopwatch
-from thalweg.loop.telling.summary import Timing, write_summary
+from thalweg.loop.telling.summary import write_summary
+from thalweg.loop.timing import Timing
 from thalweg.oracles.registry import make_oracle
 
 KEYS = {
@@ -144,24 +144,3 @@ def test_the_forecast_speaks_of_further_calls_where_errors_fall(standing):
     words = make_progress(setup, state, None, watch).forecast
     # e ~ 1/n: with 38 labels, 50 more leave 38/88 of the error
     assert words == "exploring; 50 more calls would take about 57 % off the error"
-
-
-def test_each_walkers_block_becomes_a_point_of_its_curve():
-    stood = dataclasses.replace(
-        block([moment(0, 0.3)], event=WalkEvent.BREAK_UNCERTAIN),
-        n_steps=0,
-        worst=None,
-        mean_temperature=float("nan"),
-    )
-    rows = walker_metrics(walk_of(block([moment(1, 0.1), moment(2, 0.31, 2.0)]), stood))
-    assert rows[0] == {
-        "index": 0,
-        "temperature": 300.0,
-        "time": 0.004,
-        "bound": 0.31,
-        "novelty": 2.0,
-        "kinetic_temperature": 300.0,
-        "steps": 2,
-    }
-    assert (rows[1]["bound"], rows[1]["kinetic_temperature"], rows[1]["steps"]) == (None, None, 0)
-    json.dumps(rows, allow_nan=False)

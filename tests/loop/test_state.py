@@ -13,7 +13,7 @@ from thalweg.loop.deciding.policy_state import Phase, PolicyState
 from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Verdict
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.state import LoopState
-from thalweg.loop.telling.summary import Timing
+from thalweg.loop.timing import Timing
 
 THIRD = 1.0 / 3.0
 

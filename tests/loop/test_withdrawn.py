@@ -6,6 +6,7 @@ from resuming import Interrupted, interrupt
 from runs import cluster, make_config
 
 from thalweg.errors import OracleError, StoreError
+from thalweg.explorers import MolecularDynamics
 from thalweg.loop import runner
 from thalweg.loop.beginning import recall
 from thalweg.loop.learning.relearning import make_learner, relearn
@@ -43,8 +44,8 @@ def forces(learner, structure):
 def test_what_is_learned_is_what_a_run_without_them_had_learned(begun):
     _, setup, folder = begun
     with MemoryStore.copy_of(folder) as store:
-        before = relearn(setup, recall(store), store, ENERGIES)
-        state = recall(store)
+        before = relearn(setup, recall(store, MolecularDynamics()), store, ENERGIES)
+        state = recall(store, MolecularDynamics())
         n, n_first = state.policy.n_labels, state.n_first
         assert not heed_withdrawals(state, store)
         # one of those that were learned together, and the two after them, at least one of which was an audit or query
@@ -72,13 +73,13 @@ def test_what_is_learned_is_what_a_run_without_them_had_learned(begun):
 def test_it_comes_back_from_its_checkpoint_to_the_same_bits(begun):
     _, setup, folder = begun
     with MemoryStore.copy_of(folder) as store:
-        state = recall(store)
+        state = recall(store, MolecularDynamics())
         withdraw(store, state.n_first + 1)
         heed_withdrawals(state, store)
         learner = learn_anew(setup, state, store, ENERGIES)
         store.save_checkpoint(state.policy.iteration, state.to_json(), {})
         assert store.withdrawn_since_checkpoint() == []
-        again = recall(store)
+        again = recall(store, MolecularDynamics())
         assert not heed_withdrawals(again, store)
         assert again.set_aside == state.set_aside
         replayed = relearn(setup, again, store, ENERGIES)
@@ -89,7 +90,7 @@ def test_it_comes_back_from_its_checkpoint_to_the_same_bits(begun):
 def test_where_no_label_is_left_it_is_said(begun):
     _, setup, folder = begun
     with MemoryStore.copy_of(folder) as store:
-        state = recall(store)
+        state = recall(store, MolecularDynamics())
         withdraw(store, *range(1, len(store.labels_in_order()) + 1))
         assert heed_withdrawals(state, store)
         with pytest.raises(StoreError, match="no label is left"):
@@ -99,7 +100,7 @@ def test_where_no_label_is_left_it_is_said(begun):
 def test_what_may_be_asked_again_is_set_aside_no_more(begun):
     _, _, folder = begun
     with MemoryStore.copy_of(folder) as store:
-        state = recall(store)
+        state = recall(store, MolecularDynamics())
         (record,) = withdraw(store, 3)
         heed_withdrawals(state, store)
         assert record.structure_hash in state.set_aside

@@ -13,7 +13,6 @@ from thalweg.config import RunConfig, describe_changes, validate
 from thalweg.errors import StoreError
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.labelling.question import QuestionKind
-from thalweg.loop.asking.first_labels import REFUSED
 from thalweg.loop.deciding.policy import retarget
 from thalweg.loop.deciding.policy_state import PolicyState, Rules
 from thalweg.loop.deciding.stopping import StopReason
@@ -30,6 +29,8 @@ EXPLORED = tuple(
 """Settings with which walkers go elsewhere."""
 FINGERPRINT = "oracle_fingerprint"
 """Name under which the store keeps the fingerprint of the run's oracle."""
+REFUSED = "refused"
+"""Name under which the store keeps that the oracle answered nothing: the next start asks all anew."""
 _SPENT = "calls_without_answer"
 """Name under which the store keeps the calls of starts at which the oracle answered nothing."""
 

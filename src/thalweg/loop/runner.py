@@ -28,7 +28,6 @@ from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -73,7 +72,8 @@ from thalweg.loop.learning.withdrawn import learn_anew
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.telling import conversation
 from thalweg.loop.telling.journal import Journal
-from thalweg.loop.telling.progress import make_progress, make_summary, walker_metrics
+from thalweg.loop.telling.metrics import IterationMetrics
+from thalweg.loop.telling.progress import make_progress, make_summary
 from thalweg.loop.telling.reporter import EventKind, NullReporter, Reporter
 from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import Summary, write_summary
@@ -289,7 +289,8 @@ class _Run:
         self.walk = walk
         self.tell.broken(state.policy.iteration, walk)
         self.asker.queue.take_queries(walk, exploration.gate_limits(action))
-        self.journal.measure(state.policy.iteration, self._metrics(walk))
+        metrics = IterationMetrics.of(state, self.stopwatch.timing, walk)
+        self.journal.measure(state.policy.iteration, metrics)
         advanced = tuple(max(0.0, w.time_fs - b) for w, b in zip(state.walkers, before, strict=True))
         return BlockEnded(advanced, self.asker.queue.n_queries)
 
@@ -346,15 +347,6 @@ class _Run:
             model=self.folder / MODEL_FOLDER,
             properties=self.properties,
         )
-
-    def _metrics(self, walk: exploration.Walk) -> dict[str, Any]:
-        timing = self.stopwatch.timing
-        return {
-            "oracle_calls": self.state.policy.calls,
-            "n_labels": self.state.policy.n_labels,
-            "timing": timing.to_json(),
-            "walkers": walker_metrics(walk),
-        }
 
     def _learned(self) -> Learner:
         if self.learner is None:

@@ -17,7 +17,7 @@ from thalweg.explorers.base import Walker
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.loop.deciding.policy_state import PolicyState
 from thalweg.loop.learning.learner import Tuning
-from thalweg.loop.telling.summary import Timing
+from thalweg.loop.timing import Timing
 
 FORMAT = 1
 

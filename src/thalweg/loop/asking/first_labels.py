@@ -13,6 +13,7 @@ from thalweg.errors import OracleError
 from thalweg.label import FailureKind, Label
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
+from thalweg.loop.beginning import REFUSED
 from thalweg.loop.events import SeedsAnswered
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
@@ -24,8 +25,6 @@ from thalweg.oracles.base import isolated_atom
 from thalweg.store import Store
 from thalweg.structure import Structure
 
-REFUSED = "refused"
-"""Name under which the store keeps that the oracle answered nothing: the next start asks all anew."""
 _HOPELESS = (FailureKind.CRASHED, FailureKind.REFUSED)
 
 

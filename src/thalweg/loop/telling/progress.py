@@ -81,25 +81,6 @@ def _forecast(setup: Setup, state: LoopState) -> str:
     return words
 
 
-def walker_metrics(walk: Walk) -> list[dict[str, Any]]:
-    """Each walker's block for the curves: time (ps), set and kinetic temperature (K), largest bound (eV/Å)."""
-    rows = []
-    for judgement, result in zip(walk.judgements, walk.results, strict=True):
-        worst = result.worst
-        rows.append(
-            {
-                "index": judgement.walker,
-                "temperature": result.state.temperature,
-                "time": result.state.time_fs / 1000.0,
-                "bound": None if worst is None else worst.bound_max,
-                "novelty": None if worst is None else worst.novelty_max,
-                "kinetic_temperature": result.mean_temperature if result.n_steps else None,
-                "steps": result.n_steps,
-            }
-        )
-    return rows
-
-
 def make_summary(
     setup: Setup,
     state: LoopState,

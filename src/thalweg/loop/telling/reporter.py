@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from thalweg.loop.telling.summary import Timing
+from thalweg.loop.timing import Timing
 
 
 class EventKind(StrEnum):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from thalweg.loop.telling.summary import Timing
+from thalweg.loop.timing import Timing
 
 Part = Literal["oracle", "explore", "fit"]
 

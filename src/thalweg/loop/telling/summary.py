@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from thalweg.files import write_atomically
 from thalweg.loop.deciding.audit_record import AuditSummary
 from thalweg.loop.deciding.stopping import Target, Verdict
+from thalweg.loop.timing import Timing
 
 FILE_NAME = "summary.json"
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Wall time in seconds by what it was spent on; `other` is the rest of `wall`."""
-
-    oracle: float = 0.0
-    explore: float = 0.0
-    fit: float = 0.0
-    wall: float = 0.0
-
-    @property
-    def other(self) -> float:
-        """Store, decisions, display."""
-        return max(0.0, self.wall - self.oracle - self.explore - self.fit)
-
-    def to_json(self) -> dict[str, float]:
-        """Plain data."""
-        return {**asdict(self), "other": self.other}
 
 
 @dataclass(frozen=True)
