@@ -18,6 +18,7 @@ from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import write_summary
 from thalweg.loop.timing import Timing
 from thalweg.oracles.registry import make_oracle
+from thalweg.properties.results import PropertyResults
 
 KEYS = {
     "oracle_calls",
@@ -64,7 +65,7 @@ def standing(tmp_path):
 
 
 def summarise(standing, tmp_path):
-    return make_summary(*standing, oracle="EMT", model=tmp_path / "model", properties={})
+    return make_summary(*standing, oracle="EMT", model=tmp_path / "model", properties=PropertyResults())
 
 
 def test_the_summary_has_the_documented_keys_and_is_strict_json(standing, tmp_path):

@@ -334,9 +334,9 @@ class _Run:
         with self.stopwatch("oracle"):
             iteration = self.state.policy.iteration
             self.properties = results.compute(self.setup, self._potential(learner), self.labeller, iteration)
-        self.store.set_meta(results.META_KEY, self.properties)
-        for line in results.describe(self.properties):
-            self.journal.say(iteration, EventKind.INFO, line, self.properties)
+        self.store.set_meta(results.META_KEY, self.properties.to_json())
+        for line in self.properties.describe():
+            self.journal.say(iteration, EventKind.INFO, line, self.properties.to_json())
 
     def _summary(self) -> Summary:
         return make_summary(

@@ -1,4 +1,4 @@
-"""The loop's whole state between two iterations, and its form in a checkpoint.
+"""The loop's whole state between two iterations, and its form in a checkpoint; the policy's part is policy_state.py's.
 
 Whatever a run's future depends on is here or among the labels: walkers with their random counters, the generator for
 audits, what the policy remembers, the calibration, and the points at which the evidence was maximised. The model is not

@@ -18,8 +18,9 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -83,6 +84,12 @@ class EquationOfState:
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in vars(self).items()
         }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EquationOfState:
+        """Inverse of `to_json`."""
+        arrays = {name: np.array(data[name], dtype=np.float64) for name in ("volumes", "energies")}
+        return cls(**{**data, **arrays})
 
 
 def equation_of_state(

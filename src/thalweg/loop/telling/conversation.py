@@ -1,4 +1,4 @@
-"""The run in words: one line for each exchange with the oracle."""
+"""The words of a run, and nothing else: a function for each line. Who says them, and when, is teller.py's."""
 
 from __future__ import annotations
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
-from thalweg.loop import results
 from thalweg.loop.deciding import stopping
 from thalweg.loop.deciding.policy import audits_in_sight
 from thalweg.loop.deciding.policy_state import Phase
@@ -17,6 +15,7 @@ from thalweg.loop.telling.reporter import Progress, WalkerProgress
 from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import Summary
 from thalweg.loop.walking.exploration import Walk
+from thalweg.properties.results import PropertyResults
 
 
 def make_progress(setup: Setup, state: LoopState, walk: Walk | None, stopwatch: Stopwatch) -> Progress:
@@ -88,7 +87,7 @@ def make_summary(
     *,
     oracle: str,
     model: Path,
-    properties: dict[str, Any],
+    properties: PropertyResults,
 ) -> Summary:
     """The keys of summary.json."""
     policy = state.policy
@@ -98,7 +97,7 @@ def make_summary(
     return Summary(
         system=", ".join(Path(path).name for path in setup.config.system.paths),
         oracle=oracle,
-        oracle_calls=policy.calls + results.oracle_calls(properties),
+        oracle_calls=policy.calls + properties.oracle_calls,
         audit_calls=len(policy.audits),
         failed_calls=policy.failed,
         iterations=policy.iteration,
@@ -112,5 +111,5 @@ def make_summary(
         md_steps=state.md_steps,
         timing=stopwatch.timing,
         model_path=str(model),
-        properties=properties,
+        properties=properties.to_json(),
     )

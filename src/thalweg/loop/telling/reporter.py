@@ -1,4 +1,4 @@
-"""What a run says about itself: lines of the conversation, and where it stands."""
+"""Who listens to a run: the contract of a Reporter, the kinds of line it hears, and where the run stands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who says what came of it: answers, failures, tunings, walkers that broke. The words are conversation.py's."""
+"""What came of answers, failures, tunings and walks, told to the journal in the words of conversation.py."""
 
 from __future__ import annotations
 
