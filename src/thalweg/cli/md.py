@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from thalweg.potential import Potential
     from thalweg.production import Plan, Start
 
-
     EnsembleName = Ensemble
     CouplingName = Coupling
     CommitteeName = Committee
