@@ -3,6 +3,7 @@
 import fcntl
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -147,6 +148,19 @@ def test_scratch_of_a_killed_run_is_removed_at_the_next_start(tmp_path):
     assert not left.exists()
     assert other.exists()
     assert again.fresh() == left
+
+
+def test_folders_are_made_while_others_are_removed(tmp_path):
+    scratch = Scratch(tmp_path / "run", place=tmp_path)
+
+    def use():
+        for _ in range(300):
+            scratch.release(scratch.fresh())
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(use) for _ in range(4)]:
+            future.result()
+    assert not scratch._root.exists()
 
 
 def test_a_link_in_place_of_the_scratch_folder_is_refused(tmp_path):

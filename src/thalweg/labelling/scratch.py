@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 import tempfile
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,17 +38,19 @@ class Scratch:
         self._kept = run / KEPT
         self._left = int(keep * MEGABYTE) - _size(self._kept)
         self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
         self.clear()
 
     def fresh(self) -> Path:
         """A new empty folder."""
         try:
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            status = self._root.lstat()
-            if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-                raise FileExistsError(0, "it belongs to somebody else")
-            folder = self._root / str(next(self._numbers))
-            folder.mkdir(mode=0o700)
+            with self._lock:
+                self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+                status = self._root.lstat()
+                if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+                    raise FileExistsError(0, "it belongs to somebody else")
+                folder = self._root / str(next(self._numbers))
+                folder.mkdir(mode=0o700)
         except OSError as error:
             raise SetupError(
                 f"cannot make a scratch folder for an oracle call in {self._root.parent}: {error.strerror}; "
@@ -61,7 +64,7 @@ class Scratch:
             with suppress(OSError):
                 self._keep(folder, self._kept / failed)
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # others are in it
+        with self._lock, suppress(OSError):  # others are in it
             self._root.rmdir()
 
     def _keep(self, folder: Path, place: Path) -> None:
