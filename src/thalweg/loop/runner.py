@@ -41,15 +41,6 @@ from thalweg.loop import results
 from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
 from thalweg.loop.asking.opening import open_labeller, where_it_runs
-from thalweg.loop.beginning import (
-    adopt,
-    calls_made,
-    fresh_state,
-    n_waiting,
-    recall,
-    register,
-    without_withdrawn,
-)
 from thalweg.loop.deciding.policy import decide
 from thalweg.loop.events import (
     Action,
@@ -66,16 +57,15 @@ from thalweg.loop.events import (
     Started,
     Stop,
 )
+from thalweg.loop.invocation import Invocation, begin
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import make_potential, relearn
 from thalweg.loop.learning.withdrawn import learn_anew
-from thalweg.loop.setup import Setup, prepare
+from thalweg.loop.setup import prepare
 from thalweg.loop.telling import conversation
-from thalweg.loop.telling.journal import Journal
 from thalweg.loop.telling.metrics import IterationMetrics
 from thalweg.loop.telling.progress import make_progress, make_summary
 from thalweg.loop.telling.reporter import EventKind, NullReporter, Reporter
-from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import Summary, write_summary
 from thalweg.loop.telling.teller import Teller
 from thalweg.loop.walking import exploration
@@ -119,77 +109,35 @@ def run(
         setup = prepare(settings, source.oracle(), explorer=explorer)
         if warning is not None:
             setup = dataclasses.replace(setup, warnings=(*setup.warnings, warning))
+        set_num_threads(1)
         with SqliteStore.open(folder) as store, Arrivals(store) as arrivals:
-            return _Run(setup, store, arrivals, source, reporter or NullReporter()).go(executor)
+            begun = begin(setup, store, arrivals, source, reporter or NullReporter())
+            return _Run(begun).go(executor)
 
 
 class _Run:
     """One invocation: performs what the policy decides. State is in `state`; everything else can be made again."""
 
-    def __init__(
-        self,
-        setup: Setup,
-        store: SqliteStore,
-        arrivals: Arrivals,
-        source: OracleSource,
-        reporter: Reporter,
-    ) -> None:
-        self.setup, self.store, self.arrivals, self.source = setup, store, arrivals, source
-        folder = self.folder = store.folder
-        self.oracle = source.oracle()
-        self.properties = results.recall(store)
-        self.journal = Journal(store, folder, reporter)
-        set_num_threads(1)
-        recalled = recall(store, setup.explorer)
-        self.state, self.anew = without_withdrawn(
-            recalled or fresh_state(setup.config, store), store, setup.config, self.oracle.fingerprint
-        )
-        self.stopwatch = Stopwatch(self.state.timing)
+    def __init__(self, begun: Invocation) -> None:
+        self.begun = begun
+        self.setup, self.store, self.state = begun.setup, begun.store, begun.state
+        self.oracle, self.journal, self.stopwatch = begun.oracle, begun.journal, begun.stopwatch
+        self.folder = begun.store.folder
+        self.properties = results.recall(begun.store)
         self.learner: Learner | None = None
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
-        self.n_handed = n_waiting(store, self.oracle, self.state)
-        with store.transaction():  # changed settings are noticed once: they are durable with what they touch
-            self._greet(register(store, setup, self.oracle, folder), resumed=recalled is not None)
-            for notice in (*self.setup.warnings, *store.notices):
-                self.journal.say(self.state.policy.iteration, EventKind.WARNING, notice)
-            store.notices.clear()
-
-    # --- beginning --------------------------------------------------------------------------------------
-
-    def _greet(self, changes: Sequence[str], *, resumed: bool) -> None:
-        """Say what begins or goes on, and let changed settings take effect."""
-        policy, budget = self.state.policy, self.setup.rules.oracle_calls
-        if resumed:
-            text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
-            self.journal.say(policy.iteration, EventKind.RESUME, text)
-            made = calls_made(self.store, self.oracle.fingerprint, self.state.under_way) if changes else 0
-            adopt(self.state, self.setup, changes, handed=self.n_handed, calls=made)
-            if changes:
-                self.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
-                self._save_state()
-        else:
-            text = f"{self._system()} with {self.oracle.display_name}: {self.setup.basis.n_columns} features"
-            self.journal.say(0, EventKind.START, text, {"n_features": self.setup.basis.n_columns})
-        if self.n_handed:
-            text = conversation.handed_in(self.n_handed, policy.calls, budget)
-            kind = EventKind.INFO if policy.calls < budget else EventKind.WARNING
-            self.journal.say(policy.iteration, kind, text, {"handed": self.n_handed})
-
-    def _system(self) -> str:
-        first = self.setup.structures[0].to_atoms()
-        return f"{first.get_chemical_formula()} ({Path(self.setup.config.system.paths[0]).name})"
 
     # --- the loop ---------------------------------------------------------------------------------------
 
     def go(self, executor: Executor | None) -> Summary:
         """Open the road to the oracle where there is something left to do."""
-        if self.state.policy.verdict is not None and self._is_complete() and not self.anew:
+        if self.state.policy.verdict is not None and self._is_complete() and not self.begun.anew:
             return self._summary()
         with open_labeller(
             self.store,
-            self.arrivals,
-            self.source,
+            self.begun.arrivals,
+            self.begun.source,
             self.setup.config.executor,
             executor=executor,
             account=Account(self.setup.rules.oracle_calls, self.state.policy.calls),
@@ -206,7 +154,7 @@ class _Run:
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
         self.labeller.put_again(self.state.under_way)
-        events: deque[LoopEvent] = deque([Started(self.n_handed)])
+        events: deque[LoopEvent] = deque([Started(self.begun.n_handed)])
         while events:
             for action in self._decide(events.popleft()):
                 if isinstance(action, Stop):
@@ -219,12 +167,12 @@ class _Run:
         """The model as it was; without labels that were withdrawn meanwhile, where there are such."""
         energies = known_energies(self.store, self.oracle.fingerprint, self.setup)
         with self.stopwatch("fit"):
-            learn = learn_anew if self.anew else relearn
+            learn = learn_anew if self.begun.anew else relearn
             self.learner = learn(self.setup, self.state, self.store, energies)
-        if self.anew:
+        if self.begun.anew:
             text = conversation.learned_anew(self.learner.n_labels)
             self.journal.say(self.state.policy.iteration, EventKind.CHANGE, text)
-            self._save_state()
+            self.begun.save_state()
 
     def _decide(self, event: LoopEvent) -> Sequence[Action]:
         """What to do after this event, which has happened, whatever the clock says."""
@@ -301,16 +249,11 @@ class _Run:
         state.timing = self.stopwatch.timing
         state.under_way = self.labeller.under_way_ids
         self.labeller.keep()
-        self._save_state()
+        self.begun.save_state()
         if self.learner is not None and time.monotonic() - self.saved_at > SAVE_EVERY:
             self._save_model()
         write_summary(self.folder, self._summary())
         self.journal.show(make_progress(self.setup, state, self.walk, self.stopwatch))
-
-    def _save_state(self) -> None:
-        with self.store.transaction():
-            self.journal.write()
-            self.store.save_checkpoint(self.state.policy.iteration, self.state.to_json(), {})
 
     def _save_model(self) -> None:
         self._potential(self._learned()).save(self.folder / MODEL_FOLDER)

@@ -1,0 +1,126 @@
+"""How one invocation of a run begins: its state, fresh or recalled, what has changed since, and what it says first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from thalweg.labelling.arrivals import Arrivals
+from thalweg.labelling.source import OracleSource
+from thalweg.loop.beginning import (
+    adopt,
+    calls_made,
+    fresh_state,
+    n_waiting,
+    recall,
+    register,
+    without_withdrawn,
+)
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.loop.telling import conversation
+from thalweg.loop.telling.journal import Journal
+from thalweg.loop.telling.reporter import EventKind, Reporter
+from thalweg.loop.telling.stopwatch import Stopwatch
+from thalweg.oracles.base import Oracle
+from thalweg.store import SqliteStore
+
+
+@dataclass
+class Invocation:
+    """What an invocation begins with.
+
+    Attributes
+    ----------
+    state : LoopState
+    resumed : bool
+        Whether the state was recalled from a checkpoint.
+    anew : bool
+        Whether the model must be learned without labels that were withdrawn.
+    n_handed : int
+        Structures that were handed in and wait for their label.
+    """
+
+    setup: Setup
+    store: SqliteStore
+    arrivals: Arrivals
+    source: OracleSource
+    oracle: Oracle
+    journal: Journal
+    state: LoopState
+    stopwatch: Stopwatch
+    resumed: bool
+    anew: bool
+    n_handed: int
+
+    def save_state(self) -> None:
+        """Make state, conversation and numbers durable together."""
+        with self.store.transaction():
+            self.journal.write()
+            self.store.save_checkpoint(self.state.policy.iteration, self.state.to_json(), {})
+
+
+def begin(
+    setup: Setup, store: SqliteStore, arrivals: Arrivals, source: OracleSource, reporter: Reporter
+) -> Invocation:
+    """Recall the state or make a fresh one, let changed settings take effect, and say so.
+
+    Raises
+    ------
+    StoreError
+        Labels of another system or oracle do not belong into this run.
+    """
+    oracle = source.oracle()
+    recalled = recall(store, setup.explorer)
+    state = recalled or fresh_state(setup.config, store)
+    state, anew = without_withdrawn(state, store, setup.config, oracle.fingerprint)
+    begun = Invocation(
+        setup=setup,
+        store=store,
+        arrivals=arrivals,
+        source=source,
+        oracle=oracle,
+        journal=Journal(store, store.folder, reporter),
+        state=state,
+        stopwatch=Stopwatch(state.timing),
+        resumed=recalled is not None,
+        anew=anew,
+        n_handed=n_waiting(store, oracle, state),
+    )
+    with store.transaction():  # changed settings are noticed once: they are durable with what they touch
+        _greet(begun, register(store, setup, oracle, store.folder))
+    return begun
+
+
+def _greet(begun: Invocation, changes: Sequence[str]) -> None:
+    """Say what begins or goes on, and let changed settings take effect."""
+    setup, journal, policy = begun.setup, begun.journal, begun.state.policy
+    if begun.resumed:
+        _go_on(begun, changes)
+    else:
+        text = f"{_system(setup)} with {begun.oracle.display_name}: {setup.basis.n_columns} features"
+        journal.say(0, EventKind.START, text, {"n_features": setup.basis.n_columns})
+    if begun.n_handed:
+        text = conversation.handed_in(begun.n_handed, policy.calls, setup.rules.oracle_calls)
+        kind = EventKind.INFO if policy.calls < setup.rules.oracle_calls else EventKind.WARNING
+        journal.say(policy.iteration, kind, text, {"handed": begun.n_handed})
+    for notice in (*setup.warnings, *begun.store.notices):
+        journal.say(policy.iteration, EventKind.WARNING, notice)
+    begun.store.notices.clear()
+
+
+def _go_on(begun: Invocation, changes: Sequence[str]) -> None:
+    state, policy = begun.state, begun.state.policy
+    text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
+    begun.journal.say(policy.iteration, EventKind.RESUME, text)
+    made = calls_made(begun.store, begun.oracle.fingerprint, state.under_way) if changes else 0
+    adopt(state, begun.setup, changes, handed=begun.n_handed, calls=made)
+    if changes:
+        begun.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
+        begun.save_state()
+
+
+def _system(setup: Setup) -> str:
+    first = setup.structures[0].to_atoms()
+    return f"{first.get_chemical_formula()} ({Path(setup.config.system.paths[0]).name})"
