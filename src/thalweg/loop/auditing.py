@@ -23,7 +23,7 @@ from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Question, QuestionKind, Reason
 from thalweg.labelling.source import OracleSource
-from thalweg.loop.asking.opening import open_labeller
+from thalweg.loop.asking.opening import open_labeller, where_it_runs
 from thalweg.loop.beginning import FINGERPRINT, last_config
 from thalweg.loop.deciding.stopping import AuditSummary, Target, summarise_audits
 from thalweg.loop.learning.comparing import audit_record
@@ -32,7 +32,7 @@ from thalweg.loop.state import LoopState
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import runs_named_code
 from thalweg.potential import Potential
-from thalweg.store import SqliteStore, Store
+from thalweg.store import CheckpointRecord, SqliteStore, Store
 
 SEED_OFFSET = 1_000_003
 """Added to the run's seed, once for every audit made: walkers never tread in steps used before."""
@@ -99,29 +99,41 @@ def audit(
     """
     check(n >= 1, f"audit: expected at least 1 structure, got {n}")
     with SqliteStore.open(folder, create=False) as store, Arrivals(store) as arrivals:
-        store.rewind()
-        saved, checkpoint = last_config(store), store.last_checkpoint()
-        if saved is None or checkpoint is None or not (folder / "model").exists():
-            raise StoreError(
-                f"{folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
-            )
+        saved, checkpoint = _learned_by_now(store)
         source = _source(store, saved, config, oracle)
         setup = prepare(saved, source.oracle(), store.start_structures(), explorer=explorer)
         state = LoopState.from_json(checkpoint.state, setup.explorer)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)
-        executor = saved.executor if config is None else config.executor
-        if executor.kind == "futures" and config is None:
-            executor = ExecutorConfig(workers=executor.workers, timeout=executor.timeout)
+        settings = _executor(saved, config, source)
         with (
             threadpool_limits(limits=1, user_api="blas"),
-            open_labeller(store, arrivals, source, executor, set_aside=state.set_aside) as labeller,
+            open_labeller(store, arrivals, source, settings, set_aside=state.set_aside) as labeller,
         ):
             potential = Potential.load(folder / "model")
             drawn, broken = _draw(setup, state, potential, n, saved.seed + SEED_OFFSET * number)
             summary = _judge(setup, state, potential, labeller, drawn)
             certified = not broken and summary.lower_bound >= setup.rules.target.confidence
             return AuditResult(setup.rules.target, summary, certified, broken, labeller.account.calls)
+
+
+def _learned_by_now(store: SqliteStore) -> tuple[RunConfig, CheckpointRecord]:
+    """The run's configuration and where it stands; StoreError where it has learned nothing."""
+    store.rewind()
+    saved, checkpoint = last_config(store), store.last_checkpoint()
+    if saved is None or checkpoint is None or not (store.folder / "model").exists():
+        raise StoreError(
+            f"{store.folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
+        )
+    return saved, checkpoint
+
+
+def _executor(saved: RunConfig, config: RunConfig | None, source: OracleSource) -> ExecutorConfig:
+    """Where calls run: as the caller says; of what the folder says, only how many at a time and how long."""
+    if config is None:
+        plain = ExecutorConfig(workers=saved.executor.workers, timeout=saved.executor.timeout)
+        config = saved.model_copy(update={"executor": plain})
+    return where_it_runs(config, source)[0].executor
 
 
 def _source(store: Store, saved: RunConfig, config: RunConfig | None, oracle: Oracle | None) -> OracleSource:

@@ -110,27 +110,13 @@ def prepare(
             oracle.check_structure(structure)
         except OracleError as error:
             raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
-    target = Target(config.target.force_error, config.target.confidence, config.target.level)
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
-    if config.explore.strain > 0 and not all(s.pbc.all() for s in structures):
-        raise InputError(
-            "explore.strain: only structures that are periodic in three directions can be strained"
-        )
     warning = check_timestep(structures, timestep, "explore.timestep")
-    if explore.ensemble == "npt":
-        _check_pressed(structures)
+    _check_cells(config, structures)
     return Setup(
         config=config,
-        rules=Rules(
-            target=target,
-            oracle_calls=_calls_to_learn(config),
-            time_fs=1000.0 * explore.time,
-            block_fs=explore.block,
-            walkers=explore.walkers,
-            batch=max(config.acquisition.batch, config.executor.workers),
-            audit_fraction=config.acquisition.audit_fraction,
-        ),
+        rules=_rules(config),
         structures=structures,
         basis=_basis(config, structures),
         explorer=_dynamics(explore, timestep) if explorer is None else explorer,
@@ -139,8 +125,28 @@ def prepare(
     )
 
 
-def _check_pressed(structures: Sequence[Structure]) -> None:
-    if not all(s.pbc.all() for s in structures):
+def _rules(config: RunConfig) -> Rules:
+    return Rules(
+        target=Target(config.target.force_error, config.target.confidence, config.target.level),
+        oracle_calls=_calls_to_learn(config),
+        time_fs=1000.0 * config.explore.time,
+        block_fs=config.explore.block,
+        walkers=config.explore.walkers,
+        batch=max(config.acquisition.batch, config.executor.workers),
+        audit_fraction=config.acquisition.audit_fraction,
+    )
+
+
+def _check_cells(config: RunConfig, structures: Sequence[Structure]) -> None:
+    """Whether they can be strained, and follow a pressure, where that is asked for."""
+    periodic = all(structure.pbc.all() for structure in structures)
+    if config.explore.strain > 0 and not periodic:
+        raise InputError(
+            "explore.strain: only structures that are periodic in three directions can be strained"
+        )
+    if config.explore.ensemble != "npt":
+        return
+    if not periodic:
         raise InputError(
             "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
         )
