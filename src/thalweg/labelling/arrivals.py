@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from typing import Any, Self
 
 from thalweg.label import Label, Outcome
@@ -49,10 +50,20 @@ class Arrivals:
         else:
             self.inbox.put(ticket, outcome)
 
-    def take_in(self) -> None:
-        """Take what waits in the inbox into the store: labels, and failures, whose calls count."""
-        for ticket, outcome in self.inbox.outcomes():
-            self._take(ticket, outcome)
+    def take_in(self, then: Callable[[], None] | None = None) -> None:
+        """Take what waits in the inbox into the store: labels, and failures, whose calls count.
+
+        `then` does what else is to be written, in the same transaction. Files go once all is on the disk.
+        """
+        arrived = list(self.inbox.outcomes())
+        if not arrived and then is None:
+            return
+        with self._store.transaction():
+            for ticket, outcome in arrived:
+                self._take(ticket, outcome)
+            if then is not None:
+                then()
+        for ticket, _ in arrived:
             self.inbox.drop(ticket)
 
     def close(self) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -200,6 +200,15 @@ class Labeller:
         return max(1, min(most, self.room))
 
     def _submit(self, question: Question, allowed: int) -> _Asked:
+        with self._store.transaction():  # one write to the disk, before anything is paid for
+            asked, needed = self._written_down(question, allowed)
+        if not needed:
+            return asked
+        future = self._ladder.climb(Climb(asked.id, question.structure, asked.before, allowed))
+        return replace(asked, future=future)
+
+    def _written_down(self, question: Question, allowed: int) -> tuple[_Asked, bool]:
+        """The question in the store, with what is known of it; and whether a call is needed."""
         question_id = self._store.add_question(
             question.structure,
             question.kind.value,
@@ -210,24 +219,21 @@ class Labeller:
         before = tuple(attempt.failure for attempt in self._store.attempts(question_id))
         known = self._store.find_label(question.structure.content_hash, self.fingerprint)
         asked = _Asked(question, question_id, allowed, before, known)
-        if question.structure.content_hash in self._withdrawn:
-            return asked
-        if known is not None or len(before) >= allowed or not self._ladder.worth_another(before):
-            return asked
-        self._store.set_state(question_id, TaskState.RUNNING)
-        future = self._ladder.climb(Climb(question_id, question.structure, before, allowed))
-        return _Asked(question, question_id, allowed, before, None, future)
+        settled = known is not None or question.structure.content_hash in self._withdrawn
+        needed = not settled and len(before) < allowed and self._ladder.worth_another(before)
+        if needed:
+            self._store.set_state(question_id, TaskState.RUNNING)
+        return asked, needed
 
     def _receive(self, asked: _Asked) -> Reply:
         label, failures = asked.known, asked.before
         if asked.future is not None:
             outcomes = asked.future.result()
-            self.keep()
             label = outcomes[-1] if isinstance(outcomes[-1], Label) else None
             failures += tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
         cut_short = label is None and bool(failures) and self._ladder.worth_another(failures)
         reply = Reply(asked.question, asked.id, label, failures, cut_short)
-        self._record(reply)
+        self._arrivals.take_in(lambda: self._record(reply))  # one write to the disk for both
         self.account.calls += reply.calls
         return reply
 
