@@ -5,7 +5,8 @@ worker process or a thread of this one, leaves it here; the writer takes it in w
 after it was killed.
 
 A file holds named arrays (npz, no pickle). Its name is its ticket, so that an outcome that two of them leave is there
-once.
+once. It survives the death of any process at once, and a power failure as soon as the file system has written down its
+name, which takes seconds.
 """
 
 from __future__ import annotations
@@ -85,7 +86,6 @@ class Inbox:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
-            _sync_folder(self.folder)
         except OSError:
             draft.unlink(missing_ok=True)
             raise
@@ -142,14 +142,6 @@ class Inbox:
         with suppress(OSError):
             (self.folder / _LOCK).unlink(missing_ok=True)
             self.folder.rmdir()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _to_bytes(ticket: Ticket, outcome: Outcome) -> bytes:
