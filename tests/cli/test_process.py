@@ -72,7 +72,7 @@ def test_full_disk_is_one_message(unbuffered):
     assert len(result.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_interruption_says_how_to_go_on(tmp_path, number):
     (tmp_path / "water.yaml").write_text("system: water.xyz\noracle: tblite\n")
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import tempfile
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -13,9 +14,11 @@ from road import Rogue, argon, asked, labeller_on
 
 from thalweg.errors import SetupError
 from thalweg.label import FailureKind, Label
+from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.executors.process import WorkerPool
 from thalweg.labelling.executors.serial import SerialExecutor
 from thalweg.labelling.source import OracleSource, hold
+from thalweg.store import SqliteStore
 
 EVERYWHERE = {
     "exits": FailureKind.CRASHED,
@@ -180,3 +183,22 @@ def test_an_executor_that_gives_back_nonsense_is_a_failure(tmp_path):
     with labeller_on(tmp_path, Rogue(), Nonsense()) as (labeller, _):
         (reply,) = labeller.ask([asked()])
     assert "gave back str" in reply.failures[0].message
+
+
+def test_ctrl_c_after_the_answer_loses_nothing(tmp_path, monkeypatch):
+    taken = Arrivals.arrived
+
+    def interrupted(self, ticket, outcome):
+        os.kill(os.getpid(), signal.SIGINT)
+        taken(self, ticket, outcome)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(Arrivals, "arrived", interrupted)
+    try:
+        with pytest.raises(KeyboardInterrupt), labeller_on(tmp_path, Rogue()) as (labeller, _):
+            labeller.put(asked())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with SqliteStore.open(tmp_path / "run") as store:
+        (record,) = store.all_labels()
+        assert record.structure.content_hash == argon().content_hash

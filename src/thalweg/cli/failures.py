@@ -93,16 +93,21 @@ def logging_defects(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def sigterm_interrupts() -> Iterator[None]:
-    """Inside, SIGTERM, by which batch systems end jobs, is the same as Ctrl-C."""
+    """Inside, SIGTERM, by which batch systems end jobs, and the end of a terminal are the same as Ctrl-C.
+
+    What the caller ignores (`nohup`) stays ignored.
+    """
 
     def interrupt(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    numbers = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, interrupt)) for number in numbers]
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before:
+            signal.signal(number, handler)
 
 
 def write_log(error: BaseException, folder: Path | None) -> Path | None:

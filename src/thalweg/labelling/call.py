@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from thalweg.interrupts import let_through
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.labelling.inbox import Inbox, Ticket
@@ -68,7 +69,8 @@ def _labelled(call: Call) -> Outcome:
             return Failure(FailureKind.REFUSED, words(error), wall_time=time.perf_counter() - start)
         given = _copy(call.structure)
         try:
-            outcome = oracle.label(given, call.attempt)
+            with let_through():
+                outcome = oracle.label(given, call.attempt)
             return _checked(call.structure, given, outcome, oracle.fingerprint)
         except KeyboardInterrupt:
             raise

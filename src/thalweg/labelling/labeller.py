@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from thalweg.interrupts import held
 from thalweg.label import Failure, Label, Outcome
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.ladder import ATTEMPTS, Climb, Ladder
@@ -96,7 +97,8 @@ class Labeller:
         try:
             self._ladder.close()
         finally:
-            self._arrivals.close()
+            with held():
+                self._arrivals.close()
 
     @property
     def name(self) -> str:

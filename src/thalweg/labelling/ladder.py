@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Executor, Future
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 from thalweg.errors import OracleError, SetupError, ThalwegError
+from thalweg.interrupts import held
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.labelling.call import Call, answer
 from thalweg.labelling.deadlines import Deadlines
@@ -100,15 +102,24 @@ class Ladder:
         return not failures or worth_another(failures[-1], len(failures) - 1, rungs=self.oracle.rungs)
 
     def close(self) -> None:
-        """Take no more; what still runs is given up."""
+        """Take no more; what still runs is given up.
+
+        An executor on this machine ends soon, and interruptions wait for it; any other may be interrupted once more.
+        """
         if self._deadlines is not None:
             self._deadlines.close()
+        try:
+            with held() if self._local else nullcontext():
+                self._shut_executor_down()
+        finally:
+            self.scratch.clear()
+
+    def _shut_executor_down(self) -> None:
         if self._shut_down:
             self.executor.shutdown(wait=True, cancel_futures=True)
         else:
             for task in list(self._tasks):
                 task.cancel()
-        self.scratch.clear()
 
     def _attempt(
         self, wanted: Climb, since: tuple[Outcome, ...], future: Future[tuple[Outcome, ...]]
@@ -129,10 +140,11 @@ class Ladder:
             except BaseException as error:
                 future.set_exception(error)
 
-        task = self._submit(call)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(answered)
+        with held() if self._local else nullcontext():  # an answer that is there is made durable
+            task = self._submit(call)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(answered)
 
     def _is_last(self, wanted: Climb, outcomes: tuple[Outcome, ...]) -> bool:
         last = outcomes[-1]

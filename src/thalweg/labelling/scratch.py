@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from thalweg.errors import SetupError
+from thalweg.interrupts import held
 
 KEPT = "failed"
 """Folder of a run in which the files of failed calls are kept."""
@@ -81,8 +82,9 @@ class Scratch:
 
     def clear(self) -> None:
         """Remove everything but what is kept."""
-        if self._root.is_dir() and not self._root.is_symlink():
-            shutil.rmtree(self._root, ignore_errors=True)
+        with held():
+            if self._root.is_dir() and not self._root.is_symlink():
+                shutil.rmtree(self._root, ignore_errors=True)
 
 
 def _size(folder: Path) -> int:

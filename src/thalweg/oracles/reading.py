@@ -9,6 +9,7 @@ import numpy as np
 from ase.calculators.calculator import PropertyNotImplementedError
 
 from thalweg.errors import InputError
+from thalweg.interrupts import answered
 from thalweg.label import FailureKind, real_array
 from thalweg.oracles.calculators import attribute, parts
 from thalweg.structure import FloatArray, Structure
@@ -64,6 +65,7 @@ def ask(structure: Structure, calculator: Any, *, free_energy: bool, stress: boo
     except PropertyNotImplementedError as error:
         name = type(calculator).__name__
         raise AnswerError(f"{name}: {error}; {_CURES.get(name, _CURE)}", FailureKind.REFUSED) from error
+    answered()
     _check_converged(calculator)
     _check_untouched(structure, atoms)
     try:
