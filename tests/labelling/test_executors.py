@@ -186,3 +186,41 @@ def test_workers_and_their_programs_end_when_their_parent_is_killed(tmp_path):
 def test_an_executor_is_a_standard_one():
     assert issubclass(WorkerPool, Executor)
     assert isinstance(SerialExecutor().submit(len, "a"), Future)
+
+
+def fork_and_die():
+    """As a calculator with a pool of its own that is killed: the child holds what it was forked with."""
+    if os.fork() == 0:
+        time.sleep(60)
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def start_a_daemon(note, then):
+    """Start a program whose parents are gone, in a session of its own; note its number."""
+    command = f"setsid sh -c 'sleep 600 & echo $! > {note}'"
+    subprocess.run(["sh", "-c", command], check=True)
+    wait_for(lambda: Path(note).exists() and Path(note).read_text().strip())
+    if then == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if then == "hang":
+        time.sleep(600)
+
+
+def test_a_worker_that_dies_is_seen_although_a_process_that_it_forked_lives_on():
+    with WorkerPool(1) as pool:
+        error = pool.submit(fork_and_die).exception(timeout=50)
+    assert isinstance(error, WorkerDied)
+    assert "signal 9" in str(error)
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="needs /proc")
+@pytest.mark.parametrize("then", ["return", "die", "hang"])
+def test_a_daemon_that_a_call_has_started_ends_with_its_worker(tmp_path, then):
+    note = tmp_path / "pid"
+    with WorkerPool(1, time_limit=20.0 if then != "hang" else 3.0) as pool:
+        pool.submit(start_a_daemon, str(note), then).exception(timeout=60)
+        daemon = int(note.read_text())
+        if then == "return":  # it may serve the next call
+            assert is_running(daemon)
+    wait_for(lambda: not is_running(daemon))

@@ -7,6 +7,7 @@ a call that is about to be answered gets GRACE_S to leave its answer, a longer o
 
 from __future__ import annotations
 
+import math
 import os
 import queue
 import signal
@@ -15,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
@@ -23,8 +25,7 @@ from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
 from thalweg.errors import SetupError, check
-from thalweg.isolation import STARTED_IN
-from thalweg.labelling.executors.processes import GRACE_S, kill_all
+from thalweg.labelling.executors.processes import GRACE_S, environment, kill_all
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,12 +36,11 @@ START_LIMIT_S = 120.0
 START_TRIES = 3
 """A worker that dies while it starts was killed by somebody: another is started, so often at most."""
 
+LOOK_S = 0.5
+"""Between two looks at whether a worker that is silent is still there."""
+
 LOG_TAIL = 4000
 """Characters kept of what a dead worker wrote to its standard error."""
-
-ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
-)
 
 _Task = tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
@@ -62,12 +62,13 @@ class _Worker:
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
         child_watches, self._alive = os.pipe()  # never written to: its end tells the worker that we are gone
+        self._mark = uuid.uuid4().hex
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by end()
         ends = (child_reads, child_writes, child_watches)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "thalweg.labelling.executors.worker", *map(str, ends)],
             pass_fds=(*ends, *shared),
-            env=_environment(),
+            env=environment(self._mark),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self.errors,
@@ -84,7 +85,7 @@ class _Worker:
             self.to.send((initializer, initargs))
         except BrokenPipeError as error:
             raise WorkerDied("a worker process died while it started", self.end()) from error
-        if not self.back.poll(START_LIMIT_S):
+        if not self.wait(START_LIMIT_S):
             log = self.end()
             raise SetupError(f"a worker process was not ready after {START_LIMIT_S:g} s; it wrote: {log}")
         kind, value = self.receive()
@@ -92,20 +93,36 @@ class _Worker:
             self.end()
             raise value
 
+    def wait(self, limit: float | None) -> bool:
+        """Whether a message comes within `limit` seconds; WorkerDied when the process is gone.
+
+        The pipe alone does not tell: a process that the call has forked may hold it open.
+        """
+        end = math.inf if limit is None else time.monotonic() + limit
+        while not self.back.poll(min(LOOK_S, max(0.0, end - time.monotonic()))):
+            if self.process.poll() is not None and not self.back.poll(0):
+                raise self._died()
+            if time.monotonic() >= end:
+                return False
+        return True
+
     def receive(self) -> tuple[str, Any]:
         """The next message; WorkerDied when the process is gone."""
         try:
             kind, value = self.back.recv()
         except (EOFError, OSError) as error:
-            code = self.process.wait()
-            how = f"signal {-code}" if code < 0 else f"exit code {code}"
-            raise WorkerDied(f"the oracle's process died ({how})", self.end()) from error
+            raise self._died() from error
         return kind, value
 
+    def _died(self) -> WorkerDied:
+        code = self.process.wait()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        return WorkerDied(f"the oracle's process died ({how})", self.end())
+
     def kill(self) -> None:
-        """Kill the process and whatever it started (an external program, say)."""
-        if self.process.poll() is None:
-            kill_all(self.process.pid)
+        """Kill the process and whatever it started (an external program, say), also where it died by itself."""
+        alive = self.process.poll() is None
+        kill_all(self.process.pid, mark=self._mark, itself=alive)
         with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
 
@@ -123,12 +140,6 @@ class _Worker:
         with self.errors as file:
             file.seek(0)
             return file.read()[-LOG_TAIL:].decode("utf-8", errors="replace")
-
-
-def _environment() -> dict[str, str]:
-    """One thread a worker; modules are found as here, also those beside the user's configuration."""
-    path = os.pathsep.join(entry or str(STARTED_IN) for entry in sys.path)
-    return {**os.environ, **ONE_THREAD, "PYTHONPATH": path, "THALWEG_STARTED_IN": str(STARTED_IN)}
 
 
 class WorkerPool(Executor):
@@ -243,7 +254,7 @@ class WorkerPool(Executor):
         start = time.monotonic()
         try:
             worker.to.send((fn, args, kwargs))
-            if not worker.back.poll(self._time_limit):
+            if not worker.wait(self._time_limit):
                 raise FutureTimeoutError(f"no answer within the time limit of {self._time_limit:g} s")
             kind, value = worker.receive()
         except (BrokenPipeError, FutureTimeoutError, WorkerDied) as error:

@@ -1,15 +1,38 @@
-"""Ending processes together with everything that they started."""
+"""Worker processes: what they are started in, and how they end together with everything that they started."""
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
 
+from thalweg.isolation import STARTED_IN
+
+MARK = "THALWEG_WORKER"
+"""Variable of the environment that tells whose processes they are."""
+
 GRACE_S = 1.0
 """A call that ends within this time of its run's end still leaves its answer."""
+
+
+ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+
+
+def environment(mark: str) -> dict[str, str]:
+    """One thread a worker; modules are found as here, also those beside the user's configuration."""
+    path = os.pathsep.join(entry or str(STARTED_IN) for entry in sys.path)
+    return {
+        **os.environ,
+        **ONE_THREAD,
+        "PYTHONPATH": path,
+        "THALWEG_STARTED_IN": str(STARTED_IN),
+        MARK: mark,
+    }
 
 
 def descendants(pid: int) -> list[int]:
@@ -26,8 +49,22 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def kill_all(pid: int, *, itself: bool = True) -> None:
-    """Kill what `pid` started, in whatever process group or session that is, and `pid` itself."""
-    for one in [*descendants(pid), *([pid] if itself else [])]:
+def marked(mark: str) -> list[int]:
+    """Processes, this one apart, with `mark` as MARK in the environment that they were started in (Linux).
+
+    Unlike `descendants` it finds those whose parents are gone: daemons, and programs of a worker that was killed.
+    """
+    entry, found = f"{MARK}={mark}".encode(), []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):  # somebody else's, or gone
+            if entry in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+    return [pid for pid in found if pid != os.getpid()]
+
+
+def kill_all(pid: int, *, mark: str = "", itself: bool = True) -> None:
+    """Kill what `pid` started, in whatever process group or session that is, what bears `mark`, and `pid` itself."""
+    others = [*descendants(pid), *(marked(mark) if mark else ())]
+    for one in [*(other for other in others if other != pid), *([pid] if itself else [])]:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, signal.SIGKILL)

@@ -15,16 +15,16 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from thalweg.labelling.executors.processes import GRACE_S, kill_all
+from thalweg.labelling.executors.processes import GRACE_S, MARK, kill_all
 
 _idle = threading.Event()
 
 
-def _end_with_parent(watched: int) -> None:
+def _end_with_parent(watched: int, mark: str) -> None:
     """End this process and all it started when its parent is gone; a call that is about to end may leave its answer."""
     os.read(watched, 1)
     _idle.wait(GRACE_S)
-    kill_all(os.getpid(), itself=False)
+    kill_all(os.getpid(), mark=mark, itself=False)
     os.killpg(0, signal.SIGKILL)
 
 
@@ -66,7 +66,7 @@ def main() -> None:
     faulthandler.enable(os.fdopen(os.dup(2), "w"))
     read, write, watched = (int(number) for number in sys.argv[1:4])
     _keep_descriptors()
-    threading.Thread(target=_end_with_parent, args=(watched,), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(watched, os.environ.get(MARK, "")), daemon=True).start()
     serve(Connection(read, writable=False), Connection(write, readable=False))
 
 
