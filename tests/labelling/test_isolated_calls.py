@@ -4,7 +4,7 @@ import os
 import random
 import signal
 import tempfile
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -202,3 +202,73 @@ def test_ctrl_c_after_the_answer_loses_nothing(tmp_path, monkeypatch):
     with SqliteStore.open(tmp_path / "run") as store:
         (record,) = store.all_labels()
         assert record.structure.content_hash == argon().content_hash
+
+
+class Fickle(SerialExecutor):
+    """An executor whose futures are what `makes` makes of the task."""
+
+    def __init__(self, makes):
+        self.makes, self.runs_here = makes, False
+
+    def submit(self, fn, /, *args, **kwargs):
+        return self.makes(super().submit(fn, *args, **kwargs))
+
+
+def cancelled(task):
+    future = Future()
+    future.cancel()
+    return future
+
+
+def of_another_question(task):
+    future = Future()
+    future.set_result(Label(0.0, np.zeros((1, 3)), wall_time=1.0))
+    return future
+
+
+def delivered_twice(task):
+    class Twice(Future):
+        def add_done_callback(self, fn):
+            super().add_done_callback(fn)
+            super().add_done_callback(fn)
+
+    future = Twice()
+    future.set_result(task.result())
+    return future
+
+
+@pytest.mark.parametrize(
+    ("makes", "words"), [(cancelled, "the call was cancelled"), (of_another_question, "shape (1, 3)")]
+)
+def test_a_task_that_its_executor_spoils_is_a_failure(tmp_path, makes, words):
+    with labeller_on(tmp_path, Rogue(), Fickle(makes)) as (labeller, _):
+        (reply,) = labeller.ask([asked()])
+    assert reply.label is None
+    assert all(words in failure.message for failure in reply.failures)
+
+
+@pytest.mark.parametrize("does", ["", "exits"])
+def test_an_answer_that_is_delivered_twice_counts_once(tmp_path, does, caplog):
+    with labeller_on(tmp_path, Rogue(does=does), Fickle(delivered_twice)) as (labeller, store):
+        (reply,) = labeller.ask([asked()])
+        assert reply.calls == len(store.attempts()) + len(store.all_labels()) == (3 if does else 1)
+    assert caplog.records == []
+
+
+def test_an_executor_that_gives_no_future_is_named(tmp_path):
+    with (
+        pytest.raises(SetupError, match="returned Label, expected a concurrent"),
+        labeller_on(tmp_path, Rogue(), Fickle(lambda task: task.result())) as (labeller, _),
+    ):
+        labeller.ask([asked()])
+
+
+def test_an_executor_that_exits_does_not_end_the_program(tmp_path):
+    def exits(task):
+        raise SystemExit(0)
+
+    with (
+        pytest.raises(SetupError, match="SystemExit: 0"),
+        labeller_on(tmp_path, Rogue(), Fickle(exits)) as (labeller, _),
+    ):
+        labeller.ask([asked()])

@@ -7,7 +7,7 @@ a node that was lost, an answer that came too late. Only an executor that takes 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Executor, Future
+from concurrent.futures import Executor, Future
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from thalweg.labelling.executors.process import WorkerDied
 from thalweg.labelling.inbox import Inbox, Ticket
 from thalweg.labelling.scratch import Scratch
 from thalweg.labelling.source import OracleSource
+from thalweg.oracles.base import examine
 from thalweg.oracles.excerpt import excerpt
 from thalweg.oracles.failing import words
 from thalweg.structure import Structure
@@ -84,6 +85,7 @@ class Ladder:
         self.source, self.executor, self.arrived = source, executor, arrived
         self.oracle = source.oracle()
         self.inbox, self.scratch = inbox, scratch
+        self._closed = False
         self._local = bool(getattr(executor, "runs_here", False))
         self._keeps = bool(getattr(executor, "keeps_outcomes", False))
         limited = time_limit is not None and not self._local
@@ -106,6 +108,7 @@ class Ladder:
 
         An executor on this machine ends soon, and interruptions wait for it; any other may be interrupted once more.
         """
+        self._closed = True
         if self._deadlines is not None:
             self._deadlines.close()
         try:
@@ -126,8 +129,12 @@ class Ladder:
     ) -> None:
         ticket = Ticket(wanted.question_id, wanted.structure.content_hash, len(wanted.before) + len(since))
         call = self._call(ticket, wanted.structure)
+        delivered: list[Future[Outcome]] = []
 
         def answered(task: Future[Outcome]) -> None:
+            delivered.append(task)  # an executor may deliver more than once
+            if len(delivered) > 1:
+                return
             try:
                 outcome = self._outcome(task, call)
                 self._put_away(call, outcome)
@@ -166,26 +173,35 @@ class Ladder:
             task = self.executor.submit(answer, call)
         except ThalwegError:
             raise
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, too: an executor's end is no certificate
             raise SetupError(
-                f"the executor takes no more calls ({type(error).__name__}: {error}); every answer is saved: start "
+                f"the executor takes no more calls ({words(error)}); every answer is saved: start "
                 "the executor anew and run the same command again"
             ) from error
+        if not isinstance(task, Future):
+            raise SetupError(
+                f"the executor's submit returned {type(task).__name__}, expected a concurrent.futures.Future; "
+                "`thalweg.testing.executors.ExecutorContract` holds an executor to what is expected of it"
+            )
         return task if self._deadlines is None else self._deadlines.watch(task)
 
     def _outcome(self, task: Future[Outcome], call: Call) -> Outcome:
         """The task's outcome. A worker that was ended may have left its answer in the inbox before."""
-        if task.cancelled():
-            raise CutOffError
-        error = task.exception()
+        error = InterruptedError("the call was cancelled") if task.cancelled() else task.exception()
         if error is None:
             outcome: object = task.result()
-            if isinstance(outcome, Label | Failure):
+            if isinstance(outcome, Label):
+                return examine(call.structure, outcome)  # one of another question, perhaps
+            if isinstance(outcome, Failure):
                 return outcome
             why = f"the executor gave back {type(outcome).__name__}, expected the outcome of the call"
             return Failure(FailureKind.CRASHED, why, oracle=self.oracle.fingerprint)
-        if isinstance(error, SetupError | CutOffError | CancelledError):
+        if isinstance(error, SetupError):
             raise error
+        if self._closed:
+            raise CutOffError from error
         left = self.inbox.get(call.ticket)
         return self._ended(error, call) if left is None else left
 
