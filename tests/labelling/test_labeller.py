@@ -187,6 +187,58 @@ def test_an_interrupted_ladder_goes_on_from_its_next_rung(store):
     assert reply.label is not None
 
 
+def test_failures_of_another_oracle_say_nothing_of_this_one(store):
+    worse, _ = make_labeller(store, faulty(unconverged=1.0))
+    assert worse.ask([question(copper())])[0].label is None
+    better, pool = make_labeller(store, {"name": "lennard-jones"})
+    (reply,) = better.ask([question(copper())])
+    assert reply.label is not None
+    assert (pool.attempts, reply.failures) == ([0], ())
+
+
+@pytest.mark.parametrize("rates", [{}, {"unconverged": 1.0}])
+def test_what_is_counted_ahead_takes_no_room_and_is_not_counted_again(store, rates):
+    labeller, _ = make_labeller(store, faulty(**rates))
+    calls = labeller.ask([question(copper())])[0].calls
+    again, pool = make_labeller(
+        store, faulty(**rates), budget=calls, calls=calls, ahead={copper().content_hash: calls}
+    )
+    replies = again.ask([question(copper()), question(copper(1))])
+    assert [reply.calls for reply in replies] == [0]
+    assert (replies[0].label is None) == bool(rates)
+    assert (again.account.calls, pool.attempts) == (calls, [])
+
+
+def test_failures_counted_ahead_give_no_call_away_to_another_question(store):
+    labeller, _ = make_labeller(store, faulty(unconverged=1.0))
+    assert labeller.ask([question(copper())])[0].calls == 3
+    again, pool = make_labeller(
+        store, faulty(unconverged=1.0), budget=4, calls=3, ahead={copper().content_hash: 3}
+    )
+    (reply,) = again.ask([question(copper(), iteration=2)])
+    assert (reply.calls, again.account.calls, pool.attempts) == (1, 4, [0])
+
+
+def test_what_is_put_again_under_a_budget_lowered_below_it_makes_no_call(store):
+    before = on(store, HeldPool())
+    before.put(asking(0))
+    labeller, pool = make_labeller(store, budget=1, calls=1)
+    labeller.put_again(before.under_way_ids, before.shares)
+    reply = labeller.receive()
+    assert (reply.label, reply.calls, reply.cut_short, pool.attempts) == (None, 0, True, [])
+    assert not labeller.is_quarantined(copper(0))
+
+
+def test_shares_of_the_budget_stay_when_questions_are_put_again(store):
+    before = on(store, HeldPool(), budget=4)
+    for k in range(2):
+        before.put(asking(k))
+    assert before.shares == [3, 1]
+    again = on(store, HeldPool(), budget=5)
+    again.put_again(before.under_way_ids, before.shares)
+    assert again.shares == [3, 1]
+
+
 def test_a_ladder_climbed_to_its_end_is_not_climbed_again(store):
     labeller, pool = make_labeller(store, faulty(unconverged=1.0))
     first = labeller.ask([question(copper())])[0]

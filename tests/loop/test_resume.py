@@ -4,6 +4,7 @@ import pytest
 from resuming import Interrupted, interrupt, learned, told
 from runs import FAILING, cluster, make_config, same_model
 
+from thalweg.labelling import ladder
 from thalweg.loop import runner
 from thalweg.loop.runner import run
 from thalweg.store import SqliteStore
@@ -48,3 +49,30 @@ def test_killed_while_it_learns_again_a_run_still_goes_on_under_the_settings_tha
 
 def interrupted(*_):
     raise Interrupted
+
+
+@pytest.mark.parametrize("at", [1, 2, 5])
+@pytest.mark.parametrize("change", [{"seed": 4}, {"seeds": {"count": 3}}, {"target": {"force_error": 0.04}}])
+def test_calls_count_once_whatever_changes_while_they_wait_to_be_learned(tmp_path, monkeypatch, at, change):
+    calls, call = [], ladder.answer
+    monkeypatch.setattr(ladder, "answer", lambda one: calls.append(one) or call(one))
+    settings = {"oracle": FAILING, "budget": {"oracle_calls": 21}}
+    for changed in ({}, change, change):  # the second interruption has nothing new to say
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, at)
+            with pytest.raises(Interrupted):
+                run(make_config(cluster(tmp_path), **settings, **changed), tmp_path / "run")
+    before = len(calls)
+    summary = run(make_config(cluster(tmp_path), **settings, **change), tmp_path / "run")
+    assert len(calls) > before
+    assert summary.oracle_calls == len(calls) <= 21
+
+
+def test_first_structures_that_were_labelled_are_learned_under_a_budget_lowered_below_them(tmp_path):
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt(patch, at=1)
+        with pytest.raises(Interrupted):
+            run(make_config(cluster(tmp_path)), tmp_path / "run")
+    summary = run(make_config(cluster(tmp_path), budget={"oracle_calls": 2}), tmp_path / "run")
+    assert summary.oracle_calls == 5  # the isolated atom and four seeds
+    assert summary.n_labels > 0

@@ -11,9 +11,10 @@ goes the same way whichever answer comes first.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -33,19 +34,24 @@ _PLENTY = 1_000_000
 
 @dataclass
 class Account:
-    """Calls of the oracle: the most that may be made, None for no limit; and those counted by now, failed ones too."""
+    """Calls of the oracle: the most that may be made, None for no limit; and those counted by now, failed ones too.
+
+    `ahead` are, by structure hash, those counted before their answer is received: they are not counted again then.
+    """
 
     budget: int | None = None
     calls: int = 0
+    ahead: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
 class _Asked:
-    """A question on its way: failed calls made before, and the label already known or the future of one."""
+    """A question on its way: calls allowed in all, of which some are counted; what is known, or the future of more."""
 
     question: Question
     id: int
     allowed: int
+    counted: int
     before: tuple[Failure, ...]
     known: Label | None = None
     future: Future[tuple[Outcome, ...]] | None = None
@@ -105,8 +111,6 @@ class Labeller:
         """What people call the oracle."""
         return self.oracle.display_name
 
-    # --- what is known of a structure -----------------------------------------------------------------------
-
     def is_quarantined(self, structure: Structure) -> bool:
         """Whether every attempt at this structure has failed before."""
         return structure.content_hash in self._set_aside
@@ -142,7 +146,7 @@ class Labeller:
     @property
     def room(self) -> int:
         """Calls of the budget that no question has taken yet; a large number where there is no budget."""
-        taken = self.account.calls + sum(one.allowed for one in self._under_way)
+        taken = self.account.calls + sum(max(0, one.allowed - one.counted) for one in self._under_way)
         return _PLENTY if self.account.budget is None else max(0, self.account.budget - taken)
 
     @property
@@ -161,13 +165,18 @@ class Labeller:
 
     def put(self, question: Question) -> None:
         """Put a question to the oracle, for which there must be `room`; `receive` gives what comes of it."""
-        self._under_way.append(self._submit(question, self._share(question)))
+        self._under_way.append(self._submit(question, ATTEMPTS))
 
-    def put_again(self, ids: Iterable[int]) -> None:
+    @property
+    def shares(self) -> list[int]:
+        """The calls that each of them may take: a checkpoint holds them, too."""
+        return [one.allowed for one in self._under_way]
+
+    def put_again(self, ids: Sequence[int], shares: Sequence[int] = ()) -> None:
         """Put the questions that were under way at a checkpoint, in their order; no answer is computed twice."""
-        for number in ids:
+        for number, share in zip_longest(ids, shares, fillvalue=ATTEMPTS):
             stored = self._store.question(number)
-            self.put(_recalled(stored, self.structure_of(stored)))
+            self._under_way.append(self._submit(_recalled(stored, self.structure_of(stored)), share))
 
     def receive(self) -> Reply:
         """What came of the question that was put first, whichever answer arrives first."""
@@ -188,7 +197,7 @@ class Labeller:
         for question in questions:
             while self._under_way and (len(self._under_way) >= width or not self.room):
                 replies.append(self.receive())
-            if self.room:
+            if self.room or question.structure.content_hash in self.account.ahead:
                 self.put(question)
         return replies + [self.receive() for _ in range(len(self._under_way))]
 
@@ -196,20 +205,20 @@ class Labeller:
         """Take what has arrived into the store: labels, and failures, whose calls count."""
         self._arrivals.take_in()
 
-    def _share(self, question: Question) -> int:
-        """Calls of the budget that a question may take. An isolated atom that fails is done without."""
-        most = min(ATTEMPTS, self.oracle.rungs) if question.kind is QuestionKind.REFERENCE else ATTEMPTS
-        return max(1, min(most, self.room))
+    def _share(self, question: Question, most: int, counted: int) -> int:
+        """Calls that a question may take, `counted` ones among them. An isolated atom that fails is done without."""
+        rungs = self.oracle.rungs if question.kind is QuestionKind.REFERENCE else most
+        return min(most, rungs, self.room + counted)
 
-    def _submit(self, question: Question, allowed: int) -> _Asked:
+    def _submit(self, question: Question, most: int) -> _Asked:
         with self._store.transaction():  # one write to the disk, before anything is paid for
-            asked, needed = self._written_down(question, allowed)
+            asked, needed = self._written_down(question, most)
         if not needed:
             return asked
-        future = self._ladder.climb(Climb(asked.id, question.structure, asked.before, allowed))
+        future = self._ladder.climb(Climb(asked.id, question.structure, asked.before, asked.allowed))
         return replace(asked, future=future)
 
-    def _written_down(self, question: Question, allowed: int) -> tuple[_Asked, bool]:
+    def _written_down(self, question: Question, most: int) -> tuple[_Asked, bool]:
         """The question in the store, with what is known of it; and whether a call is needed."""
         question_id = self._store.add_question(
             question.structure,
@@ -218,9 +227,13 @@ class Labeller:
             reason=question.reason.to_json(),
             prediction=_arrays(question.prediction),
         )
-        before = tuple(attempt.failure for attempt in self._store.attempts(question_id))
+        attempts = [attempt.failure for attempt in self._store.attempts(question_id)]
+        before = tuple(failure for failure in attempts if failure.oracle in ("", self.fingerprint))
         known = self._store.find_label(question.structure.content_hash, self.fingerprint)
-        asked = _Asked(question, question_id, allowed, before, known)
+        ahead = self.account.ahead.get(question.structure.content_hash, 0)
+        counted = min(ahead, len(before) + (known is not None))
+        allowed = self._share(question, most, counted)
+        asked = _Asked(question, question_id, allowed, counted, before, known)
         settled = known is not None or question.structure.content_hash in self._withdrawn
         needed = not settled and len(before) < allowed and self._ladder.worth_another(before)
         if needed:
@@ -233,8 +246,10 @@ class Labeller:
             outcomes = asked.future.result()
             label = outcomes[-1] if isinstance(outcomes[-1], Label) else None
             failures += tuple(outcome for outcome in outcomes if isinstance(outcome, Failure))
-        cut_short = label is None and bool(failures) and self._ladder.worth_another(failures)
-        reply = Reply(asked.question, asked.id, label, failures, cut_short)
+        unanswered = label is None and asked.question.structure.content_hash not in self._withdrawn
+        cut_short = unanswered and self._ladder.worth_another(failures)
+        self.account.ahead.pop(asked.question.structure.content_hash, None)
+        reply = Reply(asked.question, asked.id, label, failures, cut_short, asked.counted)
         self._arrivals.take_in(lambda: self._record(reply))  # one write to the disk for both
         self.account.calls += reply.calls
         return reply

@@ -105,6 +105,8 @@ class Reply:
         Failed calls before the label, or instead of it.
     cut_short : bool
         Without a label although another call would have been worth it: the budget had none left.
+    counted : int
+        Calls among these that had been counted before.
     """
 
     question: Question
@@ -112,8 +114,9 @@ class Reply:
     label: Label | None
     failures: tuple[Failure, ...]
     cut_short: bool = False
+    counted: int = 0
 
     @property
     def calls(self) -> int:
-        """Calls of the oracle that it took, in this invocation or before."""
-        return len(self.failures) + (self.label is not None)
+        """Calls of the oracle that it took, in this invocation or before, and that are to be counted now."""
+        return max(0, len(self.failures) + (self.label is not None) - self.counted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -33,6 +34,8 @@ REFUSED = "refused"
 """Name under which the store keeps that the oracle answered nothing: the next start asks all anew."""
 _SPENT = "calls_without_answer"
 """Name under which the store keeps the calls of starts at which the oracle answered nothing."""
+CHANGED_EARLY = "changed_before_checkpoint"
+"""Name under which the store keeps that settings changed before there was a checkpoint."""
 
 
 def recall(store: Store, explorer: AnyExplorer) -> LoopState | None:
@@ -69,9 +72,10 @@ def without_withdrawn(
     anew = heed_withdrawals(state, store)
     if not anew or store.labels_in_order():
         return state, anew
-    calls = calls_made(store, fingerprint, ())
+    calls = state.policy.calls
     state = fresh_state(config, store)
-    state.policy = dataclasses.replace(state.policy, calls=max(calls, state.policy.calls))
+    state.policy = dataclasses.replace(state.policy, calls=calls)
+    count_ahead(state, store, fingerprint)
     heed_withdrawals(state, store)
     return state, False
 
@@ -86,23 +90,28 @@ def n_waiting(store: Store, oracle: Oracle, state: LoopState) -> int:
     )
 
 
-def calls_made(store: Store, fingerprint: str, under_way: Sequence[int]) -> int:
-    """Calls of the oracle of which the store knows, without those for the questions `under_way`.
+def count_ahead(state: LoopState, store: Store, fingerprint: str) -> None:
+    """Count every call of which the store knows, those for the questions under way apart.
 
-    A run that goes on under other settings does not ask again what it had asked last; what that cost still counts.
+    A run that goes on under other settings may ask in another order, or not ask again at all what it had asked since
+    its last checkpoint; what that cost counts now. Where it does ask again, it is not counted twice.
     """
-    kinds = {question.id: question.kind for question in store.questions()}
     aside = {QuestionKind.CHECK.value, QuestionKind.PROPERTY.value}
-    asked = [attempt.question_id for attempt in store.attempts()]
-    asked += [
-        record.question_id
-        for record in store.all_labels()
-        if record.label.oracle == fingerprint and record.question_id is not None
-    ]
-    withdrawn = sum(
-        record.label_number is not None or record.energy is not None for record in store.withdrawals()
-    )
-    return withdrawn + sum(kinds.get(number) not in aside and number not in under_way for number in asked)
+    asked = {question.id: question for question in store.questions()}
+    attempts, labels = store.attempts(), store.all_labels()
+    made = [(one.question_id, one.failure.oracle) for one in attempts]
+    made += [(one.question_id, one.label.oracle) for one in labels if one.question_id is not None]
+    made = [one for one in made if one[0] not in state.under_way and asked[one[0]].kind not in aside]
+    calls = len(made) + _withdrawn(store) + int(store.meta(_SPENT, 0))
+    state.policy = dataclasses.replace(state.policy, calls=max(calls, state.policy.calls))
+    known = state.set_aside | {one.structure.content_hash for one in labels if one.sequence is not None}
+    waiting = Counter(asked[number].structure_hash for number, oracle in made if oracle in ("", fingerprint))
+    state.ahead = {name: n for name, n in waiting.items() if name not in known}
+
+
+def _withdrawn(store: Store) -> int:
+    """Calls whose labels were withdrawn."""
+    return sum(record.label_number is not None or record.energy is not None for record in store.withdrawals())
 
 
 def last_config(store: Store) -> RunConfig | None:
@@ -179,13 +188,8 @@ def _another(folder: Path, what: str, cure: str) -> StoreError:
     )
 
 
-def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int, calls: int) -> None:
-    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now.
-
-    `calls` have been made by now, those of questions under way apart.
-    """
-    if changes:
-        state.policy = dataclasses.replace(state.policy, calls=max(state.policy.calls, calls))
+def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int) -> None:
+    """Let changed settings take effect in a state that was recalled, and reopen a run that has more to do now."""
     policy, rules = state.policy, setup.rules
     if not changes:
         if _stopped_by_the_clock(policy, rules) or (handed and policy.calls < rules.oracle_calls):

@@ -9,8 +9,9 @@ from pathlib import Path
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.source import OracleSource
 from thalweg.loop.beginning import (
+    CHANGED_EARLY,
     adopt,
-    calls_made,
+    count_ahead,
     fresh_state,
     n_waiting,
     recall,
@@ -101,6 +102,9 @@ def _greet(begun: Invocation, changes: Sequence[str]) -> None:
     else:
         text = f"{_system(setup)} with {begun.oracle.display_name}: {setup.basis.n_columns} features"
         journal.say(0, EventKind.START, text, {"n_features": setup.basis.n_columns})
+        if changes or begun.store.meta(CHANGED_EARLY):
+            begun.store.set_meta(CHANGED_EARLY, True)
+            count_ahead(begun.state, begun.store, begun.oracle.fingerprint)
     if begun.n_handed:
         text = conversation.handed_in(begun.n_handed, policy.calls, setup.rules.oracle_calls)
         kind = EventKind.INFO if policy.calls < setup.rules.oracle_calls else EventKind.WARNING
@@ -114,8 +118,9 @@ def _go_on(begun: Invocation, changes: Sequence[str]) -> None:
     state, policy = begun.state, begun.state.policy
     text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
     begun.journal.say(policy.iteration, EventKind.RESUME, text)
-    made = calls_made(begun.store, begun.oracle.fingerprint, state.under_way) if changes else 0
-    adopt(state, begun.setup, changes, handed=begun.n_handed, calls=made)
+    if changes:
+        count_ahead(state, begun.store, begun.oracle.fingerprint)
+    adopt(state, begun.setup, changes, handed=begun.n_handed)
     if changes:
         begun.journal.say(policy.iteration, EventKind.CHANGE, conversation.changes(changes))
         begun.save_state()

@@ -140,7 +140,7 @@ class _Run:
             self.begun.source,
             self.setup.config.executor,
             executor=executor,
-            account=Account(self.setup.rules.oracle_calls, self.state.policy.calls),
+            account=Account(self.setup.rules.oracle_calls, self.state.policy.calls, self.state.ahead),
             set_aside=self.state.set_aside,
         ) as self.labeller:
             self.tell = Teller(self.journal, self.oracle, self.setup.rules.target.force_error)
@@ -153,7 +153,7 @@ class _Run:
             self._relearn()
         if self.state.policy.verdict is not None:
             return self._finish()  # killed between the verdict and the writing of the model
-        self.labeller.put_again(self.state.under_way)
+        self.labeller.put_again(self.state.under_way, self.state.shares)
         events: deque[LoopEvent] = deque([Started(self.begun.n_handed)])
         while events:
             for action in self._decide(events.popleft()):
@@ -247,7 +247,7 @@ class _Run:
     def _checkpoint(self) -> None:
         state = self.state
         state.timing = self.stopwatch.timing
-        state.under_way = self.labeller.under_way_ids
+        state.under_way, state.shares = self.labeller.under_way_ids, self.labeller.shares
         self.labeller.keep()
         self.begun.save_state()
         if self.learner is not None and time.monotonic() - self.saved_at > SAVE_EVERY:

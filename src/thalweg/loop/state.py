@@ -28,7 +28,8 @@ class LoopState:
 
     `homes` are the walkers where each was last trusted: where a rejected one restarts. `set_aside` are the hashes of
     structures on which every attempt of the oracle has failed; `under_way` the numbers of the questions that were put
-    and not yet answered.
+    and not yet answered, `shares` the calls that each may take; `ahead` are calls counted before their answer is
+    received, by structure hash.
     """
 
     policy: PolicyState
@@ -40,6 +41,8 @@ class LoopState:
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
     under_way: list[int] = field(default_factory=list)
+    shares: list[int] = field(default_factory=list)
+    ahead: dict[str, int] = field(default_factory=dict)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
 
@@ -56,6 +59,8 @@ class LoopState:
             "n_first": self.n_first,
             "set_aside": sorted(self.set_aside),
             "under_way": self.under_way,
+            "shares": self.shares,
+            "ahead": self.ahead,
             "md_steps": self.md_steps,
             "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
         }
@@ -73,9 +78,11 @@ class LoopState:
             homes=[explorer.state_from_dict(home) for home in data["homes"]],
             tunings=[Tuning(n, tuple(x)) for n, x in data["tunings"]],
             n_first=data["n_first"],
-            # the first checkpoints of this format have neither
+            # the first checkpoints of this format have none of these
             set_aside=set(data.get("set_aside", ())),
             under_way=data.get("under_way", []),
+            shares=data.get("shares", []),
+            ahead=data.get("ahead", {}),
             md_steps=data["md_steps"],
             timing=Timing(*data["timing"]),
         )
