@@ -39,11 +39,11 @@ def audit(
     Example: thalweg audit runs/malonaldehyde -n 40
     """
     from thalweg.cli.failures import OK, UNCERTIFIED, logging_defects
-    from thalweg.cli.output import print_json, run_folder
+    from thalweg.cli.output import print_json, run_folder, stdout_kept_for_json
     from thalweg.loop.auditing import audit as check
 
     given = _trusted(run_folder(folder), config)
-    with logging_defects(folder):
+    with logging_defects(folder), stdout_kept_for_json(json_):
         outcome = check(folder, count, given)
     document: dict[str, Any] = outcome.to_json()
     if json_:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,32 @@ def say(notices: Iterable[str]) -> None:
 def print_json(document: Any) -> None:
     """One JSON document on stdout; not-a-number becomes null, since JSON has none."""
     typer.echo(_printable(json.dumps(_finite(document), indent=2, ensure_ascii=False)))
+
+
+@contextmanager
+def stdout_kept_for_json(wanted: bool = True) -> Iterator[None]:
+    """Inside, whatever prints on stdout, also a thread of an oracle or a program, does so on stderr."""
+    kept = os.dup(1) if wanted and _are_open(1, 2) else None
+    if kept is None:
+        yield
+        return
+    sys.stdout.flush()
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def _are_open(*descriptors: int) -> bool:
+    try:
+        for descriptor in descriptors:
+            os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _printable(text: str) -> str:

@@ -38,13 +38,14 @@ def run(
     """
     from thalweg.cli.console import ConsoleReporter
     from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects, sigterm_interrupts
-    from thalweg.cli.output import print_json
+    from thalweg.cli.output import print_json, stdout_kept_for_json
 
     settings = _settings(config, acquisition, max_calls)
     place = folder or Path(settings.output or Path("runs") / config.stem)
     with (
         sigterm_interrupts(),
         logging_defects(place),
+        stdout_kept_for_json(json_),
         ConsoleReporter(quiet=quiet, to_stderr=json_) as reporter,
     ):
         from thalweg.loop.runner import run as run_loop
