@@ -141,8 +141,6 @@ class Labeller:
         """The structure that a stored question is about."""
         return self._store.structure(question.structure_hash)
 
-    # --- calls -----------------------------------------------------------------------------------------------
-
     @property
     def room(self) -> int:
         """Calls of the budget that no question has taken yet; a large number where there is no budget."""
@@ -230,8 +228,7 @@ class Labeller:
         attempts = [attempt.failure for attempt in self._store.attempts(question_id)]
         before = tuple(failure for failure in attempts if failure.oracle in ("", self.fingerprint))
         known = self._store.find_label(question.structure.content_hash, self.fingerprint)
-        ahead = self.account.ahead.get(question.structure.content_hash, 0)
-        counted = min(ahead, len(before) + (known is not None))
+        counted = min(self.account.ahead.get(question.structure.content_hash, 0), len(before) + bool(known))
         allowed = self._share(question, most, counted)
         asked = _Asked(question, question_id, allowed, counted, before, known)
         settled = known is not None or question.structure.content_hash in self._withdrawn
@@ -285,8 +282,8 @@ def _recalled(stored: QuestionRecord, structure: Structure) -> Question:
         forces_bound=arrays["forces_bound"],
         novelty=arrays.get("novelty"),
     )
-    reason = Reason.from_json(stored.reason)
-    return Question(QuestionKind(stored.kind), structure, stored.iteration, reason, prediction)
+    kind, reason = QuestionKind(stored.kind), Reason.from_json(stored.reason)
+    return Question(kind, structure, stored.iteration, reason, prediction)
 
 
 def _arrays(prediction: Prediction | None) -> dict[str, np.ndarray[Any, Any]]:
@@ -299,8 +296,5 @@ def _arrays(prediction: Prediction | None) -> dict[str, np.ndarray[Any, Any]]:
         "forces_deviation": prediction.forces_deviation,
         "forces_bound": prediction.forces_bound,
     }
-    if prediction.novelty is not None:
-        arrays["novelty"] = prediction.novelty
-    if prediction.stress is not None:
-        arrays["stress"] = prediction.stress
-    return arrays
+    others = {"novelty": prediction.novelty, "stress": prediction.stress}
+    return arrays | {name: array for name, array in others.items() if array is not None}
