@@ -123,7 +123,7 @@ def test_an_answer_in_the_inbox_counts_before_the_failure_of_its_worker(tmp_path
 
         def submit(self, fn, /, *args, **kwargs):
             (call,) = args
-            Inbox(tmp_path / "run" / "arrived").put(call.ticket, fn(call))
+            Inbox(tmp_path / "run" / "arrived").put(*fn(call))
             future: Future = Future()
             future.set_exception(TimeoutError("no answer within the time limit"))
             return future

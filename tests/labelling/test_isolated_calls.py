@@ -17,6 +17,7 @@ from thalweg.label import FailureKind, Label
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.executors.process import WorkerPool
 from thalweg.labelling.executors.serial import SerialExecutor
+from thalweg.labelling.inbox import Ticket
 from thalweg.labelling.source import OracleSource, hold
 from thalweg.store import SqliteStore
 
@@ -222,7 +223,8 @@ def cancelled(task):
 
 def of_another_question(task):
     future = Future()
-    future.set_result(Label(0.0, np.zeros((1, 3)), wall_time=1.0))
+    ticket = Ticket(99, "another", 0)
+    future.set_result((ticket, Label(0.0, np.zeros((1, 3)), wall_time=1.0)))
     return future
 
 
@@ -238,7 +240,8 @@ def delivered_twice(task):
 
 
 @pytest.mark.parametrize(
-    ("makes", "words"), [(cancelled, "the call was cancelled"), (of_another_question, "shape (1, 3)")]
+    ("makes", "words"),
+    [(cancelled, "the call was cancelled"), (of_another_question, "the answer of another call")],
 )
 def test_a_task_that_its_executor_spoils_is_a_failure(tmp_path, makes, words):
     with labeller_on(tmp_path, Rogue(), Fickle(makes)) as (labeller, _):
@@ -257,7 +260,7 @@ def test_an_answer_that_is_delivered_twice_counts_once(tmp_path, does, caplog):
 
 def test_an_executor_that_gives_no_future_is_named(tmp_path):
     with (
-        pytest.raises(SetupError, match="returned Label, expected a concurrent"),
+        pytest.raises(SetupError, match="returned tuple, expected a concurrent"),
         labeller_on(tmp_path, Rogue(), Fickle(lambda task: task.result())) as (labeller, _),
     ):
         labeller.ask([asked()])
@@ -272,3 +275,22 @@ def test_an_executor_that_exits_does_not_end_the_program(tmp_path):
         labeller_on(tmp_path, Rogue(), Fickle(exits)) as (labeller, _),
     ):
         labeller.ask([asked()])
+
+
+def test_the_answer_of_another_call_is_not_taken_for_this_ones(tmp_path):
+    class Swapping(SerialExecutor):
+        """Gives back what the call before gave."""
+
+        last = None
+
+        def submit(self, fn, /, *args, **kwargs):
+            mine = super().submit(fn, *args, **kwargs)
+            given, self.last = self.last or mine, mine
+            return given
+
+    with labeller_on(tmp_path, Rogue(), Swapping()) as (labeller, store):
+        replies = labeller.ask([asked(k) for k in range(3)])
+        assert replies[0].label.energy == Rogue().label(argon(0)).energy
+        assert "the answer of another call" in replies[1].failures[0].message
+        for record in store.all_labels():
+            assert record.label.energy == Rogue().label(record.structure).energy

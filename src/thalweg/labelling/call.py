@@ -1,17 +1,19 @@
 """One call of an oracle, where it is made: isolated, and whatever happens in it is a typed outcome.
 
-`answer` is the task that executors run. It takes and gives plain data, so that it may run in a thread, in another
+`deliver` is the task that executors run. It takes and gives plain data, so that it may run in a thread, in another
 process or on another machine.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from thalweg.errors import StoreError
 from thalweg.interrupts import let_through
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, Outcome
@@ -52,15 +54,20 @@ class Call:
         return self.ticket.attempt
 
 
+def deliver(call: Call) -> tuple[Ticket, Outcome]:
+    """Make the call and leave its outcome where it is to be durable: the task that executors run.
+
+    The ticket tells the answer of one call from that of another. Only KeyboardInterrupt is raised.
+    """
+    outcome = answer(call)
+    if call.inbox is not None:
+        with suppress(StoreError):  # a full disk: whoever gets it back tries again, and says so
+            Inbox(call.inbox).put(call.ticket, outcome)
+    return call.ticket, outcome
+
+
 def answer(call: Call) -> Outcome:
     """Make the call. Only KeyboardInterrupt is raised: whatever else the oracle does is an outcome."""
-    outcome = _labelled(call)
-    if call.inbox is not None:
-        Inbox(call.inbox).put(call.ticket, outcome)
-    return outcome
-
-
-def _labelled(call: Call) -> Outcome:
     start = time.perf_counter()
     with isolated(call.folder, seed=f"{call.structure.content_hash}/{call.attempt}") as folder:
         try:

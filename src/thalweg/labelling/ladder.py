@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from thalweg.errors import OracleError, SetupError, ThalwegError
 from thalweg.interrupts import held
 from thalweg.label import Failure, FailureKind, Label, Outcome
-from thalweg.labelling.call import Call, answer
+from thalweg.labelling.call import Call, deliver
 from thalweg.labelling.deadlines import Deadlines
 from thalweg.labelling.executors.process import WorkerDied
 from thalweg.labelling.inbox import Inbox, Ticket
 from thalweg.labelling.scratch import Scratch
 from thalweg.labelling.source import OracleSource
-from thalweg.oracles.base import examine
 from thalweg.oracles.excerpt import excerpt
 from thalweg.oracles.failing import words
 from thalweg.structure import Structure
@@ -28,6 +27,8 @@ from thalweg.structure import Structure
 ATTEMPTS = 3
 """Calls for a structure before it is set aside: the first and two more."""
 
+Delivery = tuple[Ticket, Outcome]
+"""What a task gives back."""
 Arrived = Callable[[Ticket, Outcome], None]
 """Takes every outcome as it arrives, in whatever thread that is, and makes it durable."""
 
@@ -89,7 +90,7 @@ class Ladder:
         self._local = bool(getattr(executor, "runs_here", False))
         self._keeps = bool(getattr(executor, "keeps_outcomes", False))
         limited = time_limit is not None and not self._local
-        self._tasks: set[Future[Outcome]] = set()
+        self._tasks: set[Future[Delivery]] = set()
         self._deadlines = Deadlines(time_limit) if limited and time_limit is not None else None
 
     def climb(self, wanted: Climb) -> Future[tuple[Outcome, ...]]:
@@ -129,9 +130,9 @@ class Ladder:
     ) -> None:
         ticket = Ticket(wanted.question_id, wanted.structure.content_hash, len(wanted.before) + len(since))
         call = self._call(ticket, wanted.structure)
-        delivered: list[Future[Outcome]] = []
+        delivered: list[Future[Delivery]] = []
 
-        def answered(task: Future[Outcome]) -> None:
+        def answered(task: Future[Delivery]) -> None:
             delivered.append(task)  # an executor may deliver more than once
             if len(delivered) > 1:
                 return
@@ -168,9 +169,9 @@ class Ladder:
             return Call(self.source, structure, ticket, folder)
         return Call(self.source.reference(), structure, ticket, folder, self.inbox.folder)
 
-    def _submit(self, call: Call) -> Future[Outcome]:
+    def _submit(self, call: Call) -> Future[Delivery]:
         try:
-            task = self.executor.submit(answer, call)
+            task = self.executor.submit(deliver, call)
         except ThalwegError:
             raise
         except KeyboardInterrupt:
@@ -187,23 +188,27 @@ class Ladder:
             )
         return task if self._deadlines is None else self._deadlines.watch(task)
 
-    def _outcome(self, task: Future[Outcome], call: Call) -> Outcome:
+    def _outcome(self, task: Future[Delivery], call: Call) -> Outcome:
         """The task's outcome. A worker that was ended may have left its answer in the inbox before."""
         error = InterruptedError("the call was cancelled") if task.cancelled() else task.exception()
         if error is None:
-            outcome: object = task.result()
-            if isinstance(outcome, Label):
-                return examine(call.structure, outcome)  # one of another question, perhaps
-            if isinstance(outcome, Failure):
-                return outcome
-            why = f"the executor gave back {type(outcome).__name__}, expected the outcome of the call"
-            return Failure(FailureKind.CRASHED, why, oracle=self.oracle.fingerprint)
+            return self._delivered(task.result(), call)
         if isinstance(error, SetupError):
             raise error
         if self._closed:
             raise CutOffError from error
         left = self.inbox.get(call.ticket)
         return self._ended(error, call) if left is None else left
+
+    def _delivered(self, given: object, call: Call) -> Outcome:
+        """What the executor gave back, if that is the outcome of this very call."""
+        why = f"the executor gave back {type(given).__name__}, expected the outcome of the call"
+        match given:
+            case (Ticket() as ticket, Label() | Failure() as outcome):
+                if ticket == call.ticket:
+                    return outcome
+                why = f"the executor gave back the answer of another call ({ticket.name})"
+        return Failure(FailureKind.CRASHED, why, oracle=self.oracle.fingerprint)
 
     def _ended(self, error: BaseException, call: Call) -> Failure:
         """What became of a call that its executor ended; its log is what the call has left behind."""
