@@ -6,6 +6,7 @@ import bz2
 import io
 import itertools
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+from ase.io.extxyz import key_val_str_to_dict
 from ase.io.formats import UnknownFileTypeError
 
 from thalweg.border import MOST_ATOMS
@@ -38,7 +40,10 @@ def read_atoms(path: Path) -> list[Any]:
         source, form = _source(path)
         if form == "extxyz":
             _check_counts(path, source)
-        frames.extend(ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True))
+        words = {"properties_parser": _comment_line} if form == "extxyz" else {}
+        frames.extend(ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True, **words))
+    except CommentError as error:
+        raise InputError(f"{path}, structure {len(frames) + 1}: {error}") from None
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
@@ -46,6 +51,32 @@ def read_atoms(path: Path) -> list[Any]:
     if not frames:
         raise InputError(f"{path}: there is no structure in it")
     return frames
+
+
+def is_extxyz(path: Path) -> bool:
+    """Whether a file is read as extended XYZ, whose bare names of labels ASE moves into a calculator."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
+
+
+class CommentError(ValueError):
+    """A comment line of extended XYZ that cannot be read, in words."""
+
+
+def _comment_line(line: str) -> dict[str, Any]:
+    """What stands in a comment line, as ASE reads it, but that a stress which is none is shown."""
+    try:
+        return dict(key_val_str_to_dict(line))
+    except ValueError as error:
+        found = re.search(r"""(stress|virial|Lattice)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\S+)""", line)
+        if found is None or "expecting special 3x3 matrix" not in str(error):
+            raise
+        name, value = found.groups()
+        raise CommentError(
+            f"its {name} is {value[:100]}; expected nine numbers: xx xy xz yx yy yz zx zy zz"
+        ) from None
 
 
 def _check_counts(path: Path, source: Any) -> None:
