@@ -51,7 +51,7 @@ class FitResult:
     ----------
     potential : Potential
     train : Comparison
-        With the labels it was fitted to.
+        With the labels it was fitted to; without isolated atoms that were set aside.
     test : Comparison or None
         With labels it has not seen.
     overlap : Overlap
@@ -149,7 +149,8 @@ def fit(
         settings = FitSettings(n_members=options.committee, seed=seed, effort=effort)
         fitted = fit_chosen(train, wanted, settings, tell)
     before = time.perf_counter()
-    on_train = compare(fitted.potential, train)
+    aside = fitted.references.set_aside
+    on_train = compare(fitted.potential, [pair for n, pair in enumerate(train) if n not in aside])
     on_test = compare(fitted.potential, test) if test else None
     now = time.perf_counter()
     timing = {**fitted.seconds, "evaluation": now - before, "wall": now - start}

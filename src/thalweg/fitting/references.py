@@ -65,6 +65,11 @@ class References:
     undetermined: tuple[str, ...] = ()
 
     @property
+    def set_aside(self) -> frozenset[int]:
+        """The places of isolated atoms of another method."""
+        return frozenset(place for own in self.foreign.values() for place, _ in own)
+
+    @property
     def words(self) -> str:
         """Each element's energy and where it comes from, in one line."""
         words = {"isolated": "isolated atom", "fitted": "fitted", "undetermined": "undetermined"}

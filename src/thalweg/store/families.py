@@ -160,7 +160,11 @@ def _named(frames: Sequence[dict[str, Family]], present: list[str], wanted: str)
 
 
 def _menu(frames: Sequence[dict[str, Family]], prefixes: list[str]) -> str:
-    options = [f"{names_of(frames, prefix)} [--labels {called(prefix)}]" for prefix in prefixes]
+    whole = {prefix for frame in frames for prefix, family in frame.items() if "energy" in family}
+    options = [
+        names_of(frames, prefix) + (f" [--labels {called(prefix)}]" if prefix in whole else "")
+        for prefix in prefixes
+    ]
     return "; ".join(options) + "; the option in brackets takes them (labels=... in Python)"
 
 

@@ -70,12 +70,13 @@ def _comment_line(line: str) -> dict[str, Any]:
     try:
         return dict(key_val_str_to_dict(line))
     except ValueError as error:
-        found = re.search(r"""(stress|virial|Lattice)\s*=\s*("[^"]*"|'[^']*'|\{[^}]*\}|\S+)""", line)
-        if found is None or "expecting special 3x3 matrix" not in str(error):
+        item = re.match(r"Got info item (\w+), expecting special 3x3 matrix", str(error))
+        name = "" if item is None else item[1]
+        found = re.search(rf"""\b{name}\s*=\s*("[^"]*"|'[^']*'|\S+)""", line)
+        if item is None or found is None:
             raise
-        name, value = found.groups()
         raise CommentError(
-            f"its {name} is {value[:100]}; expected nine numbers: xx xy xz yx yy yz zx zy zz"
+            f"its {name} is {found[1][:100]}; expected nine numbers: xx xy xz yx yy yz zx zy zz"
         ) from None
 
 

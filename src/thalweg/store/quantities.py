@@ -22,7 +22,11 @@ def read_energy(value: Any) -> float | None:
     Raises InputError for what is no number, is infinite, or is beyond any energy.
     """
     single = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
-    if isinstance(single, bool | np.bool_ | complex) or not isinstance(single, str | int | float | np.number):
+    if isinstance(single, bool | np.bool_):
+        raise InputError(
+            f"its energy is {brief(value)}; expected one number (eV), such as energy=-12.5 with an equals sign"
+        )
+    if isinstance(single, complex) or not isinstance(single, str | int | float | np.number):
         raise InputError(f"its energy is {brief(value)}; expected one number (eV), such as energy=-12.5")
     try:
         energy = float(single)
