@@ -1,5 +1,6 @@
 """Labels of one level of theory: a reference goes before bare names, and what is ambiguous is refused."""
 
+import ase.db
 import ase.io
 import numpy as np
 import pytest
@@ -58,7 +59,7 @@ def test_predictions_of_other_models_are_not_taken_unless_asked_for(read):
     text = frame("energy=-5 MACE_energy=-1", forces=0.5, MACE_forces=0.9)
     assert first(read(text)) == (-5.0, 0.5)
     assert first(read(text, labels="MACE")) == (-1.0, 0.9)
-    with pytest.raises(InputError, match=r"it has no energy"):
+    with pytest.raises(InputError, match=r"surely a label: .*MACE_energy \(1\).*--labels MACE"):
         read(frame("MACE_energy=-1", MACE_forces=0.9))
 
 
@@ -164,6 +165,19 @@ def test_results_that_ase_parsed_and_bare_names_are_never_mixed(tmp_path):
     assert (label.energy, label.has_forces) == (-1.0, False)
     with pytest.raises(InputError, match=r"it has energy, but stress under another name"):
         read_labelled(written({"energy": -3.0}, {"stress": np.zeros(6)}))
+
+
+def test_a_database_keeps_what_it_says_of_a_label_in_pairs_of_its_own(tmp_path):
+    path = tmp_path / "labels.json"
+    with ase.db.connect(path) as database:
+        for n in range(3):
+            atoms = molecule("CO")
+            atoms.calc = SinglePointCalculator(atoms, energy=-1.0, forces=np.zeros((2, 3)))
+            database.write(atoms, REF_energy=-5.0 - n, scf_converged=n != 1, split="ab"[n // 2])
+    file = read_labelled_file(path, labels="REF")
+    assert [label.energy for _, label in file] == [-5.0, -7.0]
+    assert file.taken.left_out == {"unconverged": (2,)}
+    assert [label.energy for _, label in read_labelled(path, "b", labels="calculator")] == [-1.0]
 
 
 def test_others_than_the_test_split(read):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from thalweg.fitting.references import Labelled
 from thalweg.label import Label
 from thalweg.structure import FloatArray, Structure
 
-SAME_ENERGY, SAME_LENGTH = 1e-5, 1e-3
+SAME_ENERGY, SAME_LENGTH = 1e-5, 3e-4
 """eV/atom and Å: files round what they write, and sums in another order differ."""
 LARGEST = 500
 """Atoms. Larger structures are compared by their content alone: they have too many distances."""
@@ -98,18 +99,32 @@ def _differ(one: tuple[Structure, Label], other: tuple[Structure, Label]) -> boo
     return abs(one[1].energy - other[1].energy) > 10 * SAME_ENERGY * len(one[0])
 
 
+@dataclass(frozen=True, eq=False)
+class _Met:
+    """A structure met before."""
+
+    place: int
+    structure: Structure
+    energy: float
+
+    @cached_property
+    def means(self) -> FloatArray:
+        """As `_means`; made where another structure has this energy."""
+        return _means(_distances(self.structure)[1])
+
+
 class _Index:
     """Structures met so far, by content and by composition and energy."""
 
     def __init__(self) -> None:
         self._by_content: dict[str, int] = {}
-        self._by_energy: dict[tuple[bytes, int], list[tuple[int, Structure, float]]] = {}
+        self._by_energy: dict[tuple[bytes, int], list[_Met]] = {}
 
     def add(self, place: int, structure: Structure, label: Label) -> None:
         self._by_content.setdefault(structure.content_hash, place)
         if len(structure) <= LARGEST:
-            key, step = _composition(structure), _step(structure, label)
-            self._by_energy.setdefault((key, step), []).append((place, structure, label.energy))
+            key = _composition(structure), _step(structure, label)
+            self._by_energy.setdefault(key, []).append(_Met(place, structure, label.energy))
 
     def find(self, structure: Structure, label: Label) -> int | None:
         """The place of the same structure, if there is one."""
@@ -117,9 +132,22 @@ class _Index:
         if place is not None or len(structure) > LARGEST:
             return place
         key, step = _composition(structure), _step(structure, label)
-        near = [one for k in (-1, 0, 1) for one in self._by_energy.get((key, step + k), [])[:MET]]
-        near.sort(key=lambda one: abs(one[2] - label.energy))
-        return next((place for place, other, _ in near[:CANDIDATES] if _alike(structure, other)), None)
+        near = [met for k in (-1, 0, 1) for met in self._by_energy.get((key, step + k), [])[:MET]]
+        if not near:
+            return None
+        kinds, lengths = _distances(structure)
+        means = _means(lengths)
+        close = [met for met in near if np.abs(met.means - means).max() <= SAME_LENGTH]
+        close.sort(key=lambda met: abs(met.energy - label.energy))
+        for met in close[:CANDIDATES]:
+            other_kinds, other_lengths = _distances(met.structure)
+            if (
+                _same_cell(structure, met.structure)
+                and np.array_equal(kinds, other_kinds)
+                and np.allclose(lengths, other_lengths, rtol=0, atol=SAME_LENGTH)
+            ):
+                return met.place
+        return None
 
 
 def _composition(structure: Structure) -> bytes:
@@ -130,16 +158,16 @@ def _step(structure: Structure, label: Label) -> int:
     return round(label.energy / len(structure) / SAME_ENERGY)
 
 
-def _alike(one: Structure, other: Structure) -> bool:
-    """Whether all distances agree, in the same cell where there is one."""
+def _same_cell(one: Structure, other: Structure) -> bool:
     periodic = one.pbc
-    if not np.allclose(one.cell[periodic], other.cell[periodic], rtol=0, atol=SAME_LENGTH):
-        return False
-    kinds, lengths = _distances(one)
-    other_kinds, other_lengths = _distances(other)
-    return np.array_equal(kinds, other_kinds) and np.allclose(
-        lengths, other_lengths, rtol=0, atol=SAME_LENGTH
-    )
+    return bool(np.allclose(one.cell[periodic], other.cell[periodic], rtol=0, atol=SAME_LENGTH))
+
+
+def _means(lengths: FloatArray) -> FloatArray:
+    """Mean and root mean square: where all lengths differ by less than a tolerance, so do these."""
+    if len(lengths) == 0:
+        return np.zeros(2)
+    return np.array([lengths.mean(), np.sqrt((lengths**2).mean())])
 
 
 def _distances(structure: Structure) -> tuple[FloatArray, FloatArray]:

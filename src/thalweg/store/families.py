@@ -137,6 +137,10 @@ def choose_family(frames: Sequence[dict[str, Family]], wanted: str | None) -> st
     references = [prefix for prefix in present if prefix.rstrip("_").lower() in _REFERENCES]
     if len(references) > 1:
         raise InputError(f"labels of more than one level of theory: {_menu(frames, references)}")
+    if not any("energy" in frame.get(p, {}) for frame in frames for p in (*references, CALCULATOR, BARE)):
+        unknown = [p for p in present if any("energy" in frame.get(p, {}) for frame in frames)]
+        if unknown:
+            raise InputError(f"none of its energies is surely a label: {_menu(frames, unknown)}")
     if references:
         _check_whole(frames, references[0], [CALCULATOR, BARE])
         return references[0]
