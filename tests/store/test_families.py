@@ -120,6 +120,7 @@ def test_the_energy_is_the_one_that_the_forces_belong_to(read):
 @pytest.mark.parametrize(
     "flag",
     [
+        'converged="not converged"',
         "converged=F",
         "scf_converged=False",
         "SCF_converged=no",
@@ -178,6 +179,19 @@ def test_a_database_keeps_what_it_says_of_a_label_in_pairs_of_its_own(tmp_path):
     assert [label.energy for _, label in file] == [-5.0, -7.0]
     assert file.taken.left_out == {"unconverged": (2,)}
     assert [label.energy for _, label in read_labelled(path, "b", labels="calculator")] == [-1.0]
+
+
+@pytest.mark.parametrize("name", ["Energy", "energy_dft"])
+def test_an_energy_under_an_unknown_name_is_named(read, name):
+    with pytest.raises(InputError, match=rf"structure 1: it has no energy; .*; {name} is there"):
+        read(frame(f"{name}=-1", forces=0.5))
+
+
+def test_labels_of_two_oracles_in_one_file_are_said(read):
+    one, other = (frame(f"energy=-1 oracle={name}", forces=0.5) for name in ("PBE", "HSE06"))
+    (warning,) = read(one, other, other).taken.warnings
+    assert "more than one oracle: PBE (1); HSE06 (2)" in warning
+    assert read(one, one).taken.warnings == []
 
 
 def test_others_than_the_test_split(read):

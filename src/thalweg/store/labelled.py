@@ -30,6 +30,7 @@ _CONVERGED = re.compile(
     r"(?:[a-z0-9]+_)?(?:is_?)?(?:(?:scf|sc|elec|electronic|electrons|dft)_?)?(?:converged|convergence)"
 )
 _NOT_CONVERGED = re.compile(r"(?:[a-z0-9]+_)?(?:scf_)?(?:unconverged|not_?converged|scf_failed)")
+_FAILED = ("failed", "not converged", "unconverged", "not_converged")
 _OF_A_RELAXATION = re.compile(r"(?:ion|relax|geo|opt|force|fmax|cell|structure)[a-z]*_")
 """A relaxation that has not ended says nothing against its labels."""
 
@@ -161,7 +162,7 @@ def _unconverged(atoms: Any) -> bool:
         name = str(key).lower().replace("-", "_")
         if _OF_A_RELAXATION.match(name):
             continue
-        if _CONVERGED.fullmatch(name) and _says(value, {"f", "false", "no", "n", "0", ".false.", "failed"}):
+        if _CONVERGED.fullmatch(name) and _says(value, {"f", "false", "no", "n", "0", ".false.", *_FAILED}):
             return True
         if _NOT_CONVERGED.fullmatch(name) and _says(value, {"t", "true", "yes", "y", "1", ".true."}):
             return True
@@ -172,6 +173,12 @@ def _says(value: Any, words: set[str]) -> bool:
     if isinstance(value, np.ndarray) and value.size != 1:
         return False
     return str(value.item() if isinstance(value, np.ndarray) else value).strip().lower() in words
+
+
+def _no_energy(info: Mapping[str, Any]) -> str:
+    like = ", ".join(str(key) for key in info if "energy" in str(key).lower())
+    found = f"; {like} is there: give it one of these names" if like else ""
+    return f"it has no energy; expected energy, REF_energy or dft_energy (eV) in the comment line{found}"
 
 
 @dataclass
@@ -186,6 +193,7 @@ class _Reading:
     )
     charges: Counter[str] = field(default_factory=Counter)
     energies: Counter[str] = field(default_factory=Counter)
+    oracles: Counter[str] = field(default_factory=Counter)
     left_out: dict[str, list[int]] = field(default_factory=dict)
     absent: dict[str, list[int]] = field(default_factory=dict)
 
@@ -198,8 +206,7 @@ class _Reading:
     def take(self, number: int, structure: Structure, info: Mapping[str, Any], family: Family) -> None:
         """One structure's label. Raises InputError without its place."""
         if "energy" not in family:
-            expected = "energy, REF_energy, dft_energy or another reference's"
-            raise InputError(f"it has no energy; expected {expected} (eV) in the comment line")
+            raise InputError(_no_energy(info))
         energy = read_energy(family["energy"].value)
         forces = self._forces(number, structure, family)
         stress = self._stress(number, structure, family)
@@ -216,6 +223,7 @@ class _Reading:
             forces = np.full((len(structure), 3), 0.0 if alone else np.nan)
         self._note_charge(info)
         self._note_energy(family["energy"])
+        self.oracles[str(info.get("oracle", ""))] += 1
         label = Label(energy, forces, stress, LabelNoise(), str(info.get("oracle", IMPORTED)))
         self.pairs.append((structure, label))
         self.numbers.append(number)
@@ -263,5 +271,6 @@ class _Reading:
             {kind: tuple(numbers) for kind, numbers in self.absent.items() if numbers},
             others,
             len(self.energies) == 2,
+            dict(self.oracles),
         )
         return LabelledFile(self.path, tuple(self.pairs), tuple(self.numbers), taken)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+
+from thalweg.store.quantities import brief
 
 _PLURAL = {"energy": "energies", "forces": "forces", "stress": "stress"}
 
@@ -29,6 +31,8 @@ class Taken:
         Names of further families of labels that are in the file and were not taken.
     mixed_energies : bool
         Whether some structures have a `free_energy` that differs from their `energy`, and some an `energy` alone.
+    oracles : mapping
+        How many labels name which oracle (`oracle` in the comment line, as Thalweg writes it); none: "".
     """
 
     n_structures: int
@@ -38,6 +42,7 @@ class Taken:
     absent: Mapping[str, tuple[int, ...]]
     others: tuple[str, ...] = ()
     mixed_energies: bool = False
+    oracles: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -63,6 +68,9 @@ class Taken:
                 f"energies {_counted(self.names['energy'])}: where these differ they are not one quantity (electronic "
                 "smearing); give all structures a free_energy, to which forces belong"
             )
+        if len(self.oracles) > 1:
+            named = "; ".join(f"{brief(name) or 'none named'} ({n})" for name, n in self.oracles.items())
+            found.append(f"labels of more than one oracle: {named}; their energies need not have one zero")
         n_charged = sum(n for charge, n in self.charges.items() if charge != "0")
         if n_charged > 0 and (len(self.charges) > 1 or n_charged < self.n_structures):
             found.append(
@@ -77,6 +85,7 @@ class Taken:
             "n_structures": self.n_structures,
             **{kind: dict(counts) for kind, counts in self.names.items()},
             "charges": dict(self.charges),
+            "oracles": dict(self.oracles),
             "left_out": {why: list(numbers) for why, numbers in self.left_out.items()},
             "nan": {kind: list(numbers) for kind, numbers in self.absent.items()},
             "not_taken": list(self.others),
