@@ -25,7 +25,7 @@ from thalweg.evaluation import Comparison, compare
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
-from thalweg.fitting import Fit, FitSettings, Tell, Wanted, fit_chosen, silent
+from thalweg.fitting import Fit, FitSettings, Overlap, Tell, Wanted, find_overlap, fit_chosen, silent
 from thalweg.label import Label
 from thalweg.loop.telling.reporter import NullReporter, Reporter
 from thalweg.loop.telling.summary import Summary
@@ -34,6 +34,7 @@ from thalweg.oracles import Oracle
 from thalweg.oracles.base import as_oracle
 from thalweg.oracles.given import section_of
 from thalweg.potential import Potential
+from thalweg.store import LabelledFile
 from thalweg.structure import Structure
 from thalweg.trajectory import Dynamics, Trajectory, explore
 
@@ -50,9 +51,13 @@ class FitResult:
     ----------
     potential : Potential
     train : Comparison
-        With the labels it was fitted to.
+        With the labels it was fitted to; without isolated atoms that were set aside.
     test : Comparison or None
         With labels it has not seen.
+    overlap : Overlap
+        Structures that are twice in the training set, or also in the test set.
+    train_numbers, test_numbers : sequences of int
+        What messages call the structures: their places in the file, or in the sequence, counted from 1.
     """
 
     potential: Potential
@@ -60,17 +65,25 @@ class FitResult:
     test: Comparison | None
     fitted: Fit
     timing: Mapping[str, float]
+    overlap: Overlap
+    train_numbers: Sequence[int]
+    test_numbers: Sequence[int]
 
     @property
     def warnings(self) -> list[str]:
         """What the user should know about the labels, in words."""
-        found = None if self.fitted.stress is None else self.fitted.stress.warning
-        return [] if found is None else [found]
+        stress = None if self.fitted.stress is None else self.fitted.stress.warning
+        return [
+            *self.fitted.references.warnings(self.train_numbers),
+            *([] if stress is None else [stress]),
+            *self.overlap.warnings(len(self.test_numbers), self.train_numbers, self.test_numbers),
+        ]
 
     def story(self) -> list[str]:
         """What was chosen and why, and what to know about the labels: lines for people."""
         basis = self.potential.basis
         lines = [f"{c.setting}: {c.chosen_in_words} - {c.why}" for c in self.fitted.choices]
+        lines.append(f"reference energies: {self.fitted.references.words}")
         lines.append(
             f"basis: r_cut {basis.r_cut:g} Å, max_degree {list(basis.max_degree)}, "
             f"radial_exponent {basis.radial_exponent}, radial_weight {basis.radial_weight}, "
@@ -89,6 +102,8 @@ class FitResult:
             "noise": noise,
             "folds": self.fitted.n_folds,
             "choice": [choice.to_json() for choice in self.fitted.choices],
+            "reference_energies": self.fitted.references.to_json(),
+            "overlap": self.overlap.to_json(self.train_numbers, self.test_numbers),
             "warnings": self.warnings,
         }
         document["timing"] = dict(self.timing)
@@ -111,7 +126,7 @@ def fit(
 
     Parameters
     ----------
-    train : labelled structures, for example from `read_labelled`
+    train : labelled structures, for example from `read_labelled`, or a `LabelledFile`, whose numbers messages then use
     test : labelled structures held out; only compared with
     options : what is null is chosen from the labels, by cross-validation (`thalweg.fitting.choosing`)
     seed : of the committee's draws and of the cross-validation's folds
@@ -134,11 +149,18 @@ def fit(
         settings = FitSettings(n_members=options.committee, seed=seed, effort=effort)
         fitted = fit_chosen(train, wanted, settings, tell)
     before = time.perf_counter()
-    on_train = compare(fitted.potential, train)
+    aside = fitted.references.set_aside
+    on_train = compare(fitted.potential, [pair for n, pair in enumerate(train) if n not in aside])
     on_test = compare(fitted.potential, test) if test else None
     now = time.perf_counter()
     timing = {**fitted.seconds, "evaluation": now - before, "wall": now - start}
-    return FitResult(fitted.potential, on_train, on_test, fitted, timing)
+    overlap = find_overlap(train, test or ())
+    numbers = _numbers_of(train), _numbers_of(test or ())
+    return FitResult(fitted.potential, on_train, on_test, fitted, timing, overlap, *numbers)
+
+
+def _numbers_of(labelled: Sequence[tuple[Structure, Label]]) -> Sequence[int]:
+    return labelled.numbers if isinstance(labelled, LabelledFile) else range(1, len(labelled) + 1)
 
 
 def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -> dict[str, Any]:

@@ -14,6 +14,14 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME", help="Structures with split=NAME only.")
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="NAME",
+            help="Which labels of the file: a prefix such as REF or DFT, or bare.",
+        ),
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
     """Errors and calibration of a saved potential on labelled structures.
@@ -26,12 +34,17 @@ def evaluate(
     """
     from thalweg.api import evaluate as evaluate_labels
     from thalweg.cli.errortable import error_table
+    from thalweg.cli.labelled import document_with, tell_taken
     from thalweg.cli.output import model_folder, print_json, terminal
     from thalweg.potential import Potential
-    from thalweg.store import read_labelled
+    from thalweg.store import read_labelled_file
 
-    document = evaluate_labels(Potential.load(model_folder(model)), read_labelled(test, split))
+    potential = Potential.load(model_folder(model))
+    files = {"test": read_labelled_file(test, split, labels=labels)}
+    if not json_:
+        tell_taken(files)
+    document = evaluate_labels(potential, files["test"])
     if json_:
-        print_json(document)
+        print_json(document_with(document, files))
     else:
         terminal().print(error_table(document))

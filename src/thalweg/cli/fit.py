@@ -22,6 +22,14 @@ def fit(
             "--test-split", metavar="NAME", help="Hold out those with split=NAME, of TEST or of TRAIN."
         ),
     ] = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="NAME",
+            help="Which labels of the files: a prefix such as REF or DFT, or bare.",
+        ),
+    ] = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder for the potential.")] = None,
     settings: Annotated[
         list[str] | None,
@@ -49,33 +57,41 @@ def fit(
     Cutoff and size of the basis are chosen by cross-validation over the training set, and what was compared is
     printed; each basis tried is told of on standard error as it comes. Model settings fix them: r_cut (Å),
     correlation_order, max_degree, committee, as in a configuration. Structures of one file are told apart by
-    split=NAME in their comment lines; several names have commas between.
+    split=NAME in their comment lines; several names have commas between. --test-split alone trains on all others.
+
+    Names of labels are found in the file, and those taken are printed: REF_energy and REF_forces, DFT_..., or bare
+    energy and forces; a reference goes before bare names. Where more than one could be meant, --labels decides.
 
     Example: thalweg fit train.xyz --test test.xyz --output model --model r_cut=5 --model max_degree=[10,8]
     """
     from thalweg.api import fit as fit_labels
     from thalweg.cli.errortable import error_table
+    from thalweg.cli.labelled import document_with, tell_taken
     from thalweg.cli.output import check_output_folder, print_json, terminal
     from thalweg.config import ModelConfig, settings_from_words
-    from thalweg.store import read_labelled
+    from thalweg.store import read_labelled_file
 
     if output is not None:
         check_output_folder(output)
     options = settings_from_words(ModelConfig, settings or [])
-    labelled = read_labelled(train, train_split)
-    held_out = None
+    alone = test_split if test is None and train_split is None else None
+    files = {"train": read_labelled_file(train, train_split, without=alone, labels=labels)}
     if test is not None or test_split is not None:
-        held_out = read_labelled(test or train, test_split)
+        files["test"] = read_labelled_file(test or train, test_split, labels=labels)
+    if not json_:
+        tell_taken(files)
     start = time.monotonic()
 
     def tell(line: str) -> None:
         typer.echo(f"[{time.monotonic() - start:5.0f} s] {line}", err=True)
 
-    result = fit_labels(labelled, held_out, options=options, seed=seed, effort=effort, tell=tell)
+    result = fit_labels(
+        files["train"], files.get("test"), options=options, seed=seed, effort=effort, tell=tell
+    )
     if output is not None:
         result.potential.save(output)
     if json_:
-        print_json(result.to_json())
+        print_json(document_with(result.to_json(), files))
         return
     for line in result.story():
         typer.echo(line)

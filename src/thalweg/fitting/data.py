@@ -12,15 +12,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thalweg.features.batch import species_of
+from thalweg.features.defaults import automatic_cutoff
 from thalweg.features.design import DesignRows
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
+from thalweg.fitting.references import Labelled, References, find_references
 from thalweg.label import Label
 from thalweg.models import Block, Observation, RowKind
-from thalweg.models.training import Baseline, estimate_reference_energies, make_observation
+from thalweg.models.training import Baseline, make_observation
 from thalweg.structure import FloatArray, Structure
 
-Labelled = Sequence[tuple[Structure, Label]]
+__all__ = ["Labelled", "Spread", "data_hash", "equations", "make_baseline", "rescaled"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,25 +82,19 @@ def rescaled(observation: Observation, spread: Spread, label: int) -> Observatio
     )
 
 
-def is_isolated_atom(structure: Structure) -> bool:
-    """One atom in empty space: its label is a reference energy and says nothing of interactions."""
-    return len(structure) == 1 and not structure.pbc.any()
-
-
-def make_baseline(labelled: Labelled, elements: tuple[str, ...]) -> Baseline:
+def make_baseline(
+    labelled: Labelled, elements: tuple[str, ...], references: References | None = None
+) -> Baseline:
     """Core repulsion inside the shortest labelled distances, and reference energies.
 
-    Those of isolated atoms where all are labelled, else fitted.
+    These are those found before (`thalweg.fitting.references`), or are looked for with the automatic cutoff.
     """
-    energies = np.full(len(elements), np.nan)
-    for structure, label in labelled:
-        if is_isolated_atom(structure):
-            energies[species_of(structure, elements)[0]] = label.energy
-    if np.isnan(energies).any():
-        structures = [structure for structure, _ in labelled]
-        energies = estimate_reference_energies(structures, [label.energy for _, label in labelled], elements)
-    cutoffs = ZblCutoffs.from_covalent_radii(elements).inside([structure for structure, _ in labelled])
-    return Baseline(elements, energies, ZblBaseline(elements, cutoffs))
+    structures = [structure for structure, _ in labelled]
+    if references is None:
+        periodic = any(bool(structure.pbc.any()) for structure in structures)
+        references = find_references(labelled, elements, automatic_cutoff(elements, periodic))
+    cutoffs = ZblCutoffs.from_covalent_radii(elements).inside(structures)
+    return Baseline(elements, references.energies, ZblBaseline(elements, cutoffs))
 
 
 def data_hash(labelled: Labelled) -> str:

@@ -30,12 +30,13 @@ from thalweg.calibration.fit import fit_bounds
 from thalweg.errors import check
 from thalweg.features import AceBasis, Features
 from thalweg.features.batch import numbers_of, species_of
-from thalweg.features.defaults import ordered_elements
+from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.choosing import choose, settle_noise
-from thalweg.fitting.data import Labelled, Spread, data_hash, is_isolated_atom, make_baseline
+from thalweg.fitting.data import Labelled, Spread, data_hash, make_baseline
 from thalweg.fitting.ladder import nearest_weight
+from thalweg.fitting.references import References, find_references, is_isolated_atom
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
 from thalweg.label import Label
@@ -64,6 +65,8 @@ class Fit:
     n_folds : int
     seconds : mapping
         Wall time of the steps: choice, calibration.
+    references : References
+        Where the reference energies come from.
     choices : tuple of Choice
         What was chosen by the labels, and why; empty for a given basis.
     stress : StressFindings or None
@@ -75,6 +78,7 @@ class Fit:
     answers: tuple[Compared, ...]
     n_folds: int
     seconds: dict[str, float]
+    references: References
     choices: tuple[Choice, ...] = ()
     stress: StressFindings | None = None
 
@@ -89,8 +93,9 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
         another shape than the structure's.
     """
     clock = _Clock()
-    useful = _shuffled(labelled, settings)
-    baseline = make_baseline(labelled, basis.elements)
+    useful = _shuffled(labelled, settings, basis.r_cut)
+    references = find_references(labelled, basis.elements, basis.r_cut)
+    baseline = make_baseline(labelled, basis.elements, references)
     spread, stress = Spread.alike(len(useful)), None
     if len(useful) >= ENOUGH:
         screen = Screen(useful, baseline, settings)
@@ -100,7 +105,7 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
     clock.lap("choice")
     fitted = fit_basis(useful, basis, baseline, spread, settings)
     clock.lap("fit")
-    return _finished(Chosen(fitted, [], stress), labelled, settings, clock)
+    return _finished(Chosen(fitted, [], stress), labelled, references, settings, clock)
 
 
 def fit_chosen(
@@ -119,16 +124,20 @@ def fit_chosen(
         As `fit_labels`.
     """
     clock = _Clock()
-    useful = _shuffled(labelled, settings)
     numbers = {int(z) for structure, _ in labelled for z in structure.numbers}
-    baseline = make_baseline(labelled, ordered_elements(chemical_symbols[z] for z in numbers))
+    elements = ordered_elements(chemical_symbols[z] for z in numbers)
+    periodic = any(bool(structure.pbc.any()) for structure, _ in labelled)
+    reach = wanted.r_cut or automatic_cutoff(elements, periodic)
+    useful = _shuffled(labelled, settings, reach)
+    references = find_references(labelled, elements, reach)
+    baseline = make_baseline(labelled, elements, references)
     chosen = choose(useful, baseline, wanted, settings, tell)
     clock.lap("fit")
-    return _finished(chosen, labelled, settings, clock)
+    return _finished(chosen, labelled, references, settings, clock)
 
 
-def _shuffled(labelled: Labelled, settings: FitSettings) -> Labelled:
-    useful = [pair for pair in labelled if not is_isolated_atom(pair[0])]
+def _shuffled(labelled: Labelled, settings: FitSettings, reach: float) -> Labelled:
+    useful = [pair for pair in labelled if not is_isolated_atom(pair[0], reach)]
     check(len(useful) > 0, "fit: no label of more than an isolated atom; at least one is needed")
     check(
         any(label.has_forces for _, label in useful),
@@ -139,7 +148,9 @@ def _shuffled(labelled: Labelled, settings: FitSettings) -> Labelled:
     return [useful[i] for i in order]
 
 
-def _finished(chosen: Chosen, labelled: Labelled, settings: FitSettings, clock: _Clock) -> Fit:
+def _finished(
+    chosen: Chosen, labelled: Labelled, references: References, settings: FitSettings, clock: _Clock
+) -> Fit:
     """Bounds and novelty of a fitted basis."""
     fitted = chosen.fitted
     answers = _out_of_fold(fitted) if fitted.n_folds > 1 else ()
@@ -155,7 +166,14 @@ def _finished(chosen: Chosen, labelled: Labelled, settings: FitSettings, clock: 
         provenance=_provenance(labelled, settings),
     )
     return Fit(
-        potential, fitted.model, answers, fitted.n_folds, clock.laps, tuple(chosen.choices), chosen.stress
+        potential,
+        fitted.model,
+        answers,
+        fitted.n_folds,
+        clock.laps,
+        references,
+        tuple(chosen.choices),
+        chosen.stress,
     )
 
 

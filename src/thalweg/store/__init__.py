@@ -5,8 +5,9 @@ from __future__ import annotations
 from thalweg.store.base import Store
 from thalweg.store.connecting import EmptyStoreError
 from thalweg.store.encoding import bounded_text
+from thalweg.store.labelled import LabelledFile, read_labelled, read_labelled_file
 from thalweg.store.memory import MemoryStore
-from thalweg.store.reading import Scored, read_labelled, read_moving, read_scored, read_structures
+from thalweg.store.reading import Scored, read_moving, read_scored, read_structures
 from thalweg.store.records import (
     HANDED,
     AttemptRecord,
@@ -21,6 +22,7 @@ from thalweg.store.records import (
     WithdrawalRecord,
 )
 from thalweg.store.sqlite import SqliteStore
+from thalweg.store.taken import Taken
 
 __all__ = [
     "HANDED",
@@ -30,6 +32,7 @@ __all__ = [
     "EmptyStoreError",
     "EventRecord",
     "LabelRecord",
+    "LabelledFile",
     "MemoryStore",
     "MetricsRecord",
     "QuestionRecord",
@@ -37,10 +40,12 @@ __all__ = [
     "Scored",
     "SqliteStore",
     "Store",
+    "Taken",
     "TaskState",
     "WithdrawalRecord",
     "bounded_text",
     "read_labelled",
+    "read_labelled_file",
     "read_moving",
     "read_scored",
     "read_structures",

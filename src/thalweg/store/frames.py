@@ -6,13 +6,16 @@ import bz2
 import io
 import itertools
 import lzma
+import re
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import ase.db
 import ase.io
+from ase.io.extxyz import key_val_str_to_dict
 from ase.io.formats import UnknownFileTypeError
 
 from thalweg.border import MOST_ATOMS
@@ -26,6 +29,7 @@ _COMPRESSED: dict[str, Callable[[], _Decompressor]] = {
     ".gz": lambda: zlib.decompressobj(wbits=31),
     ".bz2": bz2.BZ2Decompressor,
 }
+_DATABASES = (".db", ".json")
 LARGEST_RATIO, ALWAYS_FINE = 100, 16_000_000
 """Numbers as text compress five-fold; what unfolds a hundred-fold, beyond so many bytes, is no data."""
 
@@ -38,7 +42,9 @@ def read_atoms(path: Path) -> list[Any]:
         source, form = _source(path)
         if form == "extxyz":
             _check_counts(path, source)
-        frames.extend(ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True))
+        frames.extend(_read(source, form))
+    except CommentError as error:
+        raise InputError(f"{path}, structure {len(frames) + 1}: {error}") from None
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
@@ -46,6 +52,51 @@ def read_atoms(path: Path) -> list[Any]:
     if not frames:
         raise InputError(f"{path}: there is no structure in it")
     return frames
+
+
+def _read(source: Any, form: str | None) -> Iterator[Any]:
+    """The frames one after the other, as ASE reads them."""
+    if isinstance(source, Path) and source.suffix.lower() in _DATABASES:
+        yield from _read_database(source)
+        return
+    words = {"properties_parser": _comment_line} if form == "extxyz" else {}
+    yield from ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True, **words)
+
+
+def _read_database(path: Path) -> Iterator[Any]:
+    """The rows of a database of ASE, with the pairs of keys and values that `ase.io` leaves out, in `info`."""
+    with ase.db.connect(path, serial=True) as database:
+        for row in database.select():
+            atoms = row.toatoms()
+            atoms.info = {**row.key_value_pairs, **atoms.info}
+            yield atoms
+
+
+def is_extxyz(path: Path) -> bool:
+    """Whether a file is read as extended XYZ, whose bare names of labels ASE moves into a calculator."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in _COMPRESSED:
+        suffixes.pop()
+    return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
+
+
+class CommentError(ValueError):
+    """A comment line of extended XYZ that cannot be read, in words."""
+
+
+def _comment_line(line: str) -> dict[str, Any]:
+    """What stands in a comment line, as ASE reads it, but that a stress which is none is shown."""
+    try:
+        return dict(key_val_str_to_dict(line))
+    except ValueError as error:
+        item = re.match(r"Got info item (\w+), expecting special 3x3 matrix", str(error))
+        name = "" if item is None else item[1]
+        found = re.search(rf"""\b{name}\s*=\s*("[^"]*"|'[^']*'|\S+)""", line)
+        if item is None or found is None:
+            raise
+        raise CommentError(
+            f"its {name} is {found[1][:100]}; expected nine numbers: xx xy xz yx yy yz zx zy zz"
+        ) from None
 
 
 def _check_counts(path: Path, source: Any) -> None:
