@@ -134,7 +134,10 @@ def explore(
     ModelError
         A limit on novelty, and a potential without a novelty model.
     """
-    check(time_ps > 0 and walkers >= 1, f"explore: need time and walkers, got {time_ps} ps and {walkers}")
+    check(
+        time_ps > 0 and walkers >= 1,
+        f"explore: expected time_ps above 0 and walkers of 1 or more, got {time_ps} and {walkers}",
+    )
     check(0 <= temperature < math.inf, f"explore: temperature must be 0 K or more, got {temperature}")
     check_input(structure, "explore")
     step = automatic_timestep([structure]) if dynamics.timestep_fs is None else dynamics.timestep_fs

@@ -118,7 +118,7 @@ def test_configuration_is_frozen(tmp_path):
         ("budget: 300\n", "budget: expected a mapping with keys such as oracle_calls, wall_time, got 300"),
         ("model: {max_degree: 8}\n", "model.max_degree: expected a list of degrees, one per order, got 8"),
         ("model: {max_degree: [8], correlation_order: 2}\n", "model.max_degree: expected 2 degrees"),
-        ("model: {radial_weight: 2}\n", "model.radial_weight: it says how max_degree is counted"),
+        ("model: {radial_weight: 2}\n", "model.radial_weight: set max_degree, too"),
         ("model: {max_degree: [8], radial_weight: 0}\n", "model.radial_weight: expected a whole number >= 1"),
         ("acquisition: {strategy: randon}\n", "did you mean random?"),
         (
@@ -135,7 +135,7 @@ def test_configuration_is_frozen(tmp_path):
         ("target: [unclosed\n", "this is not YAML"),
         ("3: 4\n", "config.yaml:3: the key 3 is a number for YAML; keys are text: put quotes around it"),
         ("target: &t {level: 0.9}\nexplore: *t\n", "explore.level: unknown key; did you mean target.level?"),
-        ("target: &t [*t]\n", "config.yaml:3: an anchor (&) whose value holds its own alias"),
+        ("target: &t [*t]\n", "config.yaml:3: an anchor (&) contains its own alias"),
         ("[a, b]: 3\n", "config.yaml:3: a key must be a word"),
         ("seed: !!python/object/apply:os.getcwd []\n", "config.yaml:3: this is not YAML"),
     ],
@@ -204,7 +204,7 @@ def test_files_that_are_none(tmp_path):
     with pytest.raises(InputError, match="no such file; `thalweg init"):
         load_config(tmp_path / "absent.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="it cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         load_config(tmp_path / "binary.yaml")
     assert "got an empty file" in problem(tmp_path, "")
     assert "got a list" in problem(tmp_path, "- a\n- b\n")

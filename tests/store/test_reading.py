@@ -180,7 +180,7 @@ def test_scores_of_atoms_are_read_where_a_file_has_them(tmp_path):
 @pytest.mark.parametrize(
     ("extra", "words"),
     [
-        ("energy=abc", "its energy is abc, no number"),
+        ("energy=abc", "its energy is abc, not a number"),
         ("energy=1.0D+02", r"write 1.0E\+02 for 1.0D\+02"),
         ("energy=****", "is the calculation complete"),
         ("energy=T", "its energy is True; expected one number"),
@@ -205,8 +205,8 @@ def test_labels_that_are_no_numbers_name_file_structure_and_cure(tmp_path, extra
 @pytest.mark.parametrize(
     ("column", "row", "words"),
     [
-        ("dft_forces:S:3", "a b c", "its forces are no numbers"),
-        ("dft_forces:L:3", "T F T", "its forces are no numbers"),
+        ("dft_forces:S:3", "a b c", "its forces are not numbers"),
+        ("dft_forces:L:3", "T F T", "its forces are not numbers"),
         ("dft_forces:R:2", "1 2", r"shape \(2, 2\), expected \(2, 3\)"),
         ("dft_forces:R:1", "1", r"shape \(2,\), expected \(2, 3\)"),
         ("dft_forces:R:3", "1 nan 2", "NaN or infinity among the forces"),
@@ -244,8 +244,8 @@ def test_an_energy_in_an_array_of_one_element_is_taken(tmp_path):
         ("bomb.xyz.xz", lzma.compress(b"1\n" + b"0" * 30_000_000), "more than 100 times its size"),
         ("cut.xyz.xz", lzma.compress(b"1\n\nH 0 0 0\n")[:-4], "not a whole compressed file"),
         ("empty.xyz.xz", lzma.compress(b""), "the compressed file is empty"),
-        ("unknown.xyz", b"1\nProperties=species:S:1:pos:R:3\nQq 0 0 0\n", "'Qq' is no chemical element"),
-        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "no chemical element"),
+        ("unknown.xyz", b"1\nProperties=species:S:1:pos:R:3\nQq 0 0 0\n", "'Qq' is not a chemical element"),
+        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "not a chemical element"),
     ],
 )
 def test_hostile_files_are_refused_at_once(tmp_path, name, content, words):

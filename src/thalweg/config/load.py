@@ -39,16 +39,16 @@ def _text(path: Path) -> str:
             f"{path}: no such file; `thalweg init STRUCTURE --output {path.name}` writes one"
         ) from None
     except IsADirectoryError:
-        raise InputError(f"{path}: expected a configuration (YAML), this is a folder") from None
+        raise InputError(f"{path}: expected a configuration file (YAML), but this is a folder") from None
     except OSError as error:
-        raise InputError(f"{path}: it cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: it cannot be read as UTF-8 text (byte {error.start}); is it a configuration? Save it as UTF-8"
+            f"{path}: cannot be read as UTF-8 text (byte {error.start}); is it a configuration? Save it as UTF-8"
         ) from None
     if len(raw) > LARGEST_FILE:
         raise InputError(
-            f"{path}: more than {LARGEST_FILE:,} bytes; a configuration holds settings only: is it the right file?"
+            f"{path}: more than {LARGEST_FILE:,} bytes; a configuration holds only settings; is this the right file?"
         )
     return text
 

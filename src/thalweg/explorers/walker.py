@@ -128,7 +128,7 @@ class WalkerState:
             structure = Structure(*(data.pop(key) for key in ("numbers", "positions", "cell", "pbc")))
             return cls(structure=structure, **data)
         except (KeyError, TypeError) as error:
-            raise InputError(f"walker: this is no saved walker state ({error})") from error
+            raise InputError(f"walker: this is not a saved walker state ({error})") from error
 
     def to_native(self, elements: tuple[str, ...]) -> _native.Walker:
         """The core's form."""

@@ -88,7 +88,7 @@ def _write_and_read(
         reading = deviation(potential, structures, ours, theirs)
         if reading.largest <= TOLERANCE / 4:
             break
-    _accept(reading, "the written files, read anew,", RuntimeError)
+    _accept(reading, "the written files, read back,", RuntimeError)
     return commands, reading
 
 

@@ -238,7 +238,8 @@ class Potential:
         except (KeyError, TypeError, ValueError, OverflowError, MemoryError, InputError) as error:
             words = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
             raise ModelError(
-                f"{folder}: the saved potential is inconsistent ({words}); save it again, or take a copy of the folder"
+                f"{folder}: the saved potential is inconsistent ({words}); save it again, or restore the "
+                "folder from a copy"
             ) from error
 
 

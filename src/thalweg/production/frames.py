@@ -86,7 +86,7 @@ class TrajFile:
         if mark is not None:
             if not mark.get("header"):
                 raise StoreError(
-                    f"{path}: the restart file does not hold its header; start anew in another folder"
+                    f"{path}: the restart file does not hold its header; start again in another folder"
                 )
             check_reaches(path, mark["bytes"])
             with path.open("r+b") as stream:

@@ -146,7 +146,7 @@ def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, f
     if changed:
         raise InputError(
             f"{folder} holds a trajectory with other settings: {'; '.join(changed)}. Only steps and halt may change "
-            f"on the way. Start another with --output, for example from {folder / LAST}"
+            f"when you continue. Start another trajectory with --output, for example from {folder / LAST}"
         )
 
 

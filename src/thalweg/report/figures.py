@@ -173,11 +173,11 @@ def reliability_curve(data: ReportData) -> str:
         words.append(f"{100 * float((e <= b).mean()):.1f} % of audited atoms")
         legend.append(("stroke audit", "audits"))
     return figure(
-        "Is the stated confidence honest?",
+        "Does the stated confidence hold?",
         chart.svg(),
         f"At the run's confidence of {100 * confidence:g} % the bound held for {' and '.join(words)} (large "
         "dots; no assumption). The curves carry the bound to other confidences by the shape of a Gaussian "
-        "error. Above the diagonal the bounds are cautious, below it they promise too much.",
+        "error. Above the diagonal the bounds are cautious, below it they are too narrow.",
         legend,
     )
 
@@ -207,11 +207,11 @@ def audit_curve(data: ReportData) -> str:
     if summary.confidence:
         chart.level(summary.confidence, f"asked for: {100 * summary.confidence:g} %")
     return figure(
-        "Audit: how much of what was met is within the target",
+        "Audit: fraction of atoms within the target",
         chart.svg(),
-        "Structures drawn from the trajectories by a clock, not by uncertainty: the fraction of their atoms "
+        "Structures drawn from the trajectories by chance, not by uncertainty: the fraction of their atoms "
         f"within the target over the last {series.window} audits, with its two-sided 80 % interval. The "
-        "certificate asks for more: it pays for every look at the audits.",
+        "certificate is stricter: it is corrected for repeated looks at the audits.",
         [("dot audit", "audited atoms within the target"), ("swatch audit", "interval")],
     )
 

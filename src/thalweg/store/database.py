@@ -18,7 +18,7 @@ from thalweg.store.tables import CHECKSUM, LABELS, Row, Table
 _WORDS = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space and run the same command again, nothing is lost",
     sqlite3.SQLITE_READONLY: "it is read-only; give write permission, or work on a copy",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a copy, or start afresh in another run folder",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a copy, or start again in another run folder",
     sqlite3.SQLITE_NOTADB: "it is not a database; restore it from a copy, or choose another run folder",
     sqlite3.SQLITE_BUSY: "another process keeps it locked; close whatever else has it open and try again",
     sqlite3.SQLITE_LOCKED: "another process keeps it locked; close whatever else has it open and try again",

@@ -70,14 +70,14 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     try:
         velocities = np.asarray(atoms.get_velocities(), dtype=np.float64)
     except (ValueError, TypeError):
-        raise InputError(f"{where}: its momenta are no numbers; expected three for each atom") from None
+        raise InputError(f"{where}: its momenta are not numbers; expected three for each atom") from None
     if velocities.shape != structure.positions.shape or not np.isfinite(velocities).all():
         raise InputError(f"{where}: its velocities hold NaN or infinity, or are not three for each atom")
     fastest = float(np.abs(velocities).max())
     if fastest > FASTEST:
         raise InputError(
             f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} "
-            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that"
+            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; use velocities from before that"
         )
     return structure, velocities
 
@@ -203,7 +203,7 @@ def _energy(value: Any) -> float:
         energy = float(single)
     except (ValueError, OverflowError):
         hint = "write 1.0E+02 for 1.0D+02" if "D" in str(single).upper() else "is the calculation complete?"
-        raise InputError(f"its energy is {_brief(value)}, no number (eV); {hint}") from None
+        raise InputError(f"its energy is {_brief(value)}, not a number (eV); {hint}") from None
     if not np.isfinite(energy):
         raise InputError("its label holds NaN or infinity: its energy is not finite; leave the structure out")
     if abs(energy) > LARGEST_ENERGY:
@@ -218,7 +218,7 @@ def _numbers(name: str, values: Any, shape: tuple[int, ...], largest: float, uni
     """`values` as finite numbers of that shape; only forces may be missing, all of them (NaN)."""
     array = np.asarray(values)
     if array.dtype.kind not in "fiu":
-        raise InputError(f"its {name} are no numbers ({_brief(values)}); expected numbers in {unit}")
+        raise InputError(f"its {name} are not numbers ({_brief(values)}); expected numbers in {unit}")
     if array.shape != shape:
         raise InputError(f"its {name} have the shape {array.shape}, expected {shape}")
     numbers: FloatArray = np.array(array, dtype=np.float64)

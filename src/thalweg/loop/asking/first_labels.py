@@ -167,4 +167,6 @@ def _no_seed(replies: Sequence[Reply], oracle: str) -> str:
         return f"the budget leaves no call of {oracle} for a first structure; raise budget.oracle_calls"
     first = failures[0]
     why = f"{first.kind.replace('_', ' ')}: {first.message}"
-    return f"{oracle} answered none of the {len(replies)} first structures ({why}); try `thalweg doctor`"
+    return (
+        f"{oracle} gave no label for any of the {len(replies)} first structures ({why}); try `thalweg doctor`"
+    )

@@ -43,7 +43,7 @@ class AuditRecord:
             len(self.force_errors) == len(self.force_bounds) > 0,
             f"audit: each atom needs both; {len(self.force_errors)} errors, {len(self.force_bounds)} bounds",
         )
-        check(all(e >= 0 for e in self.force_errors), "audit: force errors must be numbers not below zero")
+        check(all(e >= 0 for e in self.force_errors), "audit: force errors must be 0 or more")
 
     @property
     def n_atoms(self) -> int:

@@ -92,7 +92,9 @@ def decide(state: PolicyState, event: LoopEvent, rules: Rules) -> Decision:
         case Answered():
             return _after_answers(state, event, rules)
         case OutOfTime():
-            message = f"wall time spent after {state.calls} oracle calls; run the same command again to go on"
+            message = (
+                f"wall time spent after {state.calls} oracle calls; run the same command again to continue"
+            )
             return _stop(state, Verdict(True, stopping.StopReason.BUDGET, message, {}))
 
 

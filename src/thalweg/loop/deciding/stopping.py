@@ -181,7 +181,7 @@ def _describe_audits(summary: AuditSummary | None, target: Target) -> str:
     return (
         f"the target is not certified; {summary.n_structures} audits over the run found "
         f"{_percent(summary.fraction_within)} of atoms within {target.force_error:g} eV/Å "
-        f"(asked: {_percent(target.confidence)}), force RMSE {summary.force_rmse:.3f} eV/Å"
+        f"(target: {_percent(target.confidence)}), force RMSE {summary.force_rmse:.3f} eV/Å"
     )
 
 
@@ -215,9 +215,9 @@ def decide_stop(
         needed = audits_needed(certification, audits, target, n_atoms=audits[-1].n_atoms if audits else 1)
         if needed is None or needed > left:
             message = (
-                f"diminishing returns: {forecast.calls} more calls would take about "
-                f"{_percent(max(0.0, forecast.gain))} (at most {_percent(max(0.0, forecast.hopeful_gain))}) "
-                f"off the force error; {reached}"
+                f"diminishing returns: {forecast.calls} more calls would lower the force error by about "
+                f"{_percent(max(0.0, forecast.gain))} (at most {_percent(max(0.0, forecast.hopeful_gain))}); "
+                f"{reached}"
             )
             return Verdict(True, StopReason.DIMINISHING, message, {})
     return Verdict(False, None, f"going on: {left} calls left", {})

@@ -47,7 +47,7 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     """
     records = list(store.labels_in_order())
     if not records:
-        raise StoreError("no label is left after those that were withdrawn: there is nothing to learn from")
+        raise StoreError("all labels were withdrawn: there is nothing to learn from")
     n_first = _first_ones_left(state, store) or min(state.n_first, len(records))
     first = [(record.structure, record.label) for record in records[:n_first]]
     learner = make_learner(setup, energies)
