@@ -56,7 +56,7 @@ def test_the_potential_of_a_model_folder(run):
     assert export(run / "model", "-f", "lammps", "--force").exit_code == 0
     (run / "model" / "potential.yace").unlink()
     again = export(run / "model", "-f", "lammps")
-    assert "potential.in: already there" in again.stderr
+    assert "potential.in: already exists" in again.stderr
 
 
 @pytest.mark.parametrize("kind", ["extxyz", "ase-db"])
