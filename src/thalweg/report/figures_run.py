@@ -31,7 +31,7 @@ def cost_curve(data: ReportData) -> str:
     return figure(
         "Cost over time",
         chart.svg(),
-        "Wall time since the start, added up over what it was spent on; the time between an interruption and "
+        "Cumulative wall time since the start, by what it was spent on; time between an interruption and "
         "the next start is not counted.",
         [(f"swatch {name}", name) for name in cost.parts],
     )

@@ -69,7 +69,7 @@ class Queue:
     def draw_audits(self, walk: Walk, n: int) -> None:
         """Queue `n` moments of the block, drawn by chance alone."""
         drawn = draw_audits(walk, n, self.state.rng)
-        reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn by the clock")
+        reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn at random")
         self._audits = self._worth_asking(
             Queued(walker, moment, reason, self.state.walkers[walker]) for walker, moment in drawn
         )

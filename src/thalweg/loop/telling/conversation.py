@@ -34,7 +34,7 @@ def handed_in(count: int, calls: int, budget: int) -> str:
 
 
 def answered_audit(where: str, call: int, within: int, n_atoms: int, error: float, bound: float) -> str:
-    """An audit: drawn by the clock; how many atoms met the target; largest error against largest bound."""
+    """An audit: how many atoms met the target; largest error against largest bound."""
     return (
         f"{where}: audit (call {call}): {within} of {n_atoms} atoms within the target, "
         f"largest error {size(error)}, bound {size(bound)} eV/Å"
