@@ -45,7 +45,7 @@ def _fault(lengths: FloatArray) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Atoms in space.
+    """Atoms with positions, cell and periodicity.
 
     Attributes
     ----------
@@ -53,14 +53,14 @@ class Structure:
         Atomic numbers Z.
     positions : float64 ndarray, shape (n_atoms, 3), Å
     cell : float64 ndarray, shape (3, 3), Å
-        Rows are lattice vectors; zeros where there is no cell.
+        Rows are lattice vectors; zeros if there is no cell.
     pbc : bool ndarray, shape (3,)
 
     Raises
     ------
     InputError
-        Wrong shapes; numbers that are not finite or beyond 1e6 Å; an atomic number outside 1 to 118; a periodic
-        direction without a cell vector, or lower than 0.001 Å. What else a file must obey: `thalweg.border`.
+        Wrong shapes; values that are not finite or beyond 1e6 Å; an atomic number outside 1 to 118; a periodic
+        direction without a cell vector, or with a height below 0.001 Å. Files have further limits: `thalweg.border`.
     """
 
     numbers: IntArray
@@ -107,7 +107,7 @@ class Structure:
             )
 
     def heights(self) -> FloatArray:
-        """Distance of the cell's faces along each of its three vectors, Å (3,); zeros where they span no volume.
+        """Distance between opposite faces of the cell along each of its three vectors, Å (3,); zeros without a volume.
 
         A non-periodic direction without a vector counts as one of 1 Å, orthogonal to the others.
         """

@@ -16,12 +16,12 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def load_config(path: str | Path) -> RunConfig:
-    """The configuration in a YAML file; paths in it are relative to the file's folder.
+    """Load the configuration from a YAML file; paths in it are relative to the file's folder.
 
     Raises
     ------
     InputError
-        The file is absent, is not YAML, or a key or value is not right: one line for each problem, with
+        The file is missing, is not YAML, or has a wrong key or value: one line for each problem, with
         the line number, the dotted key, what was expected and got, and a suggestion for a misspelt key.
     """
     path = Path(path)

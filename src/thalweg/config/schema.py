@@ -135,7 +135,7 @@ class BudgetConfig(Section):
 
 
 class ModelConfig(Section):
-    """The potential. What is null is chosen from the structures."""
+    """The potential. Null settings are chosen from the structures."""
 
     r_cut: Annotated[float | None, optional(quantity("Å", "> 0.5", "<= 20")), InUnit("Å")] = Field(
         default=None, description="Cutoff radius; null: from the elements."

@@ -1,7 +1,7 @@
 """`thalweg audit`: fresh random checks of a run's potential against its oracle, with a confidence interval.
 
-New walkers, with random numbers never used in learning, start where the run's walkers stand, forget where they
-came from, and are looked at by the clock. The sample's size is fixed beforehand and it is judged once.
+New walkers, with random numbers never used in learning, start where the run's walkers are, forget where they
+came from, and are sampled at fixed times. The sample size is fixed beforehand, and the sample is judged once.
 """
 
 from __future__ import annotations

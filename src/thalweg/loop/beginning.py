@@ -136,7 +136,7 @@ def register(store: Store, setup: Setup, oracle: Oracle, folder: Path) -> list[s
         _check_same_system(store, before, config, folder, setup.structures)
         _check_same_oracle(store, before, config, folder, oracle)
         if before.model != config.model:
-            raise _another(folder, "was started with another `model` section", "set it back")
+            raise _another(folder, "was started with another `model` section", "undo the change")
     store.set_meta(FINGERPRINT, oracle.fingerprint)
     changes = [] if before is None else describe_changes(before, config)
     settings = {"settings": changes} if changes else {}
@@ -158,7 +158,7 @@ def _check_same_oracle(
     known = store.meta(FINGERPRINT)
     same = before.oracle == config.oracle if known is None else known == oracle.fingerprint
     if not same:
-        raise _another(folder, "was started with another `oracle` section", "set it back")
+        raise _another(folder, "was started with another `oracle` section", "undo the change")
 
 
 def _check_same_system(
@@ -167,7 +167,7 @@ def _check_same_system(
     known, now = store.runs()[-1].structures, [structure.content_hash for structure in structures]
     if known is None:  # written by an older Thalweg
         if before.system != config.system:
-            raise _another(folder, "was started with another `system` section", "set it back")
+            raise _another(folder, "was started with another `system` section", "undo the change")
         return
     if sorted(known) == sorted(now):
         return

@@ -78,7 +78,7 @@ def find_entry(name: object) -> OracleEntry:
 
 
 def make_oracle(spec: Mapping[str, Any]) -> Oracle:
-    """The oracle that `spec` names: key `name`, and the oracle's own settings beside it.
+    """Make the oracle that `spec` describes: the key `name`, and the oracle's own settings.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Files that grow, and can be cut back to how far they were when the restart was written."""
+"""Growing files that can be cut back to their length when the restart was written."""
 
 from __future__ import annotations
 

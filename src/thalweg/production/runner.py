@@ -1,7 +1,7 @@
-"""A production trajectory from its start, or from where it was interrupted, to its end or to where it halts.
+"""Runs a production trajectory from its start, or from where it was interrupted, to its end or to where it halts.
 
-A trajectory is a function of its plan, start and potential, bit for bit: how it is cut into blocks, killed and gone on
-with changes nothing. So blocks are as long as suits their keeping: after each, frames and log are made safe on the
+A trajectory is a function of its plan, start and potential, bit for bit: how it is cut into blocks, killed and resumed
+changes nothing. So blocks are as long as is convenient: after each, frames and log are made safe on the
 disk, and then the restart that counts them.
 """
 

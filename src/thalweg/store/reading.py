@@ -30,12 +30,12 @@ _VIRIAL = ("virial", "virials", "REF_virial", "ref_virial")
 
 
 def read_structures(path: str | Path) -> list[Structure]:
-    """Every structure in a file of any format that ASE reads, also compressed (.xz, .gz, .bz2).
+    """Read every structure in a file of any format that ASE reads, also compressed (.xz, .gz, .bz2).
 
     Raises
     ------
     InputError
-        Missing, unreadable, empty; or a structure that cannot be worked with (`thalweg.border.check_input`).
+        The file is missing, unreadable or empty, or a structure is not usable (`thalweg.border.check_input`).
     """
     path = Path(path)
     return [_structure(atoms, _where(path, n)) for n, atoms in enumerate(read_atoms(path), start=1)]
@@ -135,20 +135,20 @@ def _column(atoms: Any, name: str) -> FloatArray | None:
 
 
 def read_labelled(path: str | Path, split: str | None = None) -> list[tuple[Structure, Label]]:
-    """Every labelled structure in a file: energy (eV), forces (eV/Å), stress (eV/Å³) if there.
+    """Read every labelled structure in a file: energy (eV), forces (eV/Å) and, if present, stress (eV/Å³).
 
     Labels are taken from the results that ASE finds, or from `info` and `arrays` under their usual names. A
-    virial (eV) stands in for a stress = -virial / V. Where forces are missing the label is of the energy alone
-    (`Label.has_forces`); those of a single isolated atom are zero.
+    virial (eV) is converted to stress = -virial / V. If forces are missing, the label has only the energy
+    (`Label.has_forces`); the forces of a single isolated atom are zero.
 
     Parameters
     ----------
-    split : only structures whose `info['split']` is this, or one of these with commas between
+    split : only structures whose `info['split']` is this name, or one of these comma-separated names
 
     Raises
     ------
     InputError
-        As `read_structures`, where a structure has no energy, and where none is of the split.
+        As `read_structures`; also if a structure has no energy, or none belongs to the split.
     """
     path = Path(path)
     labelled = []

@@ -1,10 +1,10 @@
-"""`thalweg queue`: structures handed in from outside become questions that a run answers before it explores on.
+"""`thalweg queue`: structures handed in by the user become questions that a run answers before it continues to explore.
 
-A question of this kind is durable when `hand_in` returns, stands once for each structure however often that is handed
+Such a question is durable when `hand_in` returns, exists once per structure however often that is handed
 in, and survives the rewind to a checkpoint. The next `thalweg run` finds it, reopens a run that has stopped, and pays
 for its label from the run's budget (`loop/deciding/policy.py`: before anything else, while calls are left).
 
-The store has one writer: while a run goes on nothing can be handed in, and the error says who holds the folder.
+The store has one writer: nothing can be handed in during a run, and the error says who holds the folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The moments of one block that wait for a label: which of them are worth a question, and which is asked next."""
+"""The moments of one block that wait for a label: which are worth a question, and which is asked next."""
 
 from __future__ import annotations
 

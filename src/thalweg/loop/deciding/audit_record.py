@@ -1,4 +1,4 @@
-"""Audits: structures drawn by a clock and not by uncertainty, scored before they are learned.
+"""Audits: structures drawn at random and not by uncertainty, scored before they are learned.
 
 An audit is an unbiased sample of what walkers meet. A record keeps the error of every atom, so that a changed
 target can be judged on the audits already made.

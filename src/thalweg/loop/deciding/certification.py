@@ -1,4 +1,4 @@
-"""Certifying the target from audits that are looked at again and again, without cheating by peeking.
+"""Certifies the target from audits, corrected for repeated looks.
 
 Null hypothesis of look j: the present model's fraction of atoms within the target is not above the required
 one. Each look tests it at its own level alpha_j = alpha / 2^j, which sums to alpha over any number of
@@ -7,7 +7,7 @@ misses the target ever claims it stays below alpha.
 
 A look may only be at a sample whose size was fixed beforehand. Audits therefore fill a *window*: its first
 look comes when a window without a failure would just pass, later ones at GROWTH times as many, at most LOOKS
-in one window. When a window goes badly it is dropped, unlooked, and a new one starts with the next audit.
+in one window. When a window goes badly it is dropped without a look, and a new one starts with the next audit.
 That costs audits, never validity: the new window holds only audits made afterwards, independent of why it
 started.
 

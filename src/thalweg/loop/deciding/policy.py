@@ -1,4 +1,4 @@
-"""What to do next: a pure function of the state and of what just happened. No clock, no I/O, no model.
+"""What to do next: a pure function of the state and the last event. No clock, no I/O, no model.
 
     event            state                                     actions
     Started          no label yet                              LabelSeeds

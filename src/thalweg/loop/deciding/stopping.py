@@ -1,4 +1,4 @@
-"""When to stop: the target is certified, further calls would buy too little, or the budget is spent.
+"""When to stop: the target is certified, further calls would gain too little, or the budget is spent.
 
 Every rule is a pure function of history.
 
@@ -6,7 +6,7 @@ Notation of the forecast
     n       labels learned
     e       force error of a structure that was not yet learned, eV/Å (root mean square over its atoms)
     e(n) = A n^-b, fitted as log e = log A - b log n by least squares
-    gain    1 - e(n + m) / e(n) = 1 - (1 + m / n)^-b, what the next m calls would take off the error
+    gain    1 - e(n + m) / e(n) = 1 - (1 + m / n)^-b, the relative reduction of the error by the next m calls
 Power laws describe learning curves of atomistic models well over the range a run covers
 (Huang & von Lilienfeld, J. Chem. Phys. 145, 161102, 2016).
 """
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 FORECAST_CALLS = 50
-"""The forecast is of what this many more calls would buy."""
+"""The forecast is for this many more calls."""
 FORECAST_POINTS = 12
 """Fewest points of a learning curve that a forecast may rest on."""
 FORECAST_LEVEL = 0.90

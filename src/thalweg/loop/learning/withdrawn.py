@@ -1,4 +1,4 @@
-"""Going on without labels that were withdrawn (`thalweg labels RUN --withdraw`)."""
+"""Continues a run without withdrawn labels (`thalweg labels RUN --withdraw`)."""
 
 from __future__ import annotations
 

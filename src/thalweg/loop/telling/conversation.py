@@ -1,4 +1,4 @@
-"""The words of a run, and nothing else: a function for each line. Who says them, and when, is teller.py's."""
+"""The messages of a run: one function for each line. teller.py decides who says them and when."""
 
 from __future__ import annotations
 
