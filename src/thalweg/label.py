@@ -104,7 +104,7 @@ def real_array(values: Any, what: str) -> FloatArray:
     """
     try:
         if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
-            raise InputError(f"label: {what} has masked elements: no numbers")
+            raise InputError(f"label: {what} has masked elements, not numbers")
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"label: {what} cannot be read as numbers: {error}") from None

@@ -150,7 +150,7 @@ def test_problem_in_the_users_words(tmp_path, text, message):
         ("tblit", "oracle: expected one of tblite, ase,"),
         ("{name: tblit}", "oracle.name: expected one of tblite, ase"),
         ("{name: tblit}", "did you mean tblite?"),
-        ("{method: GFN2-xTB}", "oracle.name: this key is needed and is not there"),
+        ("{method: GFN2-xTB}", "oracle.name: this key is required but missing"),
         ("{name: tblite, metod: GFN2-xTB}", "oracle.metod: unknown key; did you mean oracle.method?"),
         ("{name: tblite, method: GFN3-xTB}", "oracle.method: expected 'GFN2-xTB', 'GFN1-xTB' or 'IPEA1-xTB'"),
         ("{name: tblite, charge: plenty}", "oracle.charge: expected a number without a unit"),
@@ -195,7 +195,7 @@ def test_every_problem_is_told_at_once_in_the_order_of_the_file(tmp_path):
 def test_no_pydantic_in_messages(tmp_path):
     text = problem(tmp_path, "systm: 3\n")
     assert "did you mean system?" in text
-    assert "system: this key is needed and is not there" in text
+    assert "system: this key is required but missing" in text
     assert "pydantic" not in text
     assert "type=" not in text
 

@@ -16,7 +16,7 @@ from thalweg.production import Plan, ProductionProgress, Start
 
 
 class MdConsole(LiveConsole):
-    """An Observer on a console, and the ear for Ctrl-C."""
+    """An Observer on a console, and the Ctrl-C handler."""
 
     refresh, plain_interval = 4.0, 10.0
 

@@ -132,7 +132,7 @@ def _waiting(folder: Path) -> tuple[tuple[str, ...], str]:
         with SqliteStore.read(folder) as store:
             handed = tuple(str(question.reason.get("text", "")) for question in store.handed_in())
             return handed, "; ".join(store.notices)
-    except EmptyStoreError:  # the run has only just begun
+    except EmptyStoreError:  # the run has just started
         return (), ""
 
 

@@ -67,7 +67,7 @@ def validate(data: Any, source: str = "configuration", folder: Path | None = Non
 
 
 def override(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
-    """`config` with dotted keys set anew, for example `{"budget.oracle_calls": 200}`, and checked again."""
+    """`config` with new values for dotted keys, for example `{"budget.oracle_calls": 200}`, and checked again."""
     data = config.model_dump(mode="json")
     for dotted, value in changes.items():
         *sections, key = dotted.split(".")

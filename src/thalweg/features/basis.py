@@ -39,7 +39,7 @@ N_NODES = 256
 """Å, some thousand neighbours of each atom; a model from a file is held to it, too."""
 
 PRODUCT_LIMIT = 2_000_000
-"""Most multisets of channels, some 20 s of enumeration: a slip in max_degree is told at once."""
+"""Most multisets of channels, some 20 s of enumeration: a slip in max_degree is reported at once."""
 
 SHORTEST_CUTOFF, LONGEST_CUTOFF = 0.5, 20.0
 """Å; the shortest itself is too short."""

@@ -158,7 +158,7 @@ def _draw(
 ) -> tuple[list[tuple[Walker, Snapshot]], int]:
     """`n` moments of fresh walkers, by the clock; and how many walks ended at something unphysical.
 
-    A walk that ended is looked at where it was last sane, once, and begun anew.
+    A walk that ended is sampled where it was last sane, once, and restarted.
     """
     rng = np.random.default_rng(seed)
     field = CoreField(potential.elements, potential.force_field)

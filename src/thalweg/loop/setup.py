@@ -46,7 +46,7 @@ class Setup:
     explorer: AnyExplorer
     temperatures: tuple[float, ...]
     warnings: tuple[str, ...] = ()
-    """What the user should know before anything is paid for."""
+    """What the user should know before any call is made."""
 
     @property
     def width(self) -> int:

@@ -37,7 +37,7 @@ NETWORK_DISKS = (
 
 
 class EmptyStoreError(StoreError):
-    """A run folder whose run has only just begun: there is nothing to read yet."""
+    """A run folder whose run has just started: there is nothing to read yet."""
 
 
 @dataclass(frozen=True)

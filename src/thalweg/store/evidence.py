@@ -1,7 +1,7 @@
 """What a run leaves in its folder beside the database: proof that labels were made, also where the database is gone.
 
-A run that begins anew pays again for every label. So a folder whose database is missing, empty, or holds less than its
-own summary tells of, is not begun anew without being asked.
+A run that starts over pays again for every label. So a folder whose database is missing, empty, or holds less than its
+own summary counts, is not started over unless the user asks for it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Labels: what calls of the oracle have bought, and the order in which it was learned."""
+"""Labels: the results of oracle calls, and the order in which they were learned."""
 
 from __future__ import annotations
 

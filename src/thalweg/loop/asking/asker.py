@@ -68,7 +68,7 @@ class Asker:
     # --- questions --------------------------------------------------------------------------------------
 
     def ask(self, learner: Learner, n: int) -> Answered:
-        """Ask all audits, then queries for up to `n` calls, scored anew after every answer; the rest is withdrawn.
+        """Ask all audits, then queries for up to `n` calls, scored again after every answer; the rest is withdrawn.
 
         Attempts that fail count as calls. Fewer questions than there are workers stay under way.
         """

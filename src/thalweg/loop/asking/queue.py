@@ -43,7 +43,7 @@ class Queued:
 
 
 class Queue:
-    """Audits in the order in which they were drawn; queries, the best of which is found anew after each answer."""
+    """Audits in the order in which they were drawn; queries, the best of which is found again after each answer."""
 
     def __init__(self, labeller: Labeller, state: LoopState, strategy: Strategy) -> None:
         self.labeller, self.state, self.strategy = labeller, state, strategy

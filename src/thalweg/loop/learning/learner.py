@@ -28,7 +28,7 @@ from thalweg.structure import FloatArray, Structure
 from thalweg.uncertainty.novelty import NoveltyFit
 
 NOVELTY_GROWTH = 1.1
-"""The novelty model is fitted anew when the labels have grown by this factor."""
+"""The novelty model is fitted again when the labels have grown by this factor."""
 TUNE_EVALUATIONS = (20, 6)
 """Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
 
