@@ -158,7 +158,7 @@ def test_problem_in_the_users_words(tmp_path, text, message):
             "{name: tblite, electronic_temperature: 1 eV}",
             "oracle.electronic_temperature: expected a temperature",
         ),
-        ("{name: ase}", "oracle.calculator: this key is needed"),
+        ("{name: ase}", "oracle.calculator: this key is required"),
         ("{name: ase, calculator: EMT}", "oracle.calculator: expected an import path"),
         (
             "{name: ase, calculator: a.B, options: 3}",

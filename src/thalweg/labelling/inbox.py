@@ -5,8 +5,8 @@ worker process or a thread of this one, leaves it here. The writer collects it l
 after it was killed.
 
 A file holds named arrays (npz, no pickle). Its name is its ticket, so an outcome that two of them leave is stored once.
-It survives the death of any process at once. It survives a power failure once the file system has written its name, which
-takes seconds.
+It survives the death of any process at once. It survives a power failure once the file system has written its name,
+which takes seconds.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class Database:
         return self._lock is not None
 
     def close(self) -> None:
-        """Leave a database that stands alone, close the connection and let the next writer in."""
+        """Leave a self-contained database, close the connection and let the next writer in."""
         if self._file is not None:
             with suppress(sqlite3.Error):  # a full disk: all is in the write-ahead log, as after a kill
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
