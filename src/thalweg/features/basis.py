@@ -138,7 +138,7 @@ class AceBasis:
         check(
             self.n_products <= PRODUCT_LIMIT,
             f"max_degree {self.max_degree} with {len(self.elements)} elements reaches {self.n_products:,} products, "
-            f"the most is {PRODUCT_LIMIT:,}: lower max_degree",
+            f"the limit is {PRODUCT_LIMIT:,}: lower max_degree",
         )
 
     @property
