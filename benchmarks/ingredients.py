@@ -77,7 +77,7 @@ def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     steep = default_basis(elements, True, r_cut, None, small, 3, weight)
     yield timed("radial exponent 3", labelled, steep, baseline, spread)
     wild = replace(SETTINGS, tame=0.0)
-    yield timed("the wilder of equals", labelled, basis, baseline, spread, settings=wild)
+    yield timed("ties go to the rougher model", labelled, basis, baseline, spread, settings=wild)
     usual = default_basis(elements, True, start, None, small, exponent, weight)
     yield timed(f"cutoff {start:.2f} instead of {r_cut:.2f} Å", labelled, usual, baseline, spread)
     yield timed("repulsion up to 0.8 bonds", labelled, basis, far, spread)

@@ -20,9 +20,9 @@ def atoms(positions, cell=BOX, pbc=(True, True, True), number=14):
 @pytest.mark.parametrize(
     ("numbers", "positions", "cell", "words"),
     [
-        ([0], [[0, 0, 0]], BOX, "atom 0 .* no chemical element"),
+        ([0], [[0, 0, 0]], BOX, "atom 0 .* not a chemical element"),
         ([14, 119], [[0, 0, 0], [2, 0, 0]], BOX, "atom 1 .* atomic number is 119"),
-        ([-3], [[0, 0, 0]], BOX, "no chemical element"),
+        ([-3], [[0, 0, 0]], BOX, "not a chemical element"),
         (["Si"], [[0, 0, 0]], BOX, "numbers must be numbers"),
         ([14], [["a", 0, 0]], BOX, "positions must be numbers"),
         ([[14], [14, 14]], [[0, 0, 0]], BOX, "numbers"),
@@ -33,8 +33,8 @@ def atoms(positions, cell=BOX, pbc=(True, True, True), number=14):
         ([14], [[0, 0, 0]], BOX * 1e7, "cell vectors are beyond"),
         ([14], [[0, 0, 0]], BOX * np.nan, "cell vectors hold NaN"),
         ([14], [[0, 0, 0]], BOX * 0, "no cell vector"),
-        ([14], [[0, 0, 0]], BOX * 1e-5, "not an independent one"),
-        ([14], [[0, 0, 0]], BOX[[0, 0, 2]], "not an independent one"),
+        ([14], [[0, 0, 0]], BOX * 1e-5, "not a linearly independent one"),
+        ([14], [[0, 0, 0]], BOX[[0, 0, 2]], "not a linearly independent one"),
     ],
 )
 def test_no_structure_is_made_of_what_is_none(numbers, positions, cell, words):
@@ -52,7 +52,7 @@ def test_no_structure_is_made_of_what_is_none(numbers, positions, cell, words):
         (atoms([[0, 0, 0]], np.diag([5, 5, 0.05]), (True, False, True)), "vector 3 are 0.05 Å apart"),
         (atoms([[0, 0, 0]], BOX + np.diag([5000.0, 0], k=1)), "minkowski_reduce"),
         (atoms([[0, 0, 0]], BOX * 0.1), "at least 0.5 Å³"),
-        (atoms([[0, 0, 0], [0, 0, 0.003]]), "Si0 and Si1 .* one place"),
+        (atoms([[0, 0, 0], [0, 0, 0.003]]), "Si0 and Si1 .* the same position"),
         (atoms([[0, 1, 0], [5.001, -4, 10]]), "Si0 and Si1 .* images counted"),
         (atoms([[0, 0, 0], [0, 0, 0]], BOX * 0, (False,) * 3), "less than 0.01 Å apart; remove"),
     ],
@@ -72,7 +72,7 @@ def test_odd_but_sane_structures_pass():
 
 
 def test_too_many_atoms_are_told_with_the_limit():
-    with pytest.raises(InputError, match="file: 3 atoms, the most is 2"):
+    with pytest.raises(InputError, match="file: 3 atoms, the limit is 2"):
         check_input(atoms([[0, 0, 0], [2, 0, 0], [0, 2, 0]]), "file", most_atoms=2)
 
 
@@ -84,13 +84,13 @@ def test_atoms_on_one_place_are_found_in_any_cell(seed):
     check_input(base, "control")
     moved = base.positions.copy()
     moved[1] = moved[3] + rng.integers(-3, 4, 3) @ cell + rng.normal(size=3) * 0.002
-    with pytest.raises(InputError, match=r"Si1 and Si3 .* one place"):
+    with pytest.raises(InputError, match=r"Si1 and Si3 .* the same position"):
         check_input(base.with_positions(moved), "pair")
 
 
 def test_many_atoms_on_one_place_take_no_memory():
     heap = np.random.default_rng(0).normal(size=(30_000, 3)) * 1e-3
-    with pytest.raises(InputError, match="one place"):
+    with pytest.raises(InputError, match="the same position"):
         check_input(atoms(heap, BOX * 0, (False,) * 3), "heap")
 
 
@@ -98,7 +98,7 @@ def test_parts_that_do_not_feel_each_other():
     near = atoms([[0, 0, 0], [24, 0, 0]], BOX * 0, (False,) * 3)
     check_connected(near, "file")
     far = atoms([[0, 0, 0], [1, 0, 0], [80, 0, 0]], BOX * 0, (False,) * 3)
-    with pytest.raises(InputError, match=r"1 of its 3 atoms, such as atom 2 .* Hand in each by itself"):
+    with pytest.raises(InputError, match=r"1 of its 3 atoms, such as atom 2 .* Hand in each part separately"):
         check_connected(far, "file")
     check_connected(atoms([[0, 0, 0], [80, 0, 0]]), "in a periodic direction there is no far")
     slab = atoms([[0, 0, 0], [0, 0, 80]], [[3, 0, 0], [0, 3, 0], [0, 0, 0]], (True, True, False))
@@ -111,7 +111,7 @@ def test_time_steps_that_cannot_follow_the_lightest_atom():
     assert check_timestep([water], 0.5, "it") is None
     assert "2 fs is long for H" in check_timestep([water, copper], 2.0, "it")
     assert check_timestep([copper], 5.0, "it") is None
-    with pytest.raises(InputError, match="5 fs cannot follow the vibrations of H, the most is 3 fs"):
+    with pytest.raises(InputError, match="5 fs cannot follow the vibrations of H, the limit is 3 fs"):
         check_timestep([copper, water], 5.0, "it")
 
 

@@ -41,7 +41,7 @@ def test_a_cell_too_long_for_any_atom_is_no_matter(size):
 
 @pytest.mark.parametrize("size", [0.02, 0.05])
 def test_a_cell_too_small_is_refused_with_a_cure(size):
-    with pytest.raises(InputError, match=r"repeat it, or give it in Å|no two atoms on one place"):
+    with pytest.raises(InputError, match=r"repeat it, or give it in Å|no two atoms at the same position"):
         pairs_within(crystal(size), 5.0)
 
 

@@ -156,7 +156,7 @@ def test_damaged_folders_are_refused(organic: Potential, tmp_path: Path, damage:
 
 
 def test_unknown_elements_are_named(crystal: Potential) -> None:
-    with pytest.raises(InputError, match=r"holds [CHO]"):
+    with pytest.raises(InputError, match=r"contains [CHO]"):
         crystal.predict(ethanol())
 
 

@@ -128,7 +128,7 @@ private:
 
     [[noreturn]] static void refuse_crowd() {
         throw std::invalid_argument("neighbour list: more than " + std::to_string(kMostNeighbors) + " atoms are within the "
-                                    "cutoff of one; give positions and cell in Å, no two atoms on one place");
+                                    "cutoff of one; give positions and cell in Å, no two atoms at the same position");
     }
 
     // Atoms within reach of a cell, images included.

@@ -1,9 +1,9 @@
-"""The verbs for Python: fit, evaluate, explore, learn.
+"""The Python verbs: fit, evaluate, explore, learn.
 
     fit        labels -> potential, with its errors
     evaluate   potential, labels -> errors and calibration
-    explore    potential, structure -> trajectories, each with its error bounds and the reason why it ended
-    learn      configuration -> the whole loop with an oracle, as `thalweg run`
+    explore    potential, structure -> trajectories, with error bounds and the reason why each ended
+    learn      configuration -> the whole loop with an oracle, like `thalweg run`
 
 eV, Å, eV/Å, eV/Å³; K, ps and fs in arguments; GPa in the stress errors.
 """
@@ -45,19 +45,19 @@ _AUTOMATIC = ModelConfig()
 
 @dataclass(frozen=True, eq=False)
 class FitResult:
-    """A potential and how far it is from labels.
+    """A potential and its errors on labels.
 
     Attributes
     ----------
     potential : Potential
     train : Comparison
-        With the labels it was fitted to; without isolated atoms that were set aside.
+        Errors on the labels it was fitted to, without isolated atoms that were set aside.
     test : Comparison or None
-        With labels it has not seen.
+        Errors on labels it has not seen.
     overlap : Overlap
-        Structures that are twice in the training set, or also in the test set.
+        Structures that occur twice in the training set, or also in the test set.
     train_numbers, test_numbers : sequences of int
-        What messages call the structures: their places in the file, or in the sequence, counted from 1.
+        Numbers of the structures in messages: their places in the file, or in the sequence, counted from 1.
     """
 
     potential: Potential
@@ -80,7 +80,7 @@ class FitResult:
         ]
 
     def story(self) -> list[str]:
-        """What was chosen and why, and what to know about the labels: lines for people."""
+        """Readable lines: what was chosen and why, and what to know about the labels."""
         basis = self.potential.basis
         lines = [f"{c.setting}: {c.chosen_in_words} - {c.why}" for c in self.fitted.choices]
         lines.append(f"reference energies: {self.fitted.references.words}")
@@ -121,18 +121,18 @@ def fit(
 ) -> FitResult:
     """Fit a potential to labels, without the loop.
 
-    Energies, forces and stresses are fitted together; smoothness, noise levels and error bounds come from
-    cross-validation over the training set. All processors are used; the numbers do not depend on how many.
+    Energies, forces and stresses are fitted together. Smoothness, noise levels and error bounds come from
+    cross-validation on the training set. All processors are used; the result does not depend on their number.
 
     Parameters
     ----------
     train : labelled structures, for example from `read_labelled`, or a `LabelledFile`, whose numbers messages then use
-    test : labelled structures held out; only compared with
-    options : what is null is chosen from the labels, by cross-validation (`thalweg.fitting.choosing`)
-    seed : of the committee's draws and of the cross-validation's folds
-    effort : work that the largest basis may take, over the default's: minutes of one core, some twenty for a
+    test : labelled structures held out, for comparison only
+    options : settings of the model; null ones are chosen by cross-validation (`thalweg.fitting.choosing`)
+    seed : for the committee's draws and the folds of the cross-validation
+    effort : limit on the work of the largest basis, relative to the default: minutes of one core, some twenty for a
         hundred thousand atoms
-    tell : takes a line on each basis that was tried, as it comes
+    tell : called with a line of text for each basis tried
 
     Raises
     ------
@@ -199,20 +199,20 @@ def learn(
     executor: Executor | None = None,
     explorer: AnyExplorer | None = None,
 ) -> Summary:
-    """Learn a potential on the fly, as `thalweg run` does; go on where an earlier call was interrupted.
+    """Learn a potential on the fly, as `thalweg run` does; continue an interrupted run.
 
     Parameters
     ----------
     config : a configuration, the path of a YAML file, or its content as a dict
         Paths in a dict are relative to the working directory.
-    folder : the run's folder; None: the configuration's `output`, else runs/<name of the file or system>
-    reporter : who hears the conversation; None: nobody
-    oracle : an oracle of your own (`thalweg.oracles.Oracle`) or an ASE calculator, in place of the one that the
-        configuration names, which need not name one
-    executor : where its calls run, any `concurrent.futures.Executor`, in place of the configured one; it is not shut
-        down. `executor.workers` in the configuration says how many calls it is given at a time
-    explorer : what walks (`thalweg.explorers`), for example a `Replay` of trajectories, in place of the molecular
-        dynamics that `explore` describes; a run goes on with the explorer that it began with
+    folder : the run folder; None: the configuration's `output`, else runs/<name of the file or system>
+    reporter : receives the conversation; None: nobody does
+    oracle : your own oracle (`thalweg.oracles.Oracle`) or an ASE calculator; replaces the one in the
+        configuration, which need not name one
+    executor : any `concurrent.futures.Executor`, where calls run; replaces the configured one, and is not shut
+        down. `executor.workers` in the configuration is the number of calls that it gets at a time
+    explorer : what walks (`thalweg.explorers`), for example a `Replay` of trajectories; replaces the molecular
+        dynamics that `explore` describes. A run must be resumed with the explorer that it started with
 
     Returns
     -------
@@ -222,7 +222,7 @@ def learn(
     Raises
     ------
     InputError, SetupError, OracleError, StoreError
-        The configuration, the machine, the oracle or the folder cannot be used.
+        The configuration, the machine, the oracle or the folder is not usable.
     """
     from thalweg.loop.runner import run
 

@@ -1,7 +1,7 @@
 """What a structure that a user hands in must obey, beyond what every `Structure` does.
 
 Here an odd file is told apart from physics before any neighbour list is made of it: an absurd cell would take the
-machine's memory, and two atoms on one place have no forces.
+machine's memory, and two atoms at the same position have no forces.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def check_input(structure: Structure, where: str, *, most_atoms: int = MOST_ATOM
     ------
     InputError
         Too many atoms, coordinates or a cell beyond 1e5 Å, a periodic cell lower than 0.1 Å or with less than 0.5 Å³
-        for each atom, or two atoms on one place.
+        for each atom, or two atoms at the same position.
     """
     check_count(len(structure), where, most_atoms)
     if np.abs(structure.positions).max() > FARTHEST:
@@ -64,7 +64,7 @@ def check_count(n_atoms: int, where: str, most: int = MOST_ATOMS) -> None:
     """Raise InputError where there are more atoms than `most`."""
     if n_atoms > most:
         raise InputError(
-            f"{where}: {n_atoms:,} atoms, the most is {most:,}; take a smaller cell or fewer repeats"
+            f"{where}: {n_atoms:,} atoms, the limit is {most:,}; take a smaller cell or fewer repeats"
         )
 
 
@@ -101,7 +101,7 @@ def _check_places(structure: Structure, where: str) -> None:
     names = " and ".join(f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in pair)
     images = " (periodic images counted)" if structure.pbc.any() else ""
     raise InputError(
-        f"{where}: {names} (counted from 0) are on one place, less than {SAME_PLACE:g} Å apart{images}; "
+        f"{where}: {names} (counted from 0) are at the same position, less than {SAME_PLACE:g} Å apart{images}; "
         "remove one of them"
     )
 
@@ -170,8 +170,9 @@ def check_connected(structure: Structure, where: str) -> None:
     if len(reached) < len(occupied):
         strays = [k for k, box in enumerate(boxes.tolist()) if tuple(box) not in reached]
         raise InputError(
-            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (from 0), are more "
-            f"than {FRAGMENTS_APART:g} Å from the others: parts that do not feel each other. Hand in each by itself"
+            f"{where}: {len(strays)} of its {len(structure)} atoms, such as atom {strays[0]} (counted from 0), "
+            f"are more than {FRAGMENTS_APART:g} Å from the others, so the parts do not interact. "
+            "Hand in each part separately"
         )
 
 
@@ -191,8 +192,8 @@ def check_timestep(structures: Sequence[Structure], timestep_fs: float, where: s
     atom = chemical_symbols[lightest]
     if timestep_fs > stable:
         raise InputError(
-            f"{where}: steps of {timestep_fs:g} fs cannot follow the vibrations of {atom}, the most is {stable:g} fs; "
-            "leave it to be chosen, or take a shorter one"
+            f"{where}: steps of {timestep_fs:g} fs cannot follow the vibrations of {atom}, the limit is {stable:g} fs; "
+            "use a shorter one, or let Thalweg choose it"
         )
     if timestep_fs > stable / 2:
         cure = f"look at the drift of the energy, or take {stable / 6:.1g} fs"

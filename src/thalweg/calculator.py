@@ -20,13 +20,13 @@ from thalweg.vocabulary import Precision
 
 
 class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
-    """Energy, forces and stress of a potential, for anything that speaks ASE.
+    """Energy, forces and stress of a potential, for anything that uses ASE.
 
-    The neighbour list is kept from call to call until an atom has moved by half the skin. A stress exists for
-    structures periodic in three directions; asked of others, ASE raises PropertyNotImplementedError. Energies of atoms
-    (`atoms.get_potential_energies()`) hold each atom's reference energy and half of its core repulsions; they add up to
-    the energy, and are computed when asked for. A calculator, and atoms that carry one, can be copied and pickled.
-    Besides ASE's own, `results` holds after each calculation, unless `uncertainty` is off
+    The neighbour list is kept between calls until an atom has moved by half the skin. A stress exists for
+    structures periodic in three directions; for others, ASE raises PropertyNotImplementedError. Energies of atoms
+    (`atoms.get_potential_energies()`) include each atom's reference energy and half of its core repulsions. They add up
+    to the energy, and are computed on request. A calculator, and atoms that carry one, can be copied and pickled.
+    After each calculation, `results` also holds the following, unless `uncertainty` is off:
 
     energy_uncertainty : float, eV
         Standard deviation over the committee of the total energy.
@@ -43,7 +43,7 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
     precision : 'double' or 'mixed'
         Mixed takes about half the time; forces differ by some 1e-5 of their size.
     uncertainty : bool
-        False leaves uncertainties out, which costs a fifth to a third.
+        False leaves uncertainties out: a call then costs a fifth to a third.
     skin : float, Å
 
     Raises
@@ -96,7 +96,7 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         Raises
         ------
         InputError
-            An element that the potential does not know, a cell that is no crystal's, or a structure for which there are
+            An element that the potential does not know, an unphysical cell, or a structure for which there are
             no finite numbers.
         """
         super().calculate(atoms, properties, system_changes)
@@ -150,9 +150,9 @@ def _no_numbers(structure: Structure) -> str:
     words = "the potential gives no finite energy and forces for this structure"
     i, j, _, d = pairs_within(structure, 1.0)
     if len(d) == 0:
-        return f"{words}: its coefficients are too large for numbers; train it again"
+        return f"{words}: its coefficients are too large; train it again"
     closest = int(np.argmin(d))
     return (
-        f"{words}: atoms {i[closest]} and {j[closest]} are {d[closest]:.2g} Å apart; move them apart, or go back to a "
+        f"{words}: atoms {i[closest]} and {j[closest]} are {d[closest]:.2g} Å apart; move them apart, or use a "
         "structure from before they met"
     )

@@ -18,19 +18,19 @@ from contextlib import contextmanager
 
 
 class ThalwegError(Exception):
-    """Base of every deliberate error; the command line prints its message without a traceback."""
+    """Base class of all errors that Thalweg raises; the command line prints the message without a traceback."""
 
 
 class InputError(ThalwegError):
-    """Something the user wrote or passed is not usable."""
+    """The user's input is not usable."""
 
 
 class SetupError(ThalwegError):
-    """The machine or installation lacks something; the message says how to get it."""
+    """Something is missing on this machine or in the installation; the message says how to get it."""
 
 
 class OracleError(ThalwegError):
-    """The oracle cannot treat this system at all (for example an element it lacks)."""
+    """The oracle cannot treat this system (for example, it lacks an element)."""
 
 
 class StoreError(ThalwegError):

@@ -45,14 +45,14 @@ class LabelNoise:
 
 @dataclass(frozen=True, eq=False)
 class Label:
-    """A converged answer.
+    """A converged answer of the oracle.
 
     Attributes
     ----------
     energy : float, eV, total
-        An array with one element is taken, too.
+        An array with one element is accepted, too.
     forces : float64 ndarray, shape (n_atoms, 3), eV/Å
-        All NaN where the oracle gave the energy alone (`has_forces`).
+        All NaN if the oracle gave only the energy (`has_forces`).
     stress : float64 ndarray, shape (6,), eV/Å³, or None
         Voigt order xx, yy, zz, yz, xz, xy; ASE's sign (dE/dstrain / V).
     noise : LabelNoise
@@ -63,7 +63,7 @@ class Label:
     Raises
     ------
     InputError
-        Numbers that are complex, masked or no numbers, or arrays of another shape.
+        Complex, masked or non-numeric values, or arrays of the wrong shape.
     """
 
     energy: float
@@ -104,7 +104,7 @@ def real_array(values: Any, what: str) -> FloatArray:
     """
     try:
         if np.ma.isMaskedArray(values) and np.ma.getmaskarray(values).any():
-            raise InputError(f"label: {what} has masked elements: no numbers")
+            raise InputError(f"label: {what} has masked elements, not numbers")
         array = np.asarray(values)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(f"label: {what} cannot be read as numbers: {error}") from None

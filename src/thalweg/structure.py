@@ -45,7 +45,7 @@ def _fault(lengths: FloatArray) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """Atoms in space.
+    """Atoms with positions, cell and periodicity.
 
     Attributes
     ----------
@@ -53,14 +53,14 @@ class Structure:
         Atomic numbers Z.
     positions : float64 ndarray, shape (n_atoms, 3), Å
     cell : float64 ndarray, shape (3, 3), Å
-        Rows are lattice vectors; zeros where there is no cell.
+        Rows are lattice vectors; zeros if there is no cell.
     pbc : bool ndarray, shape (3,)
 
     Raises
     ------
     InputError
-        Wrong shapes; numbers that are not finite or beyond 1e6 Å; an atomic number outside 1 to 118; a periodic
-        direction without a cell vector, or lower than 0.001 Å. What else a file must obey: `thalweg.border`.
+        Wrong shapes; values that are not finite or beyond 1e6 Å; an atomic number outside 1 to 118; a periodic
+        direction without a cell vector, or with a height below 0.001 Å. Files have further limits: `thalweg.border`.
     """
 
     numbers: IntArray
@@ -78,7 +78,7 @@ class Structure:
         object.__setattr__(self, "cell", _frozen(self.cell, np.float64, (3, 3), "cell"))
         object.__setattr__(self, "pbc", _frozen(self.pbc, np.bool_, (3,), "pbc"))
         if n == 0:
-            raise InputError("structure: no atoms in it")
+            raise InputError("structure: it has no atoms")
         self._check_numbers()
         self._check_lengths()
 
@@ -87,7 +87,7 @@ class Structure:
             return
         atom = int(np.flatnonzero((self.numbers < 1) | (self.numbers > LARGEST_Z))[0])
         raise InputError(
-            f"structure: atom {atom} (counted from 0) is no chemical element: its atomic number is "
+            f"structure: atom {atom} (counted from 0) is not a chemical element: its atomic number is "
             f"{self.numbers[atom]}, expected 1 to {LARGEST_Z}; put a chemical symbol such as Si in its place"
         )
 
@@ -102,10 +102,12 @@ class Structure:
         if not np.abs(self.cell).max() <= LARGEST_LENGTH:
             raise InputError(f"structure: cell vectors {_fault(self.cell)}: {self.cell.tolist()}")
         if self.pbc.any() and not self.heights()[self.pbc].min() >= LEAST_HEIGHT:
-            raise InputError("structure: a periodic direction has no cell vector, or not an independent one")
+            raise InputError(
+                "structure: a periodic direction has no cell vector, or not a linearly independent one"
+            )
 
     def heights(self) -> FloatArray:
-        """Distance of the cell's faces along each of its three vectors, Å (3,); zeros where they span no volume.
+        """Distance between opposite faces of the cell along each of its three vectors, Å (3,); zeros without a volume.
 
         A non-periodic direction without a vector counts as one of 1 Å, orthogonal to the others.
         """
@@ -146,7 +148,7 @@ class Structure:
     def volume(self) -> float:
         """Volume in Å³; raises InputError unless periodic in three directions."""
         if not self.pbc.all():
-            raise InputError("structure: a volume needs periodicity in three directions")
+            raise InputError("structure: only a structure that is periodic in three directions has a volume")
         return float(abs(np.linalg.det(self.cell)))
 
     def with_positions(self, positions: FloatArray) -> Structure:

@@ -63,24 +63,24 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """How walkers move and what is kept.
+    """How walkers move, and what is recorded.
 
     Attributes
     ----------
     ensemble : 'nvt' (Langevin), 'nve' or 'npt'; the cell is fixed in the first two
     pressure_gpa : float, GPa
-        Of 'npt'.
+        Pressure for 'npt'.
     coupling : 'isotropic', 'axes' or 'full'
-        What 'npt' may change: the volume, the lengths along x, y and z, or all six strains of the cell.
+        How 'npt' may change the cell: its volume, its lengths along x, y and z, or all six strains.
     timestep_fs : float or None, fs
-        None: by the lightest atom, 0.5 with hydrogen, else 1 or 2.
+        None: from the lightest atom, 0.5 with hydrogen, else 1 or 2.
     friction_per_fs : float, 1/fs
-        Of the thermostat.
+        Friction of the thermostat.
     every_fs : float, fs
-        Between snapshots.
+        Time between snapshots.
     novelty_max : float or None
-        In units of the training set's reach; a finite one needs a potential with a novelty model. None: 10,
-        as in a run, where the potential has such a model.
+        Limit in units of the training set's reach; a finite one needs a potential with a novelty model. None: 10,
+        as in a run, if the potential has such a model.
     seed : int
         Same seed, same trajectories.
     """
@@ -111,30 +111,33 @@ def explore(
     bound_max: float = 0.5,
     dynamics: Dynamics = _USUAL,
 ) -> list[Trajectory]:
-    """Walk on the potential; each walker stops before the first step whose force error bound is too large.
+    """Run dynamics on the potential; each walker stops before the first step whose force error bound is too large.
 
     Parameters
     ----------
-    temperature : K, of the start velocities and of the thermostat
-    time_ps : ps, of each walker
-    walkers : how many, each with its own random numbers
-    bound_max : eV/Å; the largest error bound of any atom that is accepted; infinity: never stop for it
-    dynamics : ensemble, time step, friction, what is kept, seed
+    temperature : K, for the start velocities and the thermostat
+    time_ps : ps, for each walker
+    walkers : number of walkers, each with its own random numbers
+    bound_max : eV/Å; the largest accepted error bound of any atom; infinity: never stop for it
+    dynamics : ensemble, time step, friction, what is recorded, seed
 
     Returns
     -------
     list of Trajectory
-        One per walker. Atoms too close, a temperature beyond any fluctuation and numbers that are not finite
-        end a trajectory too.
+        One per walker. Atoms that are too close, a temperature beyond any fluctuation, and non-finite values
+        also end a trajectory.
 
     Raises
     ------
     InputError
         An element that the potential does not know, or an argument out of range.
     ModelError
-        A limit on novelty, and a potential without a novelty model.
+        A limit on novelty, but a potential without a novelty model.
     """
-    check(time_ps > 0 and walkers >= 1, f"explore: need time and walkers, got {time_ps} ps and {walkers}")
+    check(
+        time_ps > 0 and walkers >= 1,
+        f"explore: expected time_ps above 0 and walkers of 1 or more, got {time_ps} and {walkers}",
+    )
     check(0 <= temperature < math.inf, f"explore: temperature must be 0 K or more, got {temperature}")
     check_input(structure, "explore")
     step = automatic_timestep([structure]) if dynamics.timestep_fs is None else dynamics.timestep_fs

@@ -41,7 +41,7 @@ def test_the_potential_of_a_run(run, tmp_path):
     assert f"wrote {target} and {tmp_path / 'si.in'}" in result.output
     # Three of the nine labelled structures, a cluster and a crystal.
     assert "over 5 structures" in result.output
-    assert "files read anew: energy" in result.output
+    assert "files read back: energy" in result.output
     assert "not checked there" in result.output
     assert "pair_coeff * * pace si.yace Si" in result.output
     assert (tmp_path / "si.in").read_text() in result.output
@@ -52,11 +52,11 @@ def test_the_potential_of_a_model_folder(run):
     assert (run / "model" / "potential.yace").stat().st_size > 0
     again = export(run / "model", "-f", "lammps")
     assert again.exit_code == 2
-    assert "--force overwrites it" in again.stderr
+    assert "overwrite it with --force" in again.stderr
     assert export(run / "model", "-f", "lammps", "--force").exit_code == 0
     (run / "model" / "potential.yace").unlink()
     again = export(run / "model", "-f", "lammps")
-    assert "potential.in: already there" in again.stderr
+    assert "potential.in: already exists" in again.stderr
 
 
 @pytest.mark.parametrize("kind", ["extxyz", "ase-db"])
@@ -71,7 +71,7 @@ def test_a_run_without_a_potential_and_a_folder_without_a_run(run, tmp_path):
     result = export(run, "-f", "lammps")
     assert (result.exit_code, "no potential yet" in result.stderr) == (2, True)
     result = export(tmp_path, "-f", "lammps")
-    assert (result.exit_code, "no run is in this folder" in result.stderr) == (2, True)
+    assert (result.exit_code, "this folder holds no run" in result.stderr) == (2, True)
 
 
 def test_outputs_that_cannot_be(run, tmp_path):
@@ -91,6 +91,6 @@ def test_the_file_of_the_plugin(run, tmp_path):
     potential = Potential.load(run / "model")
     packed = pack([silicon(4)], potential.elements)
     assert np.array_equal(field.compute(*packed.arrays)[1], potential.force_field.compute(*packed.arrays)[1])
-    assert "already there" in export(run, "--format", "plugin", "-o", target).stderr
+    assert "already exists" in export(run, "--format", "plugin", "-o", target).stderr
     assert export(run / "model", "-f", "plugin").exit_code == 0
     assert (run / "model" / "potential.thalweg").read_bytes() == target.read_bytes()

@@ -81,7 +81,7 @@ def test_withdrawing_says_what_comes_next_and_stays_on_record(folder):
         in result.output
     )
     assert "withdrawn: question q11 (handed, iteration 10)" in result.output
-    assert "the next `thalweg run` learns the model anew" in result.output
+    assert "the next `thalweg run` relearns the model" in result.output
     document = listed(folder)
     assert WRONG not in [row["number"] for row in document["labels"]]
     assert [row["place"] for row in document["labels"]] == list(range(1, 10))
@@ -109,7 +109,7 @@ def test_asking_again_lets_the_structure_wait(folder):
         (["--withdraw", "six"], "expected numbers of labels", 2),
         (["--withdraw", "1,,2"], "expected numbers of labels", 2),
         (["--withdraw", "1", "--kind", "seed"], "--withdraw takes numbers from the list", 2),
-        (["--why", "because"], "go with --withdraw", 2),
+        (["--why", "because"], "need --withdraw", 2),
         (["--kind", "odd"], "it has query, seed", 2),
     ],
 )

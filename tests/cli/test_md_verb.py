@@ -177,7 +177,7 @@ def test_interrupted_it_saves_and_says_how_to_go_on(place, tmp_path, number):
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130, output
-    assert "everything is saved: the same command goes on" in output
+    assert "everything is saved, and the same command continues" in output
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert summary["state"] == "interrupted"
     assert 0 <= summary["step"] < 3000

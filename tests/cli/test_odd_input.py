@@ -205,19 +205,22 @@ def test_odd_numbers_of_every_option_are_a_message_or_mean_something(invoke, pla
     [
         (
             "md model water.xyz -n 1 --repeat 1000 1000 1000",
-            "repeat: 3,000,000,000 atoms, the most is 1,000,000",
+            "repeat: 3,000,000,000 atoms, the limit is 1,000,000",
         ),
         ("md model water.xyz -n 1 --timestep 5", "steps of 5 fs cannot follow the vibrations of H"),
         ("md model water.xyz -n 1 --temperature 1e6", "temperature: expected 0 to 20000 K"),
         ("md model box.extxyz -n 1 --ensemble npt", "without an atom: at constant pressure"),
-        ("md model water.xyz -n 1 -o water.xyz", "this is a file; a folder is to be written"),
+        ("md model water.xyz -n 1 -o water.xyz", "expected a folder, but this is a file"),
         (
             "md model water.xyz -n 1 -o water.xyz/out",
-            "water.xyz is a file, so nothing can be written below it",
+            "water.xyz is a file, so nothing can be written inside it",
         ),
-        ("fit water.xyz -o water.xyz", "this is a file; a folder is to be written"),
-        ("carve water.xyz --model model -o water.xyz/c.xyz", "is a file, so nothing can be written below it"),
-        ("init water.xyz -o water.xyz/c.yaml", "is a file, so nothing can be written below it"),
+        ("fit water.xyz -o water.xyz", "expected a folder, but this is a file"),
+        (
+            "carve water.xyz --model model -o water.xyz/c.xyz",
+            "is a file, so nothing can be written inside it",
+        ),
+        ("init water.xyz -o water.xyz/c.yaml", "is a file, so nothing can be written inside it"),
         ("evaluate run water.xyz", "this run has no potential yet"),
     ],
 )

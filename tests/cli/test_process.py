@@ -93,5 +93,5 @@ def test_interruption_says_how_to_go_on(tmp_path, number):
         finally:
             process.kill()
     assert process.returncode == 130
-    assert "Go on with: thalweg run water.yaml --run runs/water" in output
+    assert "Continue with: thalweg run water.yaml --run runs/water" in output
     assert "Traceback" not in errors

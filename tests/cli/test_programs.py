@@ -38,7 +38,7 @@ def test_a_program_that_answers_is_ok(on_path):
         ("#!/bin/sh\necho 'pw.x: error while loading shared libraries: libmpi.so'\nexit 127\n", "libmpi.so"),
         ("#!/surely/no/such/interpreter\n", "cannot be started"),
         ("#!/bin/sh\nexit 0\n", "(nothing)"),
-        ("#!/bin/sh\nsleep 60 & wait\n", "does not answer"),
+        ("#!/bin/sh\nsleep 60 & wait\n", "did not answer"),
     ],
 )
 def test_a_program_that_is_only_there_is_not_ok(on_path, monkeypatch, script, words):

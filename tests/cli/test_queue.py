@@ -42,7 +42,7 @@ def test_queue_says_what_waits_and_what_comes_next(folder, tmp_path):
     assert "queued: handed in from halted.extxyz: O0 uncertain, 0.41 eV/Å" in result.output
     assert f"1 to be labelled first (0 of 10 calls used): thalweg run CONFIG --run {folder}" in result.output
     again = invoke("queue", folder, path)
-    assert "not queued: 1 waiting already" in again.output
+    assert "not queued: 1 already waiting" in again.output
     data = json.loads(invoke("queue", folder, path, "--json").output)
     assert (data["queued"], data["waiting"], data["n_waiting"]) == ([], 1, 1)
 
@@ -70,7 +70,7 @@ def test_status_shows_what_waits_with_its_reason(folder, tmp_path):
     ("place", "name", "words", "code"),
     [
         ("run", "absent.xyz", "no such file", 2),
-        ("run", "ammonia.xyz", "it holds N, the run knows only H, O", 2),
+        ("run", "ammonia.xyz", "it contains N, but the run knows only H, O", 2),
         ("nowhere", "water.xyz", "no such run folder", 2),
     ],
 )

@@ -64,14 +64,14 @@ def test_a_damaged_store_is_code_5(folder):
 
 def test_status_of_a_run_that_was_killed(folder):
     result = invoke("status", folder)
-    assert "interrupted (the same `thalweg run` command goes on with it)" in result.output
+    assert "interrupted (continue it with the same `thalweg run` command)" in result.output
     assert "no summary yet" in result.output
 
 
 def test_a_copy_of_the_store_can_be_gone_on_with(folder, tmp_path):
     result = invoke("export", folder, "--format", "store", "--output", tmp_path / "copy" / "thalweg.db")
     assert result.exit_code == 0, result.output
-    assert "can be gone on with" in result.output
+    assert "a run can continue from it" in result.output
     with SqliteStore.open(tmp_path / "copy") as store:
         assert len(store.all_labels()) == 3
 
@@ -81,6 +81,6 @@ def test_a_store_that_holds_less_than_its_summary_is_said(folder):
     for arguments in (["labels", folder], ["export", folder], ["status", folder]):
         result = invoke(*arguments)
         assert result.exit_code == 0
-        assert "holds 3 labels, but summary.json tells of 9" in " ".join(
+        assert "holds 3 labels, but summary.json counts 9" in " ".join(
             (result.output + result.stderr).split()
         )

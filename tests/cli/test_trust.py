@@ -73,7 +73,7 @@ def test_the_trap_works(hostile):
 def test_audit_says_how_to_trust_an_oracle(hostile):
     refused = CliRunner().invoke(app, ["audit", "run", "-n", "1"])
     assert refused.exit_code == 2
-    assert "its oracle is ase (trap.Spring), code that this folder names" in refused.stderr
+    assert "its oracle is ase (trap.Spring), code that only this folder names" in refused.stderr
     assert "thalweg audit run --config CONFIG.yaml" in refused.stderr
     (hostile.parent / "mine.yaml").write_text(json.dumps({"system": "water.xyz", "oracle": SECTION}))
     named = CliRunner().invoke(app, ["audit", "run", "--config", "mine.yaml"])

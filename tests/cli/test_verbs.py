@@ -90,8 +90,8 @@ def test_init_writes_a_configuration_that_loads_and_keeps_what_is_there(runner, 
             "budget.oracle_calls: expected a whole number >= 1 and <= 1000000, got 0",
         ),
         (["status", "nowhere"], "no such run folder"),
-        (["report", "."], "no run is in this folder"),
-        (["export", "."], "no run is in this folder"),
+        (["report", "."], "this folder holds no run"),
+        (["export", "."], "this folder holds no run"),
         (["fit", "water.xyz", "-m", "rcut=5"], "did you mean r_cut?"),
     ],
 )
@@ -165,9 +165,9 @@ def test_quiet_says_only_the_end(runner, folder, loop):
         (ModelError("not fitted"), 2, "not fitted"),
         (SetupError("no compiler"), 4, "no compiler"),
         (StoreError("held by process 7"), 5, "held by process 7"),
-        (OSError(28, "No space left on device", "thalweg.db"), 4, "the disk is full; make room"),
+        (OSError(28, "No space left on device", "thalweg.db"), 4, "the disk is full; free some space"),
         (PermissionError(13, "Permission denied", "runs"), 4, "runs: no permission"),
-        (KeyboardInterrupt(), 130, "Go on with: thalweg run water.yaml --run runs/water"),
+        (KeyboardInterrupt(), 130, "Continue with: thalweg run water.yaml --run runs/water"),
     ],
 )
 def test_each_failure_has_its_code_and_message(runner, folder, loop, error, code, words):

@@ -31,23 +31,23 @@ CASES = {
     ),
     "bomb in paths": (f"x:\n{bomb('  ')}system: {{paths: *a8}}\noracle: tblite\n", "with its aliases"),
     "merge keys": (f"x:\n{merges()}{SHORT}", "with its aliases"),
-    "cycle": (f"{SHORT}target: &t {{a: &u [*t, *u]}}\n", "an anchor (&) whose value holds its own alias"),
+    "cycle": (f"{SHORT}target: &t {{a: &u [*t, *u]}}\n", "an anchor (&) contains its own alias"),
     "cycle in options": (
         "system: a\noracle: {name: ase, calculator: a.B, options: &o {x: *o}}\n",
-        "an anchor (&) whose value holds its own alias",
+        "an anchor (&) contains its own alias",
     ),
     "many values": (SHORT + "".join(f"k{i}: 1\n" for i in range(20_000)), "more than 10,000 values"),
-    "many paths": (f"system: [{'a,' * 2000}]\noracle: tblite\n", "2,000 paths, the most is 1000"),
+    "many paths": (f"system: [{'a,' * 2000}]\noracle: tblite\n", "2,000 paths, the limit is 1000"),
     "deep lists": (f"{SHORT}target: {'[' * 20_000}", "config.yaml:3: nested more than 50 deep"),
     "deep mappings": (f"{SHORT}target: {'{a: ' * 5_000}", "nested more than 50 deep"),
     "long text": (f"{SHORT}output: {'x' * 200_000}\n", "config.yaml:3: a text of 200,000 characters"),
-    "huge file": (SHORT + "#" * LARGEST_FILE, "the most is 1,000,000"),
+    "huge file": (SHORT + "#" * LARGEST_FILE, "the limit is 1,000,000"),
     "long number": (f"{SHORT}seed: {'9' * 4000}\n", "config.yaml:3: a number of 4,000 digits"),
     "longer number": (f"{SHORT}seed: {'9' * 5000}\n", "a number of 5,000 digits"),
     "NUL": (f"{SHORT}seed: \0\n", "config.yaml:3: a character that is no text (code 0)"),
     "escaped NUL": (SHORT + 'output: "a\\0b"\n', "holds a NUL character"),
     "control": (f"{SHORT}seed: \a\n", "config.yaml:3: a character that is no text (code 7)"),
-    "surrogate": (SHORT + 'output: "\\ud800"\n', "is not UTF-8"),
+    "surrogate": (SHORT + 'output: "\\ud800"\n', "is not valid UTF-8"),
     "date": (f"{SHORT}output: 2024-01-01\n", "config.yaml:3: 2024-01-01 is a date for YAML"),
     "set": (f"{SHORT}target: !!set {{a, b}}\n", "a value of the kind !!set"),
     "set in options": (
@@ -58,8 +58,8 @@ CASES = {
     "octal": (f"{SHORT}seed: 010\n", "YAML reads 010 in another base than 10"),
     "base 60": (f"{SHORT}budget: {{wall_time: 1:30:00}}\n", "in base 60; write a number with its unit"),
     "true as key": (f"{SHORT}no: 1\n", "the key no is true or false for YAML"),
-    "infinity": (f"{SHORT}explore: {{time: .inf}}\n", ".inf is no number that any setting takes"),
-    "NaN": (f"{SHORT}explore: {{time: .nan}}\n", ".nan is no number"),
+    "infinity": (f"{SHORT}explore: {{time: .inf}}\n", ".inf is not a valid number for any setting"),
+    "NaN": (f"{SHORT}explore: {{time: .nan}}\n", ".nan is not a valid number"),
     "no bool": (f"{SHORT}properties: !!bool x\n", "this is not YAML"),
     "nobody's home": ("system: ~nobody-of-this-name/a\noracle: tblite\n", "leads nowhere"),
     "workers": (
@@ -94,9 +94,9 @@ def test_ordinary_aliases_and_merges_are_taken(tmp_path):
         ({"seed": 10**5000}, "a whole number of"),
         (
             {"oracle": {"name": "ase", "calculator": "a.B", "options": {"x": float("inf")}}},
-            "inf is no number",
+            "inf is not a valid number",
         ),
-        ({"explore": {"time": float("nan")}}, "nan is no number"),
+        ({"explore": {"time": float("nan")}}, "nan is not a valid number"),
         ({"output": "a\0"}, "NUL"),
     ],
 )
@@ -136,7 +136,7 @@ def test_files_that_are_no_text(tmp_path):
 def test_a_folder_whose_name_is_not_utf8(tmp_path):
     folder = tmp_path / os.fsdecode(b"caf\xe9")
     folder.mkdir()
-    with pytest.raises(InputError, match=r"the folder of the configuration: .* is not UTF-8"):
+    with pytest.raises(InputError, match=r"the folder of the configuration: .* is not valid UTF-8"):
         check_text(SHORT, folder / "config.yaml")
 
 
@@ -149,5 +149,5 @@ def test_a_start_that_no_oracle_labels_is_refused_before_it_is_repeated(tmp_path
     config = validate(
         {"system": {"paths": ["cu.xyz"], "repeat": [900, 900, 900]}, "oracle": "tblite"}, folder=tmp_path
     )
-    with pytest.raises(InputError, match="repeated: 2,916,000,000 atoms, the most is 10,000"):
+    with pytest.raises(InputError, match="repeated: 2,916,000,000 atoms, the limit is 10,000"):
         start_structures(config.system)

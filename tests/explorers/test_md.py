@@ -185,7 +185,7 @@ def test_bad_settings_are_refused() -> None:
         advance(morse(), walkers(3), 1, NVT, [NO_LIMITS] * 2)
     nitrogen = Structure(np.array([7]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, bool))
     state = WalkerState.start(nitrogen, temperature=1, seed=0, walker_id=0)
-    with pytest.raises(InputError, match="holds N"):
+    with pytest.raises(InputError, match="contains N"):
         advance(morse(), [state], 1, NVT, NO_LIMITS)
     with pytest.raises(InputError, match="saved walker state"):
         WalkerState.from_dict({"numbers": [1]})

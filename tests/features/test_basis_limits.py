@@ -38,7 +38,7 @@ def test_products_are_counted_without_listing_them(n_elements, max_degree, radia
 @pytest.mark.parametrize(
     ("elements", "options", "words"),
     [
-        (("H", "C", "N", "O", "F"), {"max_degree": (16, 16, 16, 16)}, "products, the most is 2,000,000"),
+        (("H", "C", "N", "O", "F"), {"max_degree": (16, 16, 16, 16)}, "products, the limit is 2,000,000"),
         (("H",), {"max_degree": (80,), "radial_exponent": 4}, "too high a degree"),
         (("H",), {"max_degree": (10**30,)}, "from 0 to 80"),
         (("H",), {"max_degree": (10**30,), "radial_weight": 10**30}, "from 0 to 80"),

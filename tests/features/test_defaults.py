@@ -67,6 +67,6 @@ def test_a_basis_that_no_machine_fits_is_refused_before_it_is_listed(elements, m
 
 def test_the_limit_of_columns_counts_what_is_listed():
     with pytest.raises(
-        InputError, match=r"up to 48,048 columns, the most is 25,000: .* GB; lower max_degree"
+        InputError, match=r"up to 48,048 columns, the limit is 25,000: .* GB; lower max_degree"
     ):
         default_basis(["H", "C"], True, max_degree=(18, 18, 14, 10))

@@ -160,7 +160,7 @@ def test_wrong_cutoffs_and_elements_are_refused() -> None:
         ZblCutoffs(("H",), np.array([[0.5]]), np.array([[0.4]]))
     with pytest.raises(InputError, match="symmetric"):
         ZblCutoffs(("H", "C"), np.ones((2, 2)), np.array([[2.0, 2.1], [2.2, 2.0]]))
-    with pytest.raises(InputError, match="holds N"):
+    with pytest.raises(InputError, match="contains N"):
         ZblBaseline(ELEMENTS).compute([Structure.from_atoms(molecule("N2"))])
 
 

@@ -170,7 +170,7 @@ def test_a_late_answer_is_a_failure_and_is_dropped(tmp_path):
 def test_a_broken_pool_of_the_standard_library_is_a_failure_and_then_an_error(tmp_path):
     pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
     with labeller_on(tmp_path, Rogue(does="dies"), pool) as (labeller, store):
-        with pytest.raises(SetupError, match="takes no more calls"):
+        with pytest.raises(SetupError, match="accepts no more calls"):
             labeller.ask([asked()])
         (attempt,) = store.attempts()  # the call that broke it is known, and counts
     assert attempt.failure.kind is FailureKind.CRASHED

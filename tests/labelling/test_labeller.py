@@ -442,6 +442,6 @@ def test_an_executor_that_takes_no_more_ends_the_run_and_fails_no_structure(stor
     pool = ThreadPoolExecutor(1)
     pool.shutdown()
     labeller = on(store, pool)
-    with pytest.raises(SetupError, match="takes no more calls"):
+    with pytest.raises(SetupError, match="accepts no more calls"):
         labeller.ask([question(copper())])
     assert store.attempts() == []

@@ -48,7 +48,9 @@ def test_without_isolated_atoms_reference_energies_are_fitted(tmp_path):
 def test_an_oracle_that_answers_no_seed_ends_the_run_with_its_reason(tmp_path):
     with (
         make_asker(tmp_path, faulty(unconverged=1.0), seeded=False) as here,
-        pytest.raises(OracleError, match=r"none of the 4 first structures \(unconverged: SCF not converged"),
+        pytest.raises(
+            OracleError, match=r"no label for any of the 4 first structures \(unconverged: SCF not converged"
+        ),
     ):
         here.first.learn(here.store)
 

@@ -62,8 +62,8 @@ def test_a_break_without_a_moment_well_below_asks_about_the_last_one_before_it(e
 
 
 INSANE = {
-    WalkEvent.NOT_FINITE: "energy, forces or positions are no numbers any more",
-    WalkEvent.TOO_CLOSE: "Cu1, Cu0 too close, 0.4 Å (limit 0.5)",
+    WalkEvent.NOT_FINITE: "energy, forces or positions are not finite",
+    WalkEvent.TOO_CLOSE: "Cu1 and Cu0 too close, 0.4 Å (limit 0.5)",
     WalkEvent.TOO_HOT: "too hot, 0.4 K (limit 0.5)",
     WalkEvent.ENERGY_SPIKE: "potential energy rose by 0.4 eV/atom (limit 0.5)",
 }

@@ -223,7 +223,7 @@ def refused(folder, atoms, tmp_path, **changes):
 
 
 def test_a_foreign_element_is_named(finished, tmp_path):
-    with pytest.raises(InputError, match=r"new\.xyz: it holds Ag, the run knows only Cu"):
+    with pytest.raises(InputError, match=r"new\.xyz: it contains Ag, but the run knows only Cu"):
         refused(finished[1], Octahedron("Ag", 2), tmp_path)
 
 
@@ -274,7 +274,7 @@ def test_a_folder_without_a_run_is_said_to_be_none(tmp_path):
         hand_in(tmp_path, [write(tmp_path, 1)], max_atoms=300)
     with SqliteStore.open(tmp_path / "new"):
         pass
-    with pytest.raises(StoreError, match="no run has begun"):
+    with pytest.raises(StoreError, match="no run has started"):
         hand_in(tmp_path / "new", [write(tmp_path, 1)], max_atoms=300)
 
 

@@ -144,4 +144,4 @@ def test_the_forecast_speaks_of_further_calls_where_errors_fall(standing):
     state.policy = dataclasses.replace(state.policy, audits=falling, phase=Phase.EXPLORE)
     words = make_progress(setup, state, None, watch).forecast
     # e ~ 1/n: with 38 labels, 50 more leave 38/88 of the error
-    assert words == "exploring; 50 more calls would take about 57 % off the error"
+    assert words == "exploring; 50 more calls would lower the error by about 57 %"

@@ -93,7 +93,7 @@ def test_where_no_label_is_left_it_is_said(begun):
         state = recall(store, MolecularDynamics())
         withdraw(store, *range(1, len(store.labels_in_order()) + 1))
         assert heed_withdrawals(state, store)
-        with pytest.raises(StoreError, match="no label is left"):
+        with pytest.raises(StoreError, match="all labels were withdrawn"):
             learn_anew(setup, state, store, ENERGIES)
 
 
@@ -141,9 +141,7 @@ def test_a_finished_run_goes_on_without_a_label_that_was_withdrawn_and_does_not_
         labels = store.all_labels()
         told = [event.text for event in store.events() if "withdrawn" in event.text]
     assert gone.structure_hash not in {record.structure.content_hash for record in labels}
-    assert told == [
-        f"labels were withdrawn: learned anew from the {first.n_labels - 1} that are left; walkers start afresh"
-    ]
+    assert told == [f"labels were withdrawn: relearned the other {first.n_labels - 1}; walkers restart"]
     assert again.oracle_calls == first.oracle_calls + len(labels) + 1 - paid > first.oracle_calls
     assert again.verdict is not None
     # And then it is finished again.

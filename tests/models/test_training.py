@@ -154,5 +154,5 @@ def test_reference_energies_are_found_from_compositions() -> None:
 def test_bad_baselines_are_refused() -> None:
     with pytest.raises(InputError, match="one finite reference energy"):
         Baseline(("C", "H"), np.zeros(3))
-    with pytest.raises(InputError, match="holds Si"):
+    with pytest.raises(InputError, match="contains Si"):
         Baseline(basis_of("C", "H").elements, np.zeros(2)).compute(silicon())

@@ -133,7 +133,7 @@ def test_the_report_of_a_run_under_way(tmp_path: Path) -> None:
 def test_the_report_of_a_run_just_begun(tmp_path: Path) -> None:
     with SqliteStore.open(tmp_path):
         pass
-    assert "only just begun" in write_report(tmp_path).read_text()
+    assert "just started" in write_report(tmp_path).read_text()
 
 
 def test_a_folder_without_a_run(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def test_conversions_agree_with_ase():
         ("0.15 eV", "eV/Å", ["a force (eV/Å", '"0.15 eV"', "which is an energy"]),
         ("50 K", "ps", ["a time (fs, ps", "which is a temperature"]),
         ("5 ps", "K", ["a temperature (K)", "which is a time"]),
-        ("3 parsec", "Å", ["'parsec' is not a unit"]),
+        ("3 parsec", "Å", ["'parsec' is not a known unit"]),
         ("warm", "K", ["a temperature", '"warm"']),
         (True, "K", ["a temperature", "True"]),
         (None, "ps", ["a time", "None"]),

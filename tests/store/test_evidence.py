@@ -79,7 +79,7 @@ def test_where_no_label_was_made_a_run_begins(tmp_path, database, other):
 @pytest.mark.parametrize("database", [without_a_byte, without_a_table])
 def test_a_run_that_has_only_just_begun_holds_nothing_yet(tmp_path, database):
     database(tmp_path)
-    with pytest.raises(EmptyStoreError, match="only just begun"):
+    with pytest.raises(EmptyStoreError, match="just started"):
         SqliteStore.read(tmp_path)
 
 
@@ -91,10 +91,10 @@ def test_a_database_copied_without_its_log_is_refused_where_the_summary_tells_of
             store.commit_label(structure(k), label(k), kind="seed", iteration=0)
         shutil.copyfile(run / DATABASE_NAME, copy / DATABASE_NAME)
     lay(copy, *REMAINS["summary"])
-    with pytest.raises(StoreError, match=r"holds 0 labels, but summary\.json tells of 3.*thalweg\.db-wal"):
+    with pytest.raises(StoreError, match=r"holds 0 labels, but summary\.json counts 3.*thalweg\.db-wal"):
         SqliteStore.open(copy)
     with SqliteStore.read(copy) as store:
-        assert "tells of 3" in store.notices[0]
+        assert "counts 3" in store.notices[0]
     lay(run, *REMAINS["summary"])
     with SqliteStore.open(run) as store:  # the control: whole, and one that was withdrawn counts
         store.withdraw_label(2, who="me", why="")

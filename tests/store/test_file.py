@@ -179,7 +179,7 @@ def test_a_folder_that_was_removed_leaves_its_labels_beside(tmp_path):
     with SqliteStore.open(tmp_path / "run") as store:
         store.commit_label(structure(0), label(0), kind="seed", iteration=0)
         shutil.rmtree(tmp_path / "run")
-        with pytest.raises(StoreError, match=r"go on with --run .*run\.rescued"):
+        with pytest.raises(StoreError, match=r"continue with --run .*run\.rescued"):
             store.append_event(0, "info", "text")
     with SqliteStore.open(tmp_path / "run.rescued") as store:
         assert len(store.all_labels()) == 1

@@ -77,7 +77,7 @@ class Calibration:
         return Coverage(covered / n if n else float("nan"), wilson_interval(covered, n), n, len(answers))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data; floats survive json exactly, so that a resumed run goes the same way bit for bit."""
+        """Plain data; floats survive json exactly, so that a resumed run is the same, bit for bit."""
         return {
             "spec": asdict(self.spec),
             "n_answers": self.n_answers,

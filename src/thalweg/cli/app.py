@@ -29,7 +29,7 @@ from thalweg.cli.version import version
 app = typer.Typer(
     name="thalweg",
     cls=GuardedGroup,
-    help="Learn a potential energy surface on the fly, and say how far it can be trusted.\n\n"
+    help="Learn a potential energy surface on the fly, with a statement of how far it can be trusted.\n\n"
     "First time: thalweg doctor; thalweg init molecule.xyz; thalweg run config.yaml",
     epilog=EXIT_CODES,
     no_args_is_help=True,

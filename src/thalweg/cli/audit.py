@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 def audit(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     count: Annotated[
-        int, typer.Option("-n", "--count", min=1, help="Structures to check: oracle calls.")
+        int, typer.Option("-n", "--count", min=1, help="Structures to check, one oracle call each.")
     ] = 20,
     config: Annotated[
         Path | None,
         typer.Option(
             "--config",
             "-c",
-            help="Your configuration, by whose oracle it is checked; needed where that is a calculator.",
+            help="Your configuration, which names the oracle; needed if that is a calculator.",
         ),
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
@@ -31,10 +31,10 @@ def audit(
     """Check the run's potential against the oracle on fresh random structures of its trajectories.
 
     Prints force errors (eV/Å) and the confidence interval of the share of atoms within the target.
-    Exit code 3: the interval does not clear the target.
+    Exit code 3: the audits do not certify the target.
 
-    A calculator (`name: ase`) or an oracle of another package is code that a run folder only names: it is used where
-    --config names it, too, with the same settings as in the run.
+    A calculator (`name: ase`) or an oracle of another package is external code, and no command runs code that only a
+    run folder names: give --config with the same settings as in the run.
 
     Example: thalweg audit runs/malonaldehyde -n 40
     """
@@ -69,7 +69,7 @@ def _trusted(folder: Path, path: Path | None) -> RunConfig | None:
     section = {} if config is None else config.oracle.model_dump()
     if section and runs_named_code(section):
         raise InputError(
-            f"{folder}: its oracle is {_named(section)}, code that this folder names. To have it called, name it "
+            f"{folder}: its oracle is {_named(section)}, code that only this folder names. To allow it, name it "
             f"yourself: thalweg audit {folder} --config CONFIG.yaml, with the configuration that you ran"
         )
     return None
@@ -90,6 +90,8 @@ def _print(document: dict[str, Any]) -> None:
     typer.echo(f"within {target['force_error']:g} eV/Å             {low:.1%} to {high:.1%} of atoms")
     typer.echo(f"within their predicted bound {summary['coverage']:.1%} of atoms")
     if document.get("broken_walks"):
-        typer.echo(f"{document['broken_walks']} fresh walks met something unphysical: learn further there")
+        typer.echo(
+            f"{document['broken_walks']} fresh walks met something unphysical: more learning is needed there"
+        )
     typer.echo(f"target: {share} within {target['force_error']:g} eV/Å: ", nl=False)
     typer.echo("certified" if document["certified"] else "not certified")

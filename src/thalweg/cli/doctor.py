@@ -9,10 +9,10 @@ import typer
 
 
 def doctor(json_: Annotated[bool, typer.Option("--json", help="Machine-readable.")] = False) -> None:
-    """Say what works on this machine, with the cure for what does not.
+    """Check what works on this machine, and say how to fix what does not.
 
     Checks the kernel against finite differences, calls every oracle on a small system, starts the programs that it
-    finds, and looks at cores, disk and permissions. What was found and not called is said to be so. Exit code 0:
+    finds, and checks cores, disk and permissions. What was found but not called is marked as such. Exit code 0:
     everything that a run needs works; 4: it does not.
 
     Example: thalweg doctor

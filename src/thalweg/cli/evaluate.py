@@ -9,7 +9,7 @@ import typer
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run's folder, or a saved potential's.")],
+    model: Annotated[Path, typer.Argument(help="A run folder or a saved potential.")],
     test: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ or anything ASE reads.")],
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME", help="Structures with split=NAME only.")
@@ -27,8 +27,8 @@ def evaluate(
     """Errors and calibration of a saved potential on labelled structures.
 
     Energies in eV/atom, forces in eV/Å over components, stress in GPa; "bounds held" is the share of atoms
-    whose force error is below the bound that the potential states. ENCE, 0 at best, says how far bounds and
-    errors differ in size, the rank correlation, 1 at best, whether large bounds go with large errors.
+    whose force error is below the bound that the potential states. ENCE (0 at best) measures how far bounds and
+    errors differ in size; the rank correlation (1 at best) whether large bounds go with large errors.
 
     Example: thalweg evaluate runs/malonaldehyde test.xyz
     """

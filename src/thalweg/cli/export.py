@@ -36,7 +36,7 @@ _NAMES = {
 
 def export(
     folder: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The run's folder; for a potential also a model's.")
+        Path, typer.Argument(metavar="RUN", help="A run folder, or a saved potential to export.")
     ],
     format_: Annotated[Format, typer.Option("--format", "-f", help="File format.")] = Format.EXTXYZ,
     output: Annotated[
@@ -45,12 +45,12 @@ def export(
             "--output", "-o", help="File to write. [default: labels.* or potential.* in the folder]"
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a run's labels or its potential for other tools.
 
     Labels: extended XYZ or an ASE database; energies in eV, forces in eV/Å, stress in eV/Å³ with ASE's sign
-    and Voigt order. `store` is a copy of thalweg.db that stands alone, also while the run goes on.
+    and Voigt order. `store` is a self-contained copy of thalweg.db, also during a run.
     Potential: `lammps` writes a .yace file for LAMMPS with ML-PACE and the commands to paste,
     checks what was written against the potential (in LAMMPS too where one is found: `lmp` or $THALWEG_LMP)
     and prints the largest relative deviations; `plugin` writes the one file that `pair_style thalweg` reads,
@@ -78,7 +78,9 @@ def _export_labels(folder: Path, format_: Format, output: Path | None, force: bo
     with SqliteStore.read(run) as store:
         if format_ is Format.STORE:
             store.copy_to(target)
-            typer.echo(f"wrote {target}: as thalweg.db in a folder of its own it can be gone on with")
+            typer.echo(
+                f"wrote {target}: put into a folder of its own as thalweg.db, a run can continue from it"
+            )
             return
         count = write(store, target)
         say(store.notices)
@@ -95,7 +97,7 @@ def _export_lammps(folder: Path, format_: Format, output: Path | None, force: bo
     written = export_lammps(Potential.load(model), target, structures=structures)
     typer.echo(f"wrote {written.potential} and {written.commands}")
     typer.echo(f"largest relative deviations from the potential over {written.n_structures} structures:")
-    typer.echo(f"  files read anew: {written.reading}")
+    typer.echo(f"  files read back: {written.reading}")
     if written.lammps is None:
         typer.echo(f"  {NOT_FOUND}: not checked there")
     else:
@@ -138,7 +140,7 @@ def _model_of(folder: Path) -> tuple[Path, list[Structure]]:
         return folder, []
     run = run_folder(folder)
     if not (run / "model" / _MODEL).is_file():
-        raise InputError(f"{run}: this run has no potential yet; `thalweg run` goes on with it")
+        raise InputError(f"{run}: this run has no potential yet; continue it with `thalweg run`")
     with SqliteStore.read(run) as store:
         structures = [r.structure for r in store.all_labels() if len(r.structure) <= _LARGEST]
     step = max(1, -(-len(structures) // _CHECKED))

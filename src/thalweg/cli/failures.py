@@ -26,18 +26,18 @@ from thalweg.errors import SetupError, StoreError, ThalwegError
 OK, UNEXPECTED, INPUT, UNCERTIFIED, SETUP, STORE, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 5, 130, 141
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 a defect in Thalweg; 2 something you wrote is not usable; 3 stopped or audited "
-    "without reaching the target; 4 the installation or the machine lacks something; 5 the run folder cannot "
-    "be used; 130 interrupted (state is saved); 141 the reader of a pipe went away."
+    "Exit codes: 0 done; 1 a defect in Thalweg; 2 a mistake in the input; 3 stopped or audited "
+    "without reaching the target; 4 something is missing on this machine; 5 the run folder cannot "
+    "be used; 130 interrupted (state is saved); 141 the reading end of a pipe was closed."
 )
 
 _MISTAKEN = {
     errno.ENOENT: "there is no such file or folder",
-    errno.ENOTDIR: "a part of this path is a file and no folder",
+    errno.ENOTDIR: "part of this path is a file, not a folder",
     errno.EISDIR: "this is a folder, expected a file",
-    errno.EEXIST: "a file of this name is there already",
+    errno.EEXIST: "a file with this name already exists",
     errno.ENAMETOOLONG: "the name is too long for this file system; choose a shorter one",
-    errno.ELOOP: "this link leads round in a circle",
+    errno.ELOOP: "this link points back to itself",
 }
 _MACHINE = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _SETUP = (SetupError, MemoryError)
@@ -167,7 +167,9 @@ def _explain_os(error: OSError) -> str:
     if error.errno in _MISTAKEN:
         return f"{file}{_MISTAKEN[error.errno]}"
     if error.errno in _MACHINE:
-        return f"{file}{_MACHINE[error.errno]}; make room and give the same command again, nothing is lost"
+        return (
+            f"{file}{_MACHINE[error.errno]}; free some space and run the same command again; nothing is lost"
+        )
     if error.errno in _DENIED:
         return f"{file}no permission ({error.strerror}); choose another folder or change its permissions"
     return f"{file}{error.strerror or error}"
@@ -176,7 +178,7 @@ def _explain_os(error: OSError) -> str:
 def _explain_name(error: UnicodeEncodeError) -> str:
     name = next((word for word in str(error.object).split() if not word.isprintable()), str(error.object))
     shown = ascii(name)[:300]
-    return f"{shown}: this name is not UTF-8, in which Thalweg's files are written; rename the file or folder"
+    return f"{shown}: this name is not valid UTF-8, which Thalweg's files need; rename the file or folder"
 
 
 def _say(message: str) -> None:

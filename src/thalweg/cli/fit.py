@@ -11,7 +11,9 @@ import typer
 
 def fit(
     train: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ or anything ASE reads.")],
-    test: Annotated[Path | None, typer.Option("--test", "-t", help="Labelled structures held out.")] = None,
+    test: Annotated[
+        Path | None, typer.Option("--test", "-t", help="Labelled structures for testing.")
+    ] = None,
     train_split: Annotated[
         str | None,
         typer.Option("--train-split", metavar="NAME", help="Train on structures with split=NAME only."),
@@ -19,7 +21,7 @@ def fit(
     test_split: Annotated[
         str | None,
         typer.Option(
-            "--test-split", metavar="NAME", help="Hold out those with split=NAME, of TEST or of TRAIN."
+            "--test-split", metavar="NAME", help="Test on structures with split=NAME, from TEST or TRAIN."
         ),
     ] = None,
     labels: Annotated[
@@ -43,7 +45,7 @@ def fit(
             "--effort",
             min=1e-6,
             max=1e6,
-            help="Work that the largest basis may take; 1: minutes, more for 100,000 atoms.",
+            help="Limit on the work; 1: minutes, longer for 100,000 atoms.",
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the committee's draws.")] = 1,
@@ -55,12 +57,13 @@ def fit(
     per atom for energies, per component for forces, in GPa for stress.
 
     Cutoff and size of the basis are chosen by cross-validation over the training set, and what was compared is
-    printed; each basis tried is told of on standard error as it comes. Model settings fix them: r_cut (Å),
-    correlation_order, max_degree, committee, as in a configuration. Structures of one file are told apart by
-    split=NAME in their comment lines; several names have commas between. --test-split alone trains on all others.
+    printed; progress goes to standard error. To fix them instead, give model settings: r_cut (Å),
+    correlation_order, max_degree, committee, as in a configuration. Structures of one file are selected by
+    split=NAME in their comment lines; separate several names by commas. --test-split alone trains on all
+    the others.
 
-    Names of labels are found in the file, and those taken are printed: REF_energy and REF_forces, DFT_..., or bare
-    energy and forces; a reference goes before bare names. Where more than one could be meant, --labels decides.
+    The labels taken are printed with their names: REF_energy and REF_forces, DFT_..., or bare energy and forces.
+    A reference family takes precedence over bare names. If a file is ambiguous, --labels decides.
 
     Example: thalweg fit train.xyz --test test.xyz --output model --model r_cut=5 --model max_degree=[10,8]
     """

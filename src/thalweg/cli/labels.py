@@ -9,28 +9,28 @@ import typer
 
 
 def labels(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     kind: Annotated[
         str | None, typer.Option("--kind", "-k", help="Only labels of this kind: seed, query, audit, handed.")
     ] = None,
     worst: Annotated[
         int | None,
-        typer.Option("--worst", min=1, help="Only the labels least like their fellows, worst first."),
+        typer.Option("--worst", min=1, help="Only the labels least like the others, worst first."),
     ] = None,
     withdraw: Annotated[
         str | None,
         typer.Option(
             "--withdraw",
             metavar="N[,M,...]",
-            help="Take these out of the run: a label's number, a question's as q12.",
+            help="Withdraw these: label numbers, or questions as q12.",
         ),
     ] = None,
-    why: Annotated[str, typer.Option("--why", help="With --withdraw: the reason, kept with it.")] = "",
+    why: Annotated[str, typer.Option("--why", help="With --withdraw: the reason, kept on record.")] = "",
     ask_again: Annotated[
         bool, typer.Option("--ask-again", help="With --withdraw: let the run ask the oracle again.")
     ] = False,
     json_: Annotated[
-        bool, typer.Option("--json", help="Machine-readable, with all that was withdrawn.")
+        bool, typer.Option("--json", help="Machine-readable, with everything withdrawn.")
     ] = False,
 ) -> None:
     """List a run's labels, and withdraw those that are wrong.
@@ -41,8 +41,8 @@ def labels(
     median of labels of the same composition. Questions that wait are listed below, as q12.
 
     A withdrawn label is not learned, exported or asked about again, and stays on record with who withdrew it, when
-    and why; the next `thalweg run` learns the model anew without it. With `--ask-again` its structure waits to be
-    labelled anew, for one call. While the run goes on, interrupt it first (Ctrl-C; nothing is lost).
+    and why. The next `thalweg run` relearns the model without it. With `--ask-again` its structure waits to be
+    labelled again, for one call. If the run is in progress, interrupt it first (Ctrl-C; nothing is lost).
 
     Example: thalweg labels runs/silicon --worst 5
     """
@@ -54,7 +54,7 @@ def labels(
     if withdraw is None:
         if why or ask_again:
             raise InputError(
-                "--why and --ask-again go with --withdraw N, the label or question that they are about"
+                "--why and --ask-again need --withdraw N, the label or question that they are about"
             )
         raise typer.Exit(show(run, kind=kind, worst=worst, as_json=json_))
     if kind is not None or worst is not None:

@@ -73,7 +73,7 @@ def take_out(folder: Path, numbers: str, *, why: str, ask_again: bool, as_json: 
     for record in records:
         typer.echo(f"withdrawn: {_in_words(record)}")
     if anew:
-        typer.echo("the next `thalweg run` learns the model anew without what was withdrawn")
+        typer.echo("the next `thalweg run` relearns the model without what was withdrawn")
 
 
 def _parsed(numbers: str) -> list[tuple[bool, int]]:
@@ -83,7 +83,7 @@ def _parsed(numbers: str) -> list[tuple[bool, int]]:
         match = _NUMBER.fullmatch(word.strip().lower())
         if match is None:
             raise InputError(
-                f"--withdraw {numbers}: expected numbers of labels, and of questions with a q, as in 3,12,q7; "
+                f"--withdraw {numbers}: expected numbers of labels, or of questions with a q, such as 3,12,q7; "
                 f"got {word.strip()!r}"
             )
         found.append((bool(match[1]), int(match[2])))

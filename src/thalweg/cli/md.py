@@ -30,20 +30,25 @@ MOST_THREADS = 1024
 
 
 def md(
-    model: Annotated[Path, typer.Argument(help="A run's folder, or a saved potential's.")],
+    model: Annotated[Path, typer.Argument(help="A run folder or a saved potential.")],
     structure: Annotated[
         Path,
-        typer.Argument(help="Anything ASE reads; the last structure, with its velocities if it has some."),
+        typer.Argument(help="Any file that ASE reads; its last structure and velocities are used."),
     ],
-    ensemble: Annotated[EnsembleName, typer.Option("--ensemble", "-e", help="What is constant.")] = "nvt",
+    ensemble: Annotated[
+        EnsembleName, typer.Option("--ensemble", "-e", help="What is held constant.")
+    ] = "nvt",
     temperature: Annotated[float, typer.Option("--temperature", "-T", min=0, help="K.")] = 300.0,
-    pressure: Annotated[str, typer.Option("--pressure", "-p", help="Of npt; bare: GPa.")] = "0",
+    pressure: Annotated[
+        str, typer.Option("--pressure", "-p", help="For npt; a bare number is in GPa.")
+    ] = "0",
     timestep: Annotated[
-        str | None, typer.Option("--timestep", help="fs. [default: by the lightest atom, 0.5, 1 or 2]")
+        str | None, typer.Option("--timestep", help="fs. [default: 0.5, 1 or 2, by the lightest atom]")
     ] = None,
     steps: Annotated[int | None, typer.Option("--steps", "-n", min=1, help="Steps from the start.")] = None,
     time: Annotated[
-        str | None, typer.Option("--time", "-t", help="Instead of steps: 10ps, 1 ns; bare: ps.")
+        str | None,
+        typer.Option("--time", "-t", help="Instead of --steps: 10ps, 1 ns; a bare number is in ps."),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder. [default: md/<name of STRUCTURE>]")
@@ -63,7 +68,8 @@ def md(
         str, typer.Option("--halt", help="Halt before an atom's error bound passes this, eV/Å; or off.")
     ] = "0.5",
     uncertainty_every: Annotated[
-        int, typer.Option("--uncertainty-every", min=0, help="Steps between looks at the bound; 0: never.")
+        int,
+        typer.Option("--uncertainty-every", min=0, help="Steps between evaluations of the bound; 0: never."),
     ] = 10,
     committee: Annotated[
         CommitteeName,
@@ -71,32 +77,36 @@ def md(
             "--committee", help="screened: an estimate at an eighth of the cost, confirmed near --halt."
         ),
     ] = "whole",
-    friction: Annotated[str, typer.Option("--friction", help="1/fs, of the thermostat.")] = "0.01",
+    friction: Annotated[str, typer.Option("--friction", help="Friction of the thermostat, 1/fs.")] = "0.01",
     coupling: Annotated[
         CouplingName,
-        typer.Option("--coupling", help="npt: the volume, lengths along x, y, z, or all strains."),
+        typer.Option("--coupling", help="npt: volume, lengths along x, y and z, or all strains."),
     ] = "isotropic",
     barostat_time: Annotated[
-        str, typer.Option("--barostat-time", help="fs, in which the volume follows the pressure.")
+        str, typer.Option("--barostat-time", help="Time in fs in which the volume follows the pressure.")
     ] = "1000",
     bulk_modulus: Annotated[
-        float, typer.Option("--bulk-modulus", help="GPa, rough: it sets the barostat's speed and no average.")
+        float,
+        typer.Option(
+            "--bulk-modulus", help="GPa, a rough value: sets the barostat's speed, not the averages."
+        ),
     ] = 100.0,
     precision: Annotated[
-        PrecisionName, typer.Option("--precision", help="Of the forces; mixed takes about half the time.")
+        PrecisionName,
+        typer.Option("--precision", help="Precision of the forces; mixed takes about half the time."),
     ] = "double",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same trajectory.")] = 1,
     threads: Annotated[int | None, typer.Option("--threads", min=1, help="[default: all cores]")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing until the end.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing until the end.")] = False,
     json_: Annotated[
-        bool, typer.Option("--json", help="Print summary.json at the end; talk on stderr.")
+        bool, typer.Option("--json", help="Print summary.json at the end; messages go to stderr.")
     ] = False,
 ) -> None:
     """Molecular dynamics on a finished potential, up to 100,000 atoms, that halts where it should not be trusted.
 
     Writes trajectory, log.csv, last.extxyz and summary.json into the output folder. Interrupt or kill it when
-    you like: the same command goes on, bit for bit as if nothing had happened; more --steps go further. Where
-    an atom's error bound passes --halt, or something unphysical is met, it stops before that moment and writes
+    you like: the same command continues, bit for bit as if nothing had happened; more --steps go further. If
+    an atom's error bound passes --halt, or something unphysical happens, it stops before that moment and writes
     the offending structure to halted.extxyz. Exit code 3: halted.
 
     Example: thalweg md runs/silicon silicon.xyz --repeat 4 4 4 --ensemble npt --temperature 600 --time 100ps

@@ -16,7 +16,7 @@ from thalweg.production import Plan, ProductionProgress, Start
 
 
 class MdConsole(LiveConsole):
-    """An Observer on a console, and the ear for Ctrl-C."""
+    """An Observer on a console, and the Ctrl-C handler."""
 
     refresh, plain_interval = 4.0, 10.0
 
@@ -130,9 +130,9 @@ def closing_lines(summary: dict[str, Any]) -> list[str]:
 def _next_steps(summary: dict[str, Any]) -> list[str]:
     files = summary["files"]
     if summary["state"] == "interrupted":
-        return ["interrupted; everything is saved: the same command goes on"]
+        return ["interrupted; everything is saved, and the same command continues"]
     if summary["state"] == "finished":
-        return [f"trajectory {files['trajectory']}, log {files['log']}; more --steps go on from here"]
+        return [f"trajectory {files['trajectory']}, log {files['log']}; more --steps continue from here"]
     halted = summary["halted"]
     large = summary["n_atoms"] > 100
     cure = (
@@ -140,9 +140,9 @@ def _next_steps(summary: dict[str, Any]) -> list[str]:
         if large
         else f"thalweg queue RUN {halted['file']}"
     )
-    regardless = "To go on regardless: a larger --halt, or --halt off"
+    regardless = "To continue regardless, use a larger --halt, or --halt off"
     if not halted["event"].startswith("break"):
-        regardless = "A shorter --timestep helps where steps are too long for the motion"
+        regardless = "If steps are too long for the motion, use a shorter --timestep"
     return [
         f"halted: {halted['reason']}; that structure is in {halted['file']}",
         f"to teach the potential: {cure}; then thalweg run. {regardless}",

@@ -87,7 +87,7 @@ def run_folder(path: Path) -> Path:
     if not path.is_dir():
         raise InputError(f"{path}: no such run folder; expected the folder that `thalweg run` printed")
     if not (path / "thalweg.db").is_file() and not (path / "summary.json").is_file():
-        raise InputError(f"{path}: no run is in this folder (neither thalweg.db nor summary.json)")
+        raise InputError(f"{path}: this folder holds no run (neither thalweg.db nor summary.json)")
     return path
 
 
@@ -101,17 +101,19 @@ def model_folder(path: Path) -> Path:
     if (inner / "potential.json").exists():
         return inner
     if any((path / name).exists() for name in ("thalweg.db", "summary.json")):
-        raise InputError(f"{path}: this run has no potential yet; `thalweg run` goes on with it")
+        raise InputError(f"{path}: this run has no potential yet; continue it with `thalweg run`")
     return path
 
 
 def check_output(path: Path, force: bool) -> None:
     """Raises InputError where a file is to be written and a folder is, or a file that is not to be overwritten."""
     if path.is_dir():
-        raise InputError(f"{path}: this is a folder; --output names a file")
+        raise InputError(f"{path}: this is a folder; --output must name a file")
     check_parents(path)
     if path.exists() and not force:
-        raise InputError(f"{path}: already there; --force overwrites it, --output names another file")
+        raise InputError(
+            f"{path}: already exists; overwrite it with --force, or name another file with --output"
+        )
 
 
 def check_parents(path: Path) -> None:
@@ -120,7 +122,7 @@ def check_parents(path: Path) -> None:
         if parent.exists():
             if not parent.is_dir():
                 raise InputError(
-                    f"{path}: {parent} is a file, so nothing can be written below it; choose another name"
+                    f"{path}: {parent} is a file, so nothing can be written inside it; choose another name"
                 )
             return
 
@@ -128,7 +130,7 @@ def check_parents(path: Path) -> None:
 def check_output_folder(path: Path) -> None:
     """Raises InputError where a folder is to be written and a file is."""
     if path.exists() and not path.is_dir():
-        raise InputError(f"{path}: this is a file; a folder is to be written, choose another name")
+        raise InputError(f"{path}: expected a folder, but this is a file; choose another name")
     check_parents(path)
 
 

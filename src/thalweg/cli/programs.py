@@ -51,7 +51,7 @@ def answer_of(command: Sequence[str], pattern: str, path: str, given: str = "") 
     found = re.search(pattern, output)
     if found is None:
         said = " ".join(output.split())[-200:]
-        raise SetupError(f"{path} was started and gives no version; it says: {said or '(nothing)'}")
+        raise SetupError(f"{path} was started but printed no version; it printed: {said or '(nothing)'}")
     return f"{' '.join(found.group(1).split())} answers; {path}"
 
 
@@ -72,7 +72,7 @@ def _run(command: Sequence[str], folder: str, given: str) -> str:
     try:
         output, _ = process.communicate(given.encode(), timeout=PATIENCE)
     except subprocess.TimeoutExpired:
-        raise SetupError(f"{command[0]} does not answer within {PATIENCE:g} s") from None
+        raise SetupError(f"{command[0]} did not answer within {PATIENCE:g} s") from None
     finally:
         if process.poll() is None:
             with suppress(ProcessLookupError):

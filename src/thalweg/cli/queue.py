@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def queue(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="Structures: extended XYZ or anything ASE reads.")
     ],
@@ -23,9 +23,9 @@ def queue(
 ) -> None:
     """Hand structures to a run: the next `thalweg run` labels and learns them first.
 
-    They wait in the run's store, each once however often it is handed in, and are labelled from the run's
-    budget, one oracle call each, before its walkers go on. A run that has stopped goes on with them. While
-    the run is going, interrupt it (Ctrl-C; nothing is lost), queue, and give its command again.
+    They wait in the run's store, without duplicates, and are labelled from the run's
+    budget, one oracle call each, before its walkers continue. A run that has stopped continues with them. If
+    the run is in progress, interrupt it (Ctrl-C; nothing is lost), queue, and repeat its command.
 
     Example: thalweg queue runs/silicon cell.extxyz
     """
@@ -44,12 +44,12 @@ def _lines(receipt: Receipt, folder: Path) -> list[str]:
     """What was done, and what comes next."""
     lines = [f"queued: {text}" for text in receipt.queued]
     others = (
-        (receipt.waiting, "waiting already"),
-        (receipt.learned, "learned already"),
+        (receipt.waiting, "already waiting"),
+        (receipt.learned, "already learned"),
         (receipt.set_aside, "set aside: the oracle has failed on it before"),
         (
             receipt.withdrawn,
-            "withdrawn before; `thalweg labels RUN --withdraw N --ask-again` lets it be asked",
+            "withdrawn before; to ask again: `thalweg labels RUN --withdraw N --ask-again`",
         ),
     )
     lines += [f"not queued: {count} {what}" for count, what in others if count]

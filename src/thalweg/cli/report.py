@@ -9,12 +9,12 @@ import typer
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
 ) -> None:
     """Write the run's report: one HTML page that opens offline.
 
     Learning curve, every query with its reason and its true error (eV/Å), calibration, audit, cost, and the
-    most uncertain structures in 3D. Works while the run is on. Prints the page's path.
+    most uncertain structures in 3D. Works during a run, too. Prints the page's path.
 
     Example: thalweg report runs/malonaldehyde
     """

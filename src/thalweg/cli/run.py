@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def run(
     config: Annotated[Path, typer.Argument(help="Configuration (YAML); `thalweg init` writes one.")],
     folder: Annotated[
-        Path | None, typer.Option("--run", "-r", help="The run's folder. [default: runs/<name of CONFIG>]")
+        Path | None, typer.Option("--run", "-r", help="The run folder. [default: runs/<name of CONFIG>]")
     ] = None,
     acquisition: Annotated[
         str | None,
@@ -23,16 +23,16 @@ def run(
     max_calls: Annotated[
         int | None, typer.Option("--max-calls", "-n", help="Most oracle calls, audits included.")
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing until the end.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing until the end.")] = False,
     json_: Annotated[
-        bool, typer.Option("--json", help="Print summary.json on stdout at the end; talk on stderr.")
+        bool, typer.Option("--json", help="Print summary.json on stdout at the end; messages go to stderr.")
     ] = False,
 ) -> None:
-    """Start a run, or go on with it after any interruption, also with changed settings.
+    """Start a run, or continue it after any interruption, also with changed settings.
 
     The run stops by itself when an audit certifies the target force error (eV/Å), when more calls would
-    gain little, or when the budget is spent. Interrupt it when you like (Ctrl-C): labels are on disk before
-    anything depends on them, and the same command goes on. Exit code 3: it stopped without certifying.
+    gain little, or when the budget is spent. Interrupt it at any time (Ctrl-C): labels are on disk before
+    anything depends on them, and the same command continues. Exit code 3: it stopped without certifying.
 
     Example: thalweg run malonaldehyde.yaml --max-calls 200
     """
@@ -53,7 +53,9 @@ def run(
         try:
             summary = run_loop(settings, place, reporter).to_json()
         except KeyboardInterrupt:
-            reporter.say(f"interrupted; everything is saved. Go on with: thalweg run {config} --run {place}")
+            reporter.say(
+                f"interrupted; everything is saved. Continue with: thalweg run {config} --run {place}"
+            )
             raise typer.Exit(INTERRUPTED) from None
         reporter.finish(summary, place)
     if json_:

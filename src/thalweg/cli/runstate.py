@@ -25,7 +25,7 @@ from thalweg.store.lock import LOCK_NAME
 MODEL_FOLDER = "model"
 
 
-_WITHOUT_DATABASE = f"{DATABASE_NAME} is missing: restore it from a copy, without it the run cannot go on"
+_WITHOUT_DATABASE = f"{DATABASE_NAME} is missing: restore it from a copy; the run cannot continue without it"
 
 
 class Activity(StrEnum):
@@ -96,7 +96,7 @@ def state_panel(state: RunState) -> RenderableType:
     if state.warning:
         line.append(f" ({state.warning})", style="yellow")
     elif state.activity is Activity.INTERRUPTED:
-        line.append(" (the same `thalweg run` command goes on with it)", style="dim")
+        line.append(" (continue it with the same `thalweg run` command)", style="dim")
     parts: list[RenderableType] = [line, *(Text(f"waiting: {text}") for text in state.handed)]
     if not state.summary:
         return Group(*parts, Text("no summary yet", style="dim"))
@@ -132,7 +132,7 @@ def _waiting(folder: Path) -> tuple[tuple[str, ...], str]:
         with SqliteStore.read(folder) as store:
             handed = tuple(str(question.reason.get("text", "")) for question in store.handed_in())
             return handed, "; ".join(store.notices)
-    except EmptyStoreError:  # the run has only just begun
+    except EmptyStoreError:  # the run has just started
         return (), ""
 
 

@@ -9,13 +9,15 @@ import typer
 
 
 def status(
-    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run's folder.")],
-    watch: Annotated[bool, typer.Option("--watch", "-w", help="Look again every 2 s until it ends.")] = False,
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder.")],
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Refresh every 2 s until the run ends.")
+    ] = False,
     json_: Annotated[bool, typer.Option("--json", help="The state and summary.json.")] = False,
 ) -> None:
-    """Say where a run stands: running, finished, or interrupted, its cost and its quality so far.
+    """Show where a run stands: running, finished or interrupted, its cost and its quality so far.
 
-    It only reads, and works while the run is on. Errors are in eV/Å, times in s, min and h.
+    Only reads, so it works during a run. Errors are in eV/Å, times in s, min and h.
 
     Example: thalweg status runs/malonaldehyde --watch
     """

@@ -16,12 +16,12 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def load_config(path: str | Path) -> RunConfig:
-    """The configuration in a YAML file; paths in it are relative to the file's folder.
+    """Load the configuration from a YAML file; paths in it are relative to the file's folder.
 
     Raises
     ------
     InputError
-        The file is absent, is not YAML, or a key or value is not right: one line for each problem, with
+        The file is missing, is not YAML, or has a wrong key or value: one line for each problem, with
         the line number, the dotted key, what was expected and got, and a suggestion for a misspelt key.
     """
     path = Path(path)
@@ -39,16 +39,16 @@ def _text(path: Path) -> str:
             f"{path}: no such file; `thalweg init STRUCTURE --output {path.name}` writes one"
         ) from None
     except IsADirectoryError:
-        raise InputError(f"{path}: expected a configuration (YAML), this is a folder") from None
+        raise InputError(f"{path}: expected a configuration file (YAML), but this is a folder") from None
     except OSError as error:
-        raise InputError(f"{path}: it cannot be read: {error.strerror or error}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path}: it cannot be read as UTF-8 text (byte {error.start}); is it a configuration? Save it as UTF-8"
+            f"{path}: cannot be read as UTF-8 text (byte {error.start}); is it a configuration? Save it as UTF-8"
         ) from None
     if len(raw) > LARGEST_FILE:
         raise InputError(
-            f"{path}: more than {LARGEST_FILE:,} bytes; a configuration holds settings only: is it the right file?"
+            f"{path}: more than {LARGEST_FILE:,} bytes; a configuration holds only settings; is this the right file?"
         )
     return text
 
@@ -67,7 +67,7 @@ def validate(data: Any, source: str = "configuration", folder: Path | None = Non
 
 
 def override(config: RunConfig, changes: dict[str, Any]) -> RunConfig:
-    """`config` with dotted keys set anew, for example `{"budget.oracle_calls": 200}`, and checked again."""
+    """`config` with new values for dotted keys, for example `{"budget.oracle_calls": 200}`, and checked again."""
     data = config.model_dump(mode="json")
     for dotted, value in changes.items():
         *sections, key = dotted.split(".")

@@ -49,7 +49,7 @@ def _explain_one(problem: ErrorDetails, location: Location, data: Any, schema: t
     if kind == "extra_forbidden":
         return f"{key}: unknown key; {_suggest(key, data, schema)}"
     if kind == "missing":
-        return f"{key}: this key is needed and is not there"
+        return f"{key}: this key is required but missing"
     if kind == "value_error":
         # validators of a whole section begin their message with the key at fault
         text = str(context.get("error", problem["msg"]))

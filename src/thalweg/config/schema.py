@@ -42,11 +42,11 @@ class TargetConfig(Section):
     """What the user accepts: the one quality setting. Every threshold follows from it by calibration."""
 
     force_error: Annotated[float, quantity("eV/Å", "> 0", "<= 100"), InUnit("eV/Å")] = Field(
-        default=0.15, description="Largest force error |F_model - F_oracle| of an atom that you accept."
+        default=0.15, description="Largest force error of an atom, |F_model - F_oracle|, that you accept."
     )
     confidence: Annotated[float, quantity("", "> 0", "< 1")] = Field(
         default=0.95,
-        description="Share of the atoms met on the walkers' trajectories that must be below it.",
+        description="Share of the atoms on the walkers' trajectories whose force error must be below force_error.",
     )
     level: Annotated[float, quantity("", "> 0.5", "< 1")] = Field(
         default=0.90, description="One-sided confidence of the certificate that the audits give."
@@ -66,7 +66,7 @@ class ExploreConfig(Section):
     )
     coupling: Coupling = Field(
         default="isotropic",
-        description="What npt may change of the cell: isotropic (its volume), axes (its lengths along x, y and z) or "
+        description="How npt may change the cell: isotropic (its volume), axes (its lengths along x, y and z) or "
         "full (all six strains).",
     )
     temperature: Annotated[tuple[float, ...], quantities("K", "> 0", "<= 20000"), InUnit("K")] = Field(
@@ -88,12 +88,12 @@ class ExploreConfig(Section):
         default=0.01, description="Friction of the Langevin thermostat."
     )
     block: Annotated[float, quantity("fs", "> 0", "<= 1e5"), InUnit("fs")] = Field(
-        default=50.0, description="Length of the pieces in which walkers advance between two questions."
+        default=50.0, description="Time that walkers advance between two questions."
     )
     committee: Committee = Field(
         default="whole",
-        description="How the error bound is looked at in every step: by the whole committee, or screened by one signed "
-        "sum of its members, which costs an eighth, with the whole one asked where a bound comes near its limit.",
+        description="How the error bound is computed at every step: whole (all members) or screened (one signed sum of "
+        "the members, an eighth of the cost; the whole committee is used where a bound comes near its limit).",
     )
     strain: Annotated[float, quantity("", ">= 0", "<= 0.2")] = Field(
         default=0.0,
@@ -135,10 +135,10 @@ class BudgetConfig(Section):
 
 
 class ModelConfig(Section):
-    """The potential. What is null is chosen from the structures."""
+    """The potential. Null settings are chosen from the structures."""
 
     r_cut: Annotated[float | None, optional(quantity("Å", "> 0.5", "<= 20")), InUnit("Å")] = Field(
-        default=None, description="How far an atom sees; null: from the elements."
+        default=None, description="Cutoff radius; null: from the elements."
     )
     correlation_order: Annotated[int | None, optional(whole(">= 1", "<= 4"))] = Field(
         default=None,
@@ -150,7 +150,7 @@ class ModelConfig(Section):
     )
     radial_weight: Annotated[int | None, optional(whole(">= 1", "<= 8"))] = Field(
         default=None,
-        description="What a step of the radial index costs in max_degree, in steps of the angular one; null: 1.",
+        description="Weight of the radial index in max_degree; the angular index has weight 1; null: 1.",
     )
     committee: Annotated[int, whole(">= 2", "<= 64")] = Field(
         default=8,
@@ -167,7 +167,7 @@ class ModelConfig(Section):
                 f"max_degree: expected {order} degrees (correlation_order: {order}), got {len(degrees)}"
             )
         if self.radial_weight is not None and degrees is None:
-            raise ValueError("radial_weight: it says how max_degree is counted; set max_degree, too")
+            raise ValueError("radial_weight: set max_degree, too, whose degrees it weights")
         return self
 
 
@@ -180,7 +180,7 @@ class AcquisitionConfig(Section):
     )
     audit_fraction: Annotated[float, quantity("", "> 0", "<= 0.5")] = Field(
         default=0.08,
-        description="Share of the calls spent on random audits; they are what certifies the target.",
+        description="Share of the calls spent on random audits, which certify the target.",
     )
     batch: Annotated[int, whole(">= 1", "<= 1024")] = Field(
         default=1, description="Most structures labelled between two updates."
@@ -203,19 +203,19 @@ class ExecutorConfig(Section):
     )
     kind: ExecutorKind = Field(
         default="process",
-        description="process (worker processes, apart from the run), serial (inside the run's process: for oracles of "
-        "milliseconds that you trust) or futures (an executor of your own, by its factory).",
+        description="process (worker processes), serial (inside the run's process: for trusted oracles that take "
+        "milliseconds) or futures (your own executor, made by `factory`).",
     )
     timeout: Annotated[float | None, optional(quantity("s", "> 0", "<= 1e9")), InUnit("s")] = Field(
         default=None, description="Longest time of one oracle call, for example 30 min; null: no limit."
     )
     keep_failed: Annotated[float, quantity("", ">= 0", "<= 1e6"), InUnit("MB")] = Field(
         default=50.0,
-        description="Most that is kept of the files of failed calls, all together, in the run's folder `failed`.",
+        description="Most disk space for the files of failed calls, kept in the folder `failed` of the run folder.",
     )
     scratch: str | None = Field(
         default=None,
-        description="Folder on this machine that holds the scratch folders of calls; null: the system's temporary one.",
+        description="Local folder for the scratch folders of calls; null: the system's temporary folder.",
     )
     factory: str | None = Field(
         default=None,
@@ -230,7 +230,7 @@ class ExecutorConfig(Section):
         if self.kind == "serial" and self.timeout is not None:
             raise ValueError("timeout: a call inside this process cannot be stopped; set kind: process")
         if (self.kind == "futures") != (self.factory is not None):
-            raise ValueError("factory: kind: futures needs it, and nothing else does")
+            raise ValueError("factory: required with kind: futures, not allowed otherwise")
         return self
 
 
@@ -251,11 +251,11 @@ class RunConfig(Section):
     )
     oracle: OracleConfig = Field(description="The trusted method that labels structures.")
     target: TargetConfig = Field(default=TargetConfig(), description="The accuracy you want.")
-    explore: ExploreConfig = Field(default=ExploreConfig(), description="How configurations are visited.")
+    explore: ExploreConfig = Field(default=ExploreConfig(), description="How configurations are explored.")
     budget: BudgetConfig = Field(default=BudgetConfig(), description="When to stop at the latest.")
     model: ModelConfig = Field(default=ModelConfig(), description="The potential that is learned.")
     acquisition: AcquisitionConfig = Field(
-        default=AcquisitionConfig(), description="What the oracle is asked."
+        default=AcquisitionConfig(), description="Which structures the oracle labels."
     )
     seeds: SeedsConfig = Field(default=SeedsConfig(), description="The first labels.")
     executor: ExecutorConfig = Field(default=ExecutorConfig(), description="Where the oracle's calls run.")
@@ -265,7 +265,7 @@ class RunConfig(Section):
     )
     output: Annotated[str | None, AfterValidator(_resolve)] = Field(
         default=None,
-        description="The run's folder, relative to this file; null: runs/<this file's name> where you are.",
+        description="The run folder, relative to this file; null: runs/<this file's name> in the current folder.",
     )
 
     @field_validator("oracle", "system", mode="before")

@@ -33,7 +33,7 @@ def _paths(value: Any, info: ValidationInfo) -> tuple[str, ...]:
     if not isinstance(paths, list | tuple) or not paths or not all(isinstance(p, str) and p for p in paths):
         raise ValueError(f"expected the path of a structure file, or a list of paths, got {shown(value)}")
     if len(paths) > MOST_PATHS:
-        raise ValueError(f"{len(paths):,} paths, the most is {MOST_PATHS}; put the structures into one file")
+        raise ValueError(f"{len(paths):,} paths, the limit is {MOST_PATHS}; put the structures into one file")
     return tuple(str(resolve(path, info)) for path in paths)
 
 

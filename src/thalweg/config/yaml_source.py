@@ -22,7 +22,7 @@ DEEPEST = 50
 LONGEST_TEXT = 100_000
 LONGEST_NUMBER = 100
 """Characters."""
-_CURE = "a configuration holds settings only: keep data in files and name them here"
+_CURE = "a configuration holds only settings; keep data in files and name the files here"
 
 
 class _Loader(yaml.SafeLoader):
@@ -67,7 +67,7 @@ def read_yaml(text: str, name: str) -> YamlSource:
         that stands twice; a value that is neither text, number, true, false, null, list nor mapping.
     """
     if len(text) > LARGEST_FILE:
-        raise InputError(f"{name}: {len(text):,} characters, the most is {LARGEST_FILE:,}; {_CURE}")
+        raise InputError(f"{name}: {len(text):,} characters, the limit is {LARGEST_FILE:,}; {_CURE}")
     try:
         _measure(text, name)
         loader = _Loader(text)
@@ -117,7 +117,7 @@ def _measure(text: str, name: str) -> None:
             depth -= 1
         elif isinstance(event, yaml.ScalarEvent) and len(event.value) > LONGEST_TEXT:
             raise InputError(
-                f"{name}:{line}: a text of {len(event.value):,} characters, the most is {LONGEST_TEXT:,}; put it into "
+                f"{name}:{line}: a text of {len(event.value):,} characters, the limit is {LONGEST_TEXT:,}; put it into "
                 "a file and name the file"
             )
         if depth > DEEPEST:
@@ -136,15 +136,13 @@ def unfolded(root: yaml.Node, name: str) -> int:
             return sizes[id(node)]
         line = node.start_mark.line + 1
         if id(node) in under_way:
-            raise InputError(
-                f"{name}:{line}: an anchor (&) whose value holds its own alias (*); write it out"
-            )
+            raise InputError(f"{name}:{line}: an anchor (&) contains its own alias (*); write the value out")
         under_way.add(id(node))
         total = 1 + sum(size(child) for child in _children(node))
         under_way.discard(id(node))
         if total > MOST_VALUES:
             raise InputError(
-                f"{name}:{line}: with its aliases (*) written out it has more than {MOST_VALUES:,} values; {_CURE}"
+                f"{name}:{line}: with its aliases (*) expanded it has more than {MOST_VALUES:,} values; {_CURE}"
             )
         sizes[id(node)] = total
         return total
@@ -204,13 +202,13 @@ def _check_scalar(node: yaml.Node, name: str) -> None:
     if kind not in {"int", "float"}:
         return
     if len(text) > LONGEST_NUMBER:
-        raise InputError(f"{where}: a number of {len(text):,} digits, the most is {LONGEST_NUMBER}")
+        raise InputError(f"{where}: a number of {len(text):,} digits, the limit is {LONGEST_NUMBER}")
     if ":" in text:
         raise InputError(
             f"{where}: YAML reads {text} in base 60; write a number with its unit, such as 90 min"
         )
     if _is_beyond(text):
-        raise InputError(f"{where}: {text} is no number that any setting takes; null says: no limit")
+        raise InputError(f"{where}: {text} is not a valid number for any setting; for no limit, use null")
     if _ODD_INTEGER.fullmatch(text):
         raise InputError(f"{where}: YAML reads {text} in another base than 10; write it in decimal digits")
 
@@ -224,7 +222,7 @@ def _check_tag(node: yaml.Node, name: str) -> None:
         )
     if kind in {"timestamp", "binary"}:
         raise InputError(
-            f"{where}: {_brief(node.value)} is {_kind(node)} for YAML; if text is meant, put quotes around it"
+            f"{where}: {_brief(node.value)} is {_kind(node)} for YAML; if you mean text, put quotes around it"
         )
 
 
@@ -269,12 +267,12 @@ def check_plain(data: Any, name: str) -> None:
         elif isinstance(value, str):
             _check_text(value, name)
         elif isinstance(value, int | float) and not abs(value) < _LARGEST_NUMBER:
-            raise InputError(f"{name}: {_brief_number(value)} is no number that any setting takes")
+            raise InputError(f"{name}: {_brief_number(value)} is not a valid number for any setting")
 
 
 def _check_text(text: str, name: str) -> None:
     if len(text) > LONGEST_TEXT:
-        raise InputError(f"{name}: a text of {len(text):,} characters, the most is {LONGEST_TEXT:,}")
+        raise InputError(f"{name}: a text of {len(text):,} characters, the limit is {LONGEST_TEXT:,}")
     if "\0" in text:
         raise InputError(f"{name}: the text {_brief(repr(text))} holds a NUL character; remove it")
     if not text.isascii():
@@ -282,7 +280,7 @@ def _check_text(text: str, name: str) -> None:
             text.encode("utf-8")
         except UnicodeEncodeError:
             raise InputError(
-                f"{name}: {_brief(ascii(text))} is not UTF-8; rename it, or write it anew"
+                f"{name}: {_brief(ascii(text))} is not valid UTF-8; rename or rewrite it"
             ) from None
 
 

@@ -46,9 +46,9 @@ class Snapshot:
     temperature : float, K
         Instantaneous kinetic temperature, 2 E_kin / (3 n_atoms kB).
     potential_energy : float, eV
-        Of the field.
+        Potential energy of the field.
     bound : ndarray (n_atoms,), eV/Å, or None
-        Error bound of each atom's force, from its deviation; None without a committee.
+        Error bound of the force on each atom, from its deviation; None without a committee.
     novelty : ndarray (n_atoms,), or None
     """
 

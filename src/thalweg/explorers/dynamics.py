@@ -75,7 +75,7 @@ class MolecularDynamics:
     def restart(
         self, state: WalkerState, structure: Structure, rng: np.random.Generator, *, stuck: bool = False
     ) -> WalkerState:
-        """With velocities drawn anew. One that was stuck measures energy spikes anew.
+        """With velocities drawn again. One that was stuck measures energy spikes anew.
 
         Its first energy may stem from a model that knew little.
         """

@@ -72,7 +72,7 @@ class Explorer(Protocol[W]):
         ...
 
     def redirect(self, state: W, wanted: W, rng: np.random.Generator) -> W:
-        """The walker under changed settings, of which `wanted` is the start: as it is, adapted, or begun anew."""
+        """The walker under changed settings, of which `wanted` is the start: unchanged, adapted, or restarted."""
         ...
 
     def state_from_dict(self, data: dict[str, Any]) -> W:

@@ -89,10 +89,10 @@ class Finding:
         if self.event in (WalkEvent.LABEL_NOVEL, WalkEvent.BREAK_NOVEL):
             return f"{name(self.atom)} in an environment not seen before, novelty {value} (limit {limit})"
         words = {
-            WalkEvent.TOO_CLOSE: f"{name(self.atom)}, {name(self.partner)} too close, {value} Å (limit {limit})",
+            WalkEvent.TOO_CLOSE: f"{name(self.atom)} and {name(self.partner)} too close, {value} Å (limit {limit})",
             WalkEvent.TOO_HOT: f"too hot, {value} K (limit {limit})",
             WalkEvent.ENERGY_SPIKE: f"potential energy rose by {value} eV/atom (limit {limit})",
-            WalkEvent.NOT_FINITE: "energy, forces or positions are no numbers any more",
+            WalkEvent.NOT_FINITE: "energy, forces or positions are not finite",
             WalkEvent.BLOCK_END: "end of the block",
         }
         return words.get(self.event, "nothing")
@@ -131,7 +131,7 @@ class Limits:
     def __post_init__(self) -> None:
         for name in ("bound_label", "bound_break", "novelty_label", "novelty_break", "energy_rise_max"):
             if not getattr(self, name) >= 0:
-                raise InputError(f"limits: {name} must be a number not below zero, got {getattr(self, name)}")
+                raise InputError(f"limits: {name} must be 0 or more, got {getattr(self, name)}")
         pairs = ((self.bound_label, self.bound_break), (self.novelty_label, self.novelty_break))
         if any(stop < label < math.inf for label, stop in pairs):
             raise InputError("limits: a break limit lies below its label limit; expected label <= break")

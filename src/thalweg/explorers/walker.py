@@ -29,7 +29,7 @@ class WalkerState:
     velocities : ndarray (n_atoms, 3), Å per ASE time unit
     masses : ndarray (n_atoms,), amu
     temperature : float, K
-        Of the thermostat.
+        Friction of the thermostat.
     seed : int, 0 <= seed < 2**64
     walker_id : int, 0 <= walker_id < 2**32
         Walkers that share a seed need different ids.
@@ -128,7 +128,7 @@ class WalkerState:
             structure = Structure(*(data.pop(key) for key in ("numbers", "positions", "cell", "pbc")))
             return cls(structure=structure, **data)
         except (KeyError, TypeError) as error:
-            raise InputError(f"walker: this is no saved walker state ({error})") from error
+            raise InputError(f"walker: this is not a saved walker state ({error})") from error
 
     def to_native(self, elements: tuple[str, ...]) -> _native.Walker:
         """The core's form."""

@@ -1,4 +1,4 @@
-"""Out of the house: labels in formats that people have tools for."""
+"""Export: labels and potentials in formats of other tools."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class LammpsExport:
 
     potential, commands : the `.yace` file and the file of LAMMPS commands
     n_structures : how many structures the figures are over
-    reading : deviation of the files read anew
+    reading : deviation of the files read again
     lammps : deviation of LAMMPS, or None; version : its version, empty when none was found
     """
 
@@ -60,7 +60,7 @@ def export_lammps(
     SetupError
         A file cannot be written, or LAMMPS fails or deviates by more than 1e-6 (see `export.check.compare`).
     RuntimeError
-        The files read anew deviate by more than 1e-6: a defect.
+        The files read again deviate by more than 1e-6: a defect.
     """
     path = Path(path)
     chosen = [*structures, *trial_structures(potential.elements)]
@@ -88,7 +88,7 @@ def _write_and_read(
         reading = deviation(potential, structures, ours, theirs)
         if reading.largest <= TOLERANCE / 4:
             break
-    _accept(reading, "the written files, read anew,", RuntimeError)
+    _accept(reading, "the written files, read back,", RuntimeError)
     return commands, reading
 
 

@@ -39,7 +39,7 @@ N_NODES = 256
 """Å, some thousand neighbours of each atom; a model from a file is held to it, too."""
 
 PRODUCT_LIMIT = 2_000_000
-"""Most multisets of channels, some 20 s of enumeration: a slip in max_degree is told at once."""
+"""Most multisets of channels, some 20 s of enumeration: a slip in max_degree is reported at once."""
 
 SHORTEST_CUTOFF, LONGEST_CUTOFF = 0.5, 20.0
 """Å; the shortest itself is too short."""
@@ -138,7 +138,7 @@ class AceBasis:
         check(
             self.n_products <= PRODUCT_LIMIT,
             f"max_degree {self.max_degree} with {len(self.elements)} elements reaches {self.n_products:,} products, "
-            f"the most is {PRODUCT_LIMIT:,}: lower max_degree",
+            f"the limit is {PRODUCT_LIMIT:,}: lower max_degree",
         )
 
     @property

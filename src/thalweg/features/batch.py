@@ -33,7 +33,7 @@ def species_of(structure: Structure, elements: Sequence[str]) -> NDArray[np.int3
         number = int(numbers[species < 0][0])
         symbol = chemical_symbols[number] if 0 < number < n else f"an atom of number {number}"
         raise InputError(
-            f"the structure holds {symbol}, the model knows only {', '.join(elements)}: "
+            f"the structure contains {symbol}, but the model knows only {', '.join(elements)}: "
             "train one that includes this element"
         )
     return species

@@ -100,9 +100,9 @@ def _check_columns(basis: AceBasis) -> None:
     columns = n * products if n * products > PRODUCTS_EACH * MOST_COLUMNS else basis.n_columns
     if columns > MOST_COLUMNS:
         raise InputError(
-            f"model: max_degree {list(basis.max_degree)} with {n} elements has up to {columns:,} columns, the most is "
+            f"model: max_degree {list(basis.max_degree)} with {n} elements has up to {columns:,} columns, the limit is "
             f"{MOST_COLUMNS:,}: each matrix of a fit would take up to {8e-9 * columns**2:,.0f} GB; lower max_degree, "
-            "or leave it to be chosen" + (", or learn fewer elements in one potential" if n > 6 else "")
+            "or let Thalweg choose it" + (", or learn fewer elements in one potential" if n > 6 else "")
         )
 
 

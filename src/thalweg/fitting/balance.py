@@ -10,7 +10,8 @@ but the forces' noise, which sets a scale that no prediction depends on, go down
 (thalweg.fitting.held_out) along its slope (thalweg.models.folds). Where labels are many for the basis the first two
 hardly change over decades of prior variance: folds drawn at random are near copies of what was trained on, and do not
 see how a model goes astray beyond the labels. Of models that predict held-out labels equally well the last term takes
-the tamer, as the one-standard-error rule does (Hastie, Tibshirani & Friedman, Elements of Statistical Learning, 7.10).
+the smoother one, as the one-standard-error rule does (Hastie, Tibshirani & Friedman, Elements of
+Statistical Learning, 7.10).
 J has several minima: as long as nothing is known of the labels, the search begins at several places.
 
     evidence   hyperparameters of most evidence

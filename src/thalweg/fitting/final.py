@@ -138,10 +138,10 @@ def fit_chosen(
 
 def _shuffled(labelled: Labelled, settings: FitSettings, reach: float) -> Labelled:
     useful = [pair for pair in labelled if not is_isolated_atom(pair[0], reach)]
-    check(len(useful) > 0, "fit: no label of more than an isolated atom; at least one is needed")
+    check(len(useful) > 0, "fit: every label is of an isolated atom; at least one other label is needed")
     check(
         any(label.has_forces for _, label in useful),
-        "fit: no label has forces (eV/Å), and energies alone teach too little; look how the file names its columns, "
+        "fit: no label has forces (eV/Å), and energies alone are not enough; check the column names, "
         "for example Properties=species:S:1:pos:R:3:forces:R:3",
     )
     order = np.random.default_rng(settings.seed).permutation(len(useful))

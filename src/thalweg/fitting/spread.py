@@ -102,13 +102,13 @@ class StressFindings:
         if self.pressure:
             words.append(
                 f"stress labels are off by a constant {self.pressure:+.2f} GPa from what energies and forces "
-                "say (Pulay stress?); it was taken away"
+                "imply (Pulay stress?); the offset was subtracted"
             )
         if self.n_outliers > 0.05 * self.n_labels:
             words.append(
                 f"{self.n_outliers} of {self.n_labels} stress labels deviate by more than {OUTLIER:.0f} times the "
                 f"usual {self.typical:.2g} GPa and by more than {ITS_OWN:.0%} of their own size (another order of "
-                "components in some?); they count less"
+                "components in some?); they get a lower weight"
             )
         return "; ".join(words) or None
 

@@ -1,4 +1,4 @@
-"""From an arrived outcome to the store, in whatever thread it arrives, and after whatever end of the run before."""
+"""Takes arrived outcomes into the store, in any thread, and also those left by an interrupted run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """One call of an oracle, where it is made: isolated, and whatever happens in it is a typed outcome.
 
-`deliver` is the task that executors run. It takes and gives plain data, so that it may run in a thread, in another
+`deliver` is the task that executors run. It takes and returns plain data, so it may run in a thread, in another
 process or on another machine.
 """
 

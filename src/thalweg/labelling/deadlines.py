@@ -1,4 +1,4 @@
-"""A time limit on executors that have none of their own: a late answer is dropped."""
+"""A time limit for executors that have none: a late answer is dropped."""
 
 from __future__ import annotations
 

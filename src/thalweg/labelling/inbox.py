@@ -1,12 +1,12 @@
-"""Outcomes that have arrived and wait to be taken into the store: one small file each, durable when `put` returns.
+"""Arrived outcomes that wait to be taken into the store: one small file each, durable when `put` returns.
 
 The store has one writer, which may be busy walking or learning when an answer comes. Whoever has the answer first, a
-worker process or a thread of this one, leaves it here; the writer takes it in when it comes by, or when the run goes on
+worker process or a thread of this one, leaves it here. The writer collects it later, or when the run is resumed
 after it was killed.
 
-A file holds named arrays (npz, no pickle). Its name is its ticket, so that an outcome that two of them leave is there
-once. It survives the death of any process at once, and a power failure as soon as the file system has written down its
-name, which takes seconds.
+A file holds named arrays (npz, no pickle). Its name is its ticket, so an outcome that two of them leave is stored once.
+It survives the death of any process at once. It survives a power failure once the file system has written its name,
+which takes seconds.
 """
 
 from __future__ import annotations

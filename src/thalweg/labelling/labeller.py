@@ -1,11 +1,11 @@
 """The one road to the oracle: questions go in, typed replies come out, every outcome durable when it arrives.
 
-A label found in the store is an answer like any other: it cost its call when it was made. A resumed run that asks again
-what it had asked before it was killed therefore counts the same calls, and makes none.
+A label found in the store is an answer like any other: its call was counted when it was made. A resumed run that
+repeats its earlier questions therefore counts the same calls, and makes none.
 
-Calls are counted against a budget that is never exceeded. A question takes its share of it when it is put: as many
-calls as the ladder may need, or those that are left. Shares follow from the order of asking alone, so that a run
-goes the same way whichever answer comes first.
+Calls count against a budget that is never exceeded. A question reserves its share when it is put: as many
+calls as the ladder may need, or those that are left. Shares depend only on the order of asking, so a run
+is the same whichever answer comes first.
 """
 
 from __future__ import annotations

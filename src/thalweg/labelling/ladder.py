@@ -1,7 +1,7 @@
-"""Calls about one structure, one after another, until there is a label or another call would be of no use.
+"""Calls about one structure, one after another, until there is a label or further calls would be useless.
 
-Calls run on any `concurrent.futures.Executor`. Whatever its futures raise is a failure of the call: a worker that died,
-a node that was lost, an answer that came too late. Only an executor that takes no more calls ends a run.
+Calls run on any `concurrent.futures.Executor`. Whatever its futures raise is a failure of the call: a dead worker,
+a lost node, a late answer. Only an executor that accepts no more calls ends a run.
 """
 
 from __future__ import annotations
@@ -178,8 +178,8 @@ class Ladder:
             raise
         except BaseException as error:  # SystemExit, too: an executor's end is no certificate
             raise SetupError(
-                f"the executor takes no more calls ({words(error)}); every answer is saved: start "
-                "the executor anew and run the same command again"
+                f"the executor accepts no more calls ({words(error)}); every answer is saved; start "
+                "the executor again and repeat the command"
             ) from error
         if not isinstance(task, Future):
             raise SetupError(

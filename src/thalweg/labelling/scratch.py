@@ -1,4 +1,4 @@
-"""Folders in which calls run on this machine: one for each call, removed after it, kept in part where it failed."""
+"""Scratch folders of calls on this machine: one per call, removed afterwards; some files of failed calls are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the oracle of a run is had in whatever process a call is made: from its configuration, or as an object."""
+"""How a process that makes a call gets the run's oracle: from its configuration, or as an object."""
 
 from __future__ import annotations
 

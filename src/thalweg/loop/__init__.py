@@ -1,1 +1,1 @@
-"""The conversation between a model and its oracle. Start with `runner`, then `policy`."""
+"""The loop of a model and its oracle. Start with `runner`, then `deciding.policy`."""

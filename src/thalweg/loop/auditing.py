@@ -1,7 +1,7 @@
 """`thalweg audit`: fresh random checks of a run's potential against its oracle, with a confidence interval.
 
-New walkers, with random numbers never used in learning, start where the run's walkers stand, forget where they
-came from, and are looked at by the clock. The sample's size is fixed beforehand and it is judged once.
+New walkers, with random numbers never used in learning, start where the run's walkers are, forget where they
+came from, and are sampled at fixed times. The sample size is fixed beforehand, and the sample is judged once.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _learned_by_now(store: SqliteStore) -> tuple[RunConfig, CheckpointRecord]:
     saved, checkpoint = last_config(store), store.last_checkpoint()
     if saved is None or checkpoint is None or not (store.folder / "model").exists():
         raise StoreError(
-            f"{store.folder}: nothing to audit yet, the run has no model; go on with `thalweg run` first"
+            f"{store.folder}: nothing to audit yet, the run has no model; continue `thalweg run` first"
         )
     return saved, checkpoint
 
@@ -140,7 +140,7 @@ def _source(store: Store, saved: RunConfig, config: RunConfig | None, oracle: Or
     """The oracle to ask: one that the caller names, or a built-in one that the folder names."""
     if oracle is None and config is None and runs_named_code(saved.oracle.model_dump()):
         raise InputError(
-            "audit: the run's oracle is code from outside of Thalweg, which is not run on a folder's word; name it: "
+            "audit: the run's oracle is external code, and no command runs code that only a folder names; name it: "
             "`thalweg audit RUN --config CONFIG` with the configuration of the run"
         )
     named = saved if config is None else config
@@ -158,7 +158,7 @@ def _draw(
 ) -> tuple[list[tuple[Walker, Snapshot]], int]:
     """`n` moments of fresh walkers, by the clock; and how many walks ended at something unphysical.
 
-    A walk that ended is looked at where it was last sane, once, and begun anew.
+    A walk that ended is sampled where it was last sane, once, and restarted.
     """
     rng = np.random.default_rng(seed)
     field = CoreField(potential.elements, potential.force_field)

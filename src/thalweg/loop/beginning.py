@@ -48,7 +48,7 @@ def recall(store: Store, explorer: AnyExplorer) -> LoopState | None:
 def fresh_state(config: RunConfig, store: Store) -> LoopState:
     """The state of a run that has learned nothing yet.
 
-    Where the oracle had answered nothing at an earlier start, what ailed it may be cured: all is asked anew, and the
+    Where the oracle had answered nothing at an earlier start, what ailed it may be cured: all is asked again, and the
     calls it took then still count.
     """
     spec = CalibrationSpec(confidence=config.target.confidence)
@@ -65,7 +65,7 @@ def fresh_state(config: RunConfig, store: Store) -> LoopState:
 def without_withdrawn(
     state: LoopState, store: Store, config: RunConfig, fingerprint: str
 ) -> tuple[LoopState, bool]:
-    """The state without what was withdrawn, and whether the model must be learned anew from the labels left.
+    """The state without what was withdrawn, and whether the model must be learned again from the labels left.
 
     Where none is left the run begins with a fresh state; its calls still count.
     """
@@ -136,7 +136,7 @@ def register(store: Store, setup: Setup, oracle: Oracle, folder: Path) -> list[s
         _check_same_system(store, before, config, folder, setup.structures)
         _check_same_oracle(store, before, config, folder, oracle)
         if before.model != config.model:
-            raise _another(folder, "was started with another `model` section", "set it back")
+            raise _another(folder, "was started with another `model` section", "undo the change")
     store.set_meta(FINGERPRINT, oracle.fingerprint)
     changes = [] if before is None else describe_changes(before, config)
     settings = {"settings": changes} if changes else {}
@@ -158,7 +158,7 @@ def _check_same_oracle(
     known = store.meta(FINGERPRINT)
     same = before.oracle == config.oracle if known is None else known == oracle.fingerprint
     if not same:
-        raise _another(folder, "was started with another `oracle` section", "set it back")
+        raise _another(folder, "was started with another `oracle` section", "undo the change")
 
 
 def _check_same_system(
@@ -167,7 +167,7 @@ def _check_same_system(
     known, now = store.runs()[-1].structures, [structure.content_hash for structure in structures]
     if known is None:  # written by an older Thalweg
         if before.system != config.system:
-            raise _another(folder, "was started with another `system` section", "set it back")
+            raise _another(folder, "was started with another `system` section", "undo the change")
         return
     if sorted(known) == sorted(now):
         return
@@ -178,12 +178,12 @@ def _check_same_system(
     formula = structures[first].to_atoms().get_chemical_formula()
     files = ", ".join(config.system.paths)
     what = f"was started with another start structure {first + 1} of {len(now)} ({formula}; files: {files})"
-    raise _another(folder, what, "give it the structure it had")
+    raise _another(folder, what, "restore the old structure")
 
 
 def _another(folder: Path, what: str, cure: str) -> StoreError:
     return StoreError(
-        f"{folder}: this run {what}; labels and model would not fit together. "
+        f"{folder}: this run {what}; labels and model would not match. "
         f"Choose another run folder (--run FOLDER), or {cure}"
     )
 
@@ -207,7 +207,7 @@ def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int
 
 
 def _send_elsewhere(state: LoopState, setup: Setup) -> None:
-    """Walkers as now configured: those that can go on do, at their new temperature; the others start afresh."""
+    """Walkers as now configured: those that can go on do, at their new temperature; the others start again."""
     fresh = setup.walkers()
     kept = [
         setup.explorer.redirect(old, new, state.rng) for old, new in zip(state.walkers, fresh, strict=False)

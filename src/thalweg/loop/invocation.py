@@ -1,4 +1,4 @@
-"""How one invocation of a run begins: its state, fresh or recalled, what has changed since, and what it says first."""
+"""How one invocation of a run begins: its state, fresh or resumed, what has changed since, and its first messages."""
 
 from __future__ import annotations
 

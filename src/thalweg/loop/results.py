@@ -1,6 +1,6 @@
-"""What is asked of the finished potential, beside the oracle's own answer: for now the equation of state.
+"""Properties of the finished potential, next to the oracle's own: for now the equation of state.
 
-The oracle's energies for it check, they do not teach. Their calls are kept back from the budget while the run learns.
+The oracle's energies only check it; they are not learned. Their calls are reserved in the budget while the run learns.
 """
 
 from __future__ import annotations

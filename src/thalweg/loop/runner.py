@@ -1,23 +1,23 @@
 """The main flow: read this first.
 
-    run(config, folder)      open the store, go on from the last checkpoint or begin, then
+    run(config, folder)      open the store, start or continue from the last checkpoint, then
         decide(state, event) what to do next                     deciding/policy.py, pure
         perform(action)      do it, and report what happened     here: the only place with store and clock
 
-    LabelSeeds      label the first structures, fit the first model, set the walkers off    asking/first_labels.py
+    LabelSeeds      label the first structures, fit the first model, start the walkers      asking/first_labels.py
     Explore         advance every walker by a block, judge it at every step                 walking/
     DrawAudits      pick random moments of that block                                       asking/queue.py
     Ask             score questions, put them to the oracle, learn the answers              asking/asker.py
-    Receive         learn an answer that walkers did not wait for, until now                asking/asker.py
-    AskHanded       the same for structures that were handed in from outside                asking/handing.py
+    Receive         learn an answer that walkers did not wait for                           asking/asker.py
+    AskHanded       the same for structures that the user handed in                         asking/handing.py
     SaveCheckpoint  state, conversation and numbers become durable in one transaction
     Stop            write the final model and summary
 
 Every call of the oracle goes through one Labeller (thalweg.labelling): counted, within the budget, isolated, retried,
 typed, durable when it arrives.
 
-A label is durable before anything depends on it. A run killed anywhere goes on from its last checkpoint, finds
-the labels made since in the store, and takes the same way as if it had never been interrupted.
+A label is durable before anything depends on it. A run that was killed continues from its last checkpoint, finds
+the labels made since in the store, and takes the same path as if it had never been interrupted.
 """
 
 from __future__ import annotations

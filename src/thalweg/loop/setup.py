@@ -46,7 +46,7 @@ class Setup:
     explorer: AnyExplorer
     temperatures: tuple[float, ...]
     warnings: tuple[str, ...] = ()
-    """What the user should know before anything is paid for."""
+    """What the user should know before any call is made."""
 
     @property
     def width(self) -> int:
@@ -159,7 +159,7 @@ def _calls_to_learn(config: RunConfig) -> int:
     kept, budget = calls_kept_back(config), config.budget.oracle_calls
     if budget <= kept:
         raise InputError(
-            f"budget.oracle_calls: {kept} calls are kept back for the equation of state, so that at least {kept + 1} "
+            f"budget.oracle_calls: {kept} calls are reserved for the equation of state, so at least {kept + 1} "
             f"are needed, got {budget}; raise it, or set properties.equation_of_state: false"
         )
     return budget - kept

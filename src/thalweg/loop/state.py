@@ -1,8 +1,8 @@
 """The loop's whole state between two iterations, and its form in a checkpoint; the policy's part is policy_state.py's.
 
-Whatever a run's future depends on is here or among the labels: walkers with their random counters, the generator for
-audits, what the policy remembers, the calibration, and the points at which the evidence was maximised. The model is not
-kept; it is learned again from the labels in order, to the same bits.
+Everything that a run's future depends on is here or among the labels: walkers with their random counters, the generator
+for audits, what the policy remembers, the calibration, and the points at which the evidence was maximised. The model is
+not kept; it is relearned from the labels in order, to the same bits.
 """
 
 from __future__ import annotations

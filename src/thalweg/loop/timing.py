@@ -1,4 +1,4 @@
-"""What the wall time of a run was spent on: kept in checkpoints, shown, and written into `summary.json`."""
+"""How the wall time of a run was spent: kept in checkpoints, shown, and written to `summary.json`."""
 
 from __future__ import annotations
 

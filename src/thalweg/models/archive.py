@@ -97,7 +97,7 @@ def read_archive(folder: Path, kind: str, version: int) -> tuple[Arrays, dict[st
             raise ModelError(f"{path}: array {key!r} holds NaN or infinity")
     facts = manifest.get("facts")
     if not isinstance(facts, dict):
-        raise ModelError(f"{folder}: the manifest holds no facts; it is damaged")
+        raise ModelError(f"{folder}: the manifest has no contents; it is damaged")
     return arrays, facts
 
 
@@ -129,7 +129,7 @@ def _read_manifest(path: Path, kind: str, version: int) -> dict[str, Any]:
     try:
         _check_regular(path)
         if path.stat().st_size > MAX_MANIFEST_BYTES:
-            raise ModelError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes; this is no {kind} manifest")
+            raise ModelError(f"{path}: larger than {MAX_MANIFEST_BYTES} bytes; this is not a {kind} manifest")
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ModelError(f"{path.parent}: no saved {kind} here (expected {path.name})") from error
@@ -170,7 +170,7 @@ def _check_manifest(manifest: Mapping[str, Any], path: Path) -> None:
     if not right:
         raise ModelError(
             f"{path}: its checksum is wrong, so the file is damaged or was changed by hand; save the model again, or "
-            "take a copy of the folder"
+            "restore the folder from a copy"
         )
 
 

@@ -71,7 +71,7 @@ class Factor:
         block = min(_BLOCK, self.n + 1)
         augmented, _, _, info = lapack.dtpqrt(0, block, self.augmented, below, overwrite_a=1, overwrite_b=1)
         if info != 0 or not np.isfinite(augmented[:, -1]).all():
-            raise ModelError(f"model: the posterior update failed (dtpqrt info {info}); fit the labels anew")
+            raise ModelError(f"model: the posterior update failed (dtpqrt info {info}); fit the labels again")
         # Householder leaves signs free; a positive diagonal makes R unique, so that draws move smoothly.
         signs = np.where(np.diag(augmented) < 0, -1.0, 1.0)
         if (signs < 0).any():

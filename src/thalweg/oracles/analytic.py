@@ -145,7 +145,7 @@ class LennardJonesSettings(OracleSettings):
         default=3.40, description="Distance at which the energy of a pair is zero."
     )
     r_cut: Annotated[float, quantity("Å", "> 0", "<= 100"), InUnit("Å")] = Field(
-        default=8.5, description="Distance at which pairs end."
+        default=8.5, description="Cutoff distance of the pair potential."
     )
 
 
@@ -157,13 +157,13 @@ class MorseSettings(OracleSettings):
         default=0.3429, description="Depth of the well; the default is near copper's."
     )
     width: Annotated[float, quantity("1/Å", "> 0"), InUnit("1/Å")] = Field(
-        default=1.3588, description="How steep the well is."
+        default=1.3588, description="Steepness of the well."
     )
     r_0: Annotated[float, quantity("Å", "> 0"), InUnit("Å")] = Field(
         default=2.866, description="Distance of lowest energy of a pair."
     )
     r_cut: Annotated[float, quantity("Å", "> 0", "<= 100"), InUnit("Å")] = Field(
-        default=6.0, description="Distance at which pairs end."
+        default=6.0, description="Cutoff distance of the pair potential."
     )
 
 

@@ -212,12 +212,12 @@ class AseConfig(OracleSettings):
 
     reuse: StrictBool = Field(
         default=False,
-        description="Keep one calculator for all calls; what it remembers may then move its answers.",
+        description="Keep one calculator for all calls; its memory may then affect later answers.",
     )
     noise: AseNoise = Field(default=AseNoise(), description="Known convergence errors of the calculator.")
     isolated_atoms: StrictBool = Field(
         default=True,
-        description="Whether the calculator, with these options, gives a lone atom its ground state; false: "
+        description="Whether the calculator, with these options, gives an isolated atom in its ground state; false: "
         "reference energies are fitted.",
     )
 

@@ -46,7 +46,7 @@ class OracleEntry:
     summary : str
         One sentence for documentation and `thalweg doctor`.
     probe : callable or None
-        Makes one small call and says in a few words what came of it; raises where that fails. None: never tried.
+        Makes one small call and describes the outcome in a few words; raises if that fails. None: never tried.
     extra : str
         What `pip install` is to be given where a package that it needs is absent.
     core : bool

@@ -104,7 +104,7 @@ class FaultyOracle:
 
     @property
     def rungs(self) -> int:
-        """As the inner oracle, and 3 at least: faults are drawn anew at each attempt."""
+        """As the inner oracle, and 3 at least: faults are drawn again at each attempt."""
         return max(3, self._oracle.rungs)
 
     def check_structure(self, structure: Structure) -> None:
@@ -154,14 +154,14 @@ class FaultySettings(OracleSettings):
         default=60.0, description="How long a hang lasts."
     )
     heals: bool = Field(default=False, description="Whether the second and later attempts never fail.")
-    seed: int = Field(default=0, description="Other faults for another number.")
+    seed: int = Field(default=0, description="Seed of the faults.")
 
 
 FAULTY = OracleEntry(
     name="faulty",
     oracle=FaultyOracle,
     settings=FaultySettings,
-    summary="another oracle, spoilt on purpose",
+    summary="another oracle with deliberate faults",
     probe=lambda: label_small(FaultyOracle({"name": "morse"}, {}), "Cu"),
     core=True,
     advise=lambda structures: {"inner": {"name": "morse"}},

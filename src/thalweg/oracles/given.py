@@ -20,7 +20,7 @@ class GivenSettings(OracleSettings):
 
 def _absent(**settings: Any) -> Oracle:
     raise InputError(
-        "oracle: this run's oracle is an object of yours; hand it in again: thalweg.learn(config, folder, oracle=...)"
+        "oracle: this run's oracle is a Python object; pass it again: thalweg.learn(config, folder, oracle=...)"
     )
 
 

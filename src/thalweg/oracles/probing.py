@@ -9,7 +9,7 @@ from thalweg.structure import Structure
 
 
 def label_small(oracle: Oracle, system: str) -> str:
-    """Label a small system and say what came of it.
+    """Label a small system and describe the outcome.
 
     `system` names a molecule of ASE's collection (`H2O`) or an element with a crystal (`Cu`, its conventional cell).
     Raises SetupError with the failure's message where no label comes.

@@ -50,7 +50,7 @@ FORCES_NOISE = 0.02
 MP2_ENERGY_NOISE = 3e-3
 """The same of MP2's energy, which is not variational (measured: 0.0005 to 0.0008)."""
 _CLOSE = 1e-3
-"""Å. Two atoms nearer than this are on one place."""
+"""Å. Two atoms nearer than this are at the same position."""
 
 
 class _UnconvergedError(Exception):
@@ -167,14 +167,14 @@ class PyscfOracle:
         """Raise OracleError for periodicity, elements without basis, or electrons that do not fit."""
         if structure.pbc.any():
             raise OracleError(
-                f"pyscf labels molecules only, the structure has pbc = {structure.pbc.tolist()}; set pbc to "
+                f"pyscf labels molecules only, but the structure has pbc = {structure.pbc.tolist()}; set pbc to "
                 "'F F F', or choose an oracle for crystals (tblite with GFN1-xTB, Quantum ESPRESSO through ase)"
             )
         for number in sorted({int(z) for z in structure.numbers}):
             if not has_basis(self.basis, number):
                 name = chemical_symbols[number] if 0 < number < len(chemical_symbols) else f"Z = {number}"
                 raise OracleError(
-                    f"the basis {self.basis} has no {name}; choose one that has (def2-SVP: H to Rn)"
+                    f"the basis {self.basis} has no {name}; choose one that covers it (def2-SVP: H to Rn)"
                 )
         if not is_isolated_atom(structure):
             check_electrons(int(structure.numbers.sum()), self.charge, self.multiplicity)
@@ -186,7 +186,9 @@ class PyscfOracle:
         self.check_structure(structure)
         if shortest_distance(structure) < _CLOSE:
             took = time.perf_counter() - start
-            return Failure(FailureKind.CRASHED, "two atoms are on one place", "", self.fingerprint, took)
+            return Failure(
+                FailureKind.CRASHED, "two atoms are at the same position", "", self.fingerprint, took
+            )
         with isolated(seed=structure.content_hash) as folder, quiet_on_one_thread():
             try:
                 energy, forces = self._solve(structure, attempt)

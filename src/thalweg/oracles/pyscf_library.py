@@ -49,8 +49,8 @@ def check_method(method: object) -> None:
         ) from None
     check(
         not dispersion,
-        f"oracle pyscf: the dispersion correction in {name!r} is not offered; leave it out, or choose a "
-        "functional that has dispersion of its own (wB97X-V)",
+        f"oracle pyscf: the dispersion correction in {name!r} is not supported; leave it out, or choose a "
+        "functional with built-in dispersion (wB97X-V)",
     )
 
 
@@ -59,7 +59,7 @@ def check_basis(basis: object) -> None:
     check(isinstance(basis, str) and basis.strip(), f"oracle pyscf: basis must be a name, got {basis!r}")
     check(
         any(has_basis(str(basis), number) for number in (1, 6, 26, 79)),
-        f"oracle pyscf: PySCF has no basis {basis!r}; such names are sto-3g, 6-31g*, def2-SVP, def2-TZVP, cc-pVDZ",
+        f"oracle pyscf: PySCF has no basis {basis!r}; examples are sto-3g, 6-31g*, def2-SVP, def2-TZVP, cc-pVDZ",
     )
 
 

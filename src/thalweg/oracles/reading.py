@@ -94,14 +94,14 @@ def _run_once(calculator: Any, atoms: Any, properties: list[str]) -> None:
 def _energy(value: Any) -> float:
     array = real_array(value, "the energy")
     if array.size != 1:
-        raise AnswerError(f"the energy must be one number, an array of shape {array.shape} came back")
+        raise AnswerError(f"the energy must be one number, got an array of shape {array.shape}")
     return float(array.reshape(-1)[0])
 
 
 def _forces(value: Any, n: int) -> FloatArray:
     array = real_array(value, "the forces")
     if array.shape != (n, 3):
-        raise AnswerError(f"{n} atoms were asked: forces must have shape ({n}, 3), {array.shape} came back")
+        raise AnswerError(f"forces of {n} atoms must have shape ({n}, 3), got {array.shape}")
     return array
 
 
@@ -111,9 +111,7 @@ def _voigt(value: Any) -> FloatArray:
     if array.shape == (6,):
         return array
     if array.shape != (3, 3):
-        raise AnswerError(
-            f"the stress must be 6 numbers or a symmetric 3×3 tensor, shape {array.shape} came back"
-        )
+        raise AnswerError(f"the stress must be 6 numbers or a symmetric 3×3 tensor, got shape {array.shape}")
     skew = float(np.abs(array - array.T).max())
     if not skew <= ASYMMETRY * float(np.abs(array).max()) + ASYMMETRY_FLOOR:
         raise AnswerError(f"the stress is not symmetric: s and its transpose differ by {skew:.3g} eV/Å³")
@@ -128,7 +126,7 @@ def _check_converged(calculator: Any) -> None:
         said += [_flag(part), _flag(scf)]
         if any(_is_false(value) for value in said):
             raise AnswerError(
-                f"{type(part).__name__} says that it has not converged (converged = False)",
+                f"{type(part).__name__} reports that it has not converged (converged = False)",
                 FailureKind.UNCONVERGED,
             )
 

@@ -65,7 +65,7 @@ def find_entry(name: object) -> OracleEntry:
     if len(owners) > 1:
         raise SetupError(
             f"the oracle name {name!r} is claimed by {' and by '.join(owners)}; uninstall all but one of them, or "
-            "have the name changed"
+            "ask one author to change the name"
         )
     if built_in is not None:
         return built_in
@@ -78,7 +78,7 @@ def find_entry(name: object) -> OracleEntry:
 
 
 def make_oracle(spec: Mapping[str, Any]) -> Oracle:
-    """The oracle that `spec` names: key `name`, and the oracle's own settings beside it.
+    """Make the oracle that `spec` describes: the key `name`, and the oracle's own settings.
 
     Raises
     ------
@@ -127,7 +127,7 @@ def _load(point: EntryPoint) -> OracleEntry:
         got = f"one named {entry.name!r}" if isinstance(entry, OracleEntry) else f"{type(entry).__name__}"
         raise SetupError(
             f"the oracle {point.name!r} of {_owner(point)} must be an OracleEntry of that name, got {got}; its author "
-            "has to mend the entry point"
+            "must fix the entry point"
         )
     return entry
 

@@ -151,11 +151,11 @@ class TBLiteOracle:
         if beyond:
             names = ", ".join(chemical_symbols[z] if z < len(chemical_symbols) else f"Z={z}" for z in beyond)
             raise OracleError(
-                f"{self.method} has no parameters for {names} (H to Rn only); choose an oracle that has"
+                f"{self.method} has no parameters for {names} (H to Rn only); choose an oracle that covers it"
             )
         if structure.pbc.any() and not structure.pbc.all():
             raise OracleError(
-                f"{self.method} in tblite is periodic in three directions or none, the structure has pbc = "
+                f"{self.method} in tblite is periodic in three directions or none, but the structure has pbc = "
                 f"{structure.pbc.tolist()}; set pbc to 'T T T' with a vacuum of 15 Å or more"
             )
 

@@ -1,4 +1,4 @@
-"""A learned potential: everything that a prediction needs, frozen, and nothing of how it was learned."""
+"""A learned potential: everything that a prediction needs, frozen, and nothing about how it was learned."""
 
 from thalweg.potential.potential import Potential
 from thalweg.potential.prediction import ErrorBounds, Prediction

@@ -1,4 +1,4 @@
-"""A learned potential: everything that a prediction needs, frozen, and nothing of how it was learned.
+"""A learned potential: everything that a prediction needs, frozen, and nothing about how it was learned.
 
 Notation
     w        coefficients of the mean model, shape (n_elements, p), eV
@@ -55,7 +55,7 @@ class Potential:
     Raises
     ------
     InputError
-        Shapes that do not belong together, or numbers that are not finite.
+        Inconsistent shapes, or non-finite values.
     """
 
     basis: AceBasis
@@ -129,12 +129,12 @@ class Potential:
         return self._native_field(mixed=True)
 
     def field(self, precision: Precision = "double") -> _native.LinearForceField:
-        """The native force field in double precision, or in mixed, which takes about half the time.
+        """The native force field in double or mixed precision; mixed takes about half the time.
 
         Raises
         ------
         InputError
-            Another precision than these.
+            An unknown precision.
         """
         check(precision in get_args(Precision), f"precision must be 'double' or 'mixed', got {precision!r}")
         return self._mixed_field if precision == "mixed" else self.force_field
@@ -179,12 +179,12 @@ class Potential:
         ----------
         structure : Structure
         precision : 'double' or 'mixed'
-        kept : neighbour list to use and to renew where it no longer serves; None makes one for this call
+        kept : neighbour list to use, and to renew if outdated; None: build one for this call
 
         Raises
         ------
         InputError
-            The structure holds an element that the potential does not know; the message names it.
+            The structure contains an element that the potential does not know; the message names it.
         """
         packed = pack([structure], self.elements)
         with core_refusals():
@@ -209,9 +209,9 @@ class Potential:
         precision: Precision = "double",
         kept: _native.KeptPairs | None = None,
     ) -> FloatArray:
-        """What each atom adds to the energy, float64 (n_atoms,), eV: w . phi, E0 and half of its core repulsions.
+        """The energy of each atom, float64 (n_atoms,), eV: w . phi, E0 and half of its core repulsions.
 
-        Parameters and errors are those of `predict`.
+        Parameters and errors as in `predict`.
         """
         arrays = pack([structure], self.elements).arrays
         with core_refusals():
@@ -226,19 +226,20 @@ class Potential:
         return float(np.sqrt(np.mean(members**2)))
 
     def save(self, folder: str | Path) -> None:
-        """Write plain arrays and JSON under `folder`, atomically; SetupError when it cannot be written."""
+        """Write plain arrays and JSON under `folder`, atomically; SetupError if they cannot be written."""
         write_archive(Path(folder), KIND, VERSION, *archived(self))
 
     @classmethod
     def load(cls, folder: str | Path) -> Potential:
-        """Read a potential back; ModelError when the folder is missing, damaged or of a newer format."""
+        """Load a potential; ModelError if the folder is missing, damaged or of a newer format."""
         arrays, facts = read_archive(Path(folder), KIND, VERSION)
         try:
             return cls(**restored(arrays, facts))
         except (KeyError, TypeError, ValueError, OverflowError, MemoryError, InputError) as error:
             words = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
             raise ModelError(
-                f"{folder}: the saved potential is inconsistent ({words}); save it again, or take a copy of the folder"
+                f"{folder}: the saved potential is inconsistent ({words}); save it again, or restore the "
+                "folder from a copy"
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""What a potential says of a structure, and what makes a deviation an error bound."""
+"""A potential's prediction for a structure, and the map from deviation to error bound."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from thalweg.structure import FloatArray
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a potential says of one structure.
+    """The prediction of a potential for one structure.
 
     Attributes
     ----------
     energy : float, eV, total
     forces : float64 ndarray, shape (n_atoms, 3), eV/Å
     stress : float64 ndarray, shape (6,), eV/Å³, or None
-        Voigt order and sign as ASE's; None unless periodic in three directions.
+        Voigt order and sign as in ASE; None unless periodic in three directions.
     energy_uncertainty : float, eV
         Standard deviation over the members of the total energy.
     forces_deviation : float64 ndarray, shape (n_atoms,), eV/Å
@@ -26,7 +26,7 @@ class Prediction:
     forces_bound : float64 ndarray, shape (n_atoms,), eV/Å
         Calibrated error bound at `ErrorBounds.confidence`.
     novelty : float64 ndarray, shape (n_atoms,), or None
-        In units of the training set's own reach; None when the potential holds no novelty model.
+        In units of the training set's reach; None if the potential has no novelty model.
     """
 
     energy: float

@@ -1,4 +1,4 @@
-"""Production molecular dynamics on a finished potential: long, restartable, with an eye on the error bound."""
+"""Production molecular dynamics on a finished potential: long, restartable, watching the error bound."""
 
 from thalweg.production.outcome import Observer, Outcome, ProductionProgress
 from thalweg.production.plan import Plan

@@ -1,7 +1,7 @@
 """Trajectory files that can be cut back to an earlier moment: extended XYZ and ASE's binary .traj.
 
-`mark()` says, in plain data, how far the file is complete; opened with a mark, it is cut back to that, so that after
-what a killed process wrote it goes on byte for byte as if nothing had happened.
+`mark()` says, in plain data, how far the file is complete. A file opened with a mark is cut back to it, so that after
+a kill it continues byte for byte as if nothing had happened.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class TrajFile:
         if mark is not None:
             if not mark.get("header"):
                 raise StoreError(
-                    f"{path}: the restart file does not hold its header; start anew in another folder"
+                    f"{path}: the restart file does not hold its header; start again in another folder"
                 )
             check_reaches(path, mark["bytes"])
             with path.open("r+b") as stream:

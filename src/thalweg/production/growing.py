@@ -1,4 +1,4 @@
-"""Files that grow, and can be cut back to how far they were when the restart was written."""
+"""Growing files that can be cut back to their length when the restart was written."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ def check_reaches(path: Path, size: int) -> None:
     found = path.stat().st_size if path.exists() else 0
     if found < size:
         raise StoreError(
-            f"{path}: {found} bytes, but the restart file says {size}; the file was changed since. "
-            "Put it back, or start anew in another folder"
+            f"{path}: {found} bytes, but the restart file says {size}; the file has changed since. "
+            "Restore it, or start again in another folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""What a production trajectory says on its way, and how it ended."""
+"""The progress of a production trajectory, and how it ended."""
 
 from __future__ import annotations
 

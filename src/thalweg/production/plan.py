@@ -1,4 +1,4 @@
-"""What a production trajectory is to be: everything that its numbers depend on, and what may change on the way."""
+"""The plan of a production trajectory: everything that its numbers depend on, and what may change on the way."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Plan:
     coupling, barostat_fs, bulk_modulus_gpa :
         As in `MdSettings`.
     friction_per_fs : float, 1/fs
-        Of the thermostat.
+        Friction of the thermostat.
     every, log_every, uncertainty_every : int, steps
         Between frames, rows of the log, and looks at the uncertainty; the last may be 0: never.
     committee : 'whole' or 'screened'
@@ -121,7 +121,7 @@ class Plan:
         )
 
     def limits(self, potential: Potential) -> Limits:
-        """Where it halts. Atoms too close, too hot, or no numbers any more, end it always."""
+        """Where it halts. Atoms that are too close or too hot, and non-finite values, always end it."""
         has_novelty = potential.novelty is not None and self.halt is not None
         bound = math.inf if self.halt is None else self.halt
         return Limits(

@@ -146,7 +146,7 @@ def load_restart(folder: Path) -> Restart | None:
         )
     except _UNREADABLE as error:
         raise StoreError(
-            f"{folder / FOLDER}: the restart cannot be read ({_in_words(error)}); start anew in another folder"
+            f"{folder / FOLDER}: the restart cannot be read ({_in_words(error)}); start again in another folder"
         ) from error
     return Restart(state, facts)
 

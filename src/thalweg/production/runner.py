@@ -1,7 +1,7 @@
-"""A production trajectory from its start, or from where it was interrupted, to its end or to where it halts.
+"""Runs a production trajectory from its start, or from where it was interrupted, to its end or to where it halts.
 
-A trajectory is a function of its plan, start and potential, bit for bit: how it is cut into blocks, killed and gone on
-with changes nothing. So blocks are as long as suits their keeping: after each, frames and log are made safe on the
+A trajectory is a function of its plan, start and potential, bit for bit: how it is cut into blocks, killed and resumed
+changes nothing. So blocks are as long as is convenient: after each, frames and log are made safe on the
 disk, and then the restart that counts them.
 """
 
@@ -146,7 +146,7 @@ def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, f
     if changed:
         raise InputError(
             f"{folder} holds a trajectory with other settings: {'; '.join(changed)}. Only steps and halt may change "
-            f"on the way. Start another with --output, for example from {folder / LAST}"
+            f"when you continue. Start another trajectory with --output, for example from {folder / LAST}"
         )
 
 

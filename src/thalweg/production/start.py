@@ -1,4 +1,4 @@
-"""Where a production trajectory begins: a structure or a supercell of it, with the file's velocities or drawn ones."""
+"""The start of a production trajectory: a structure or a supercell of it, with the file's velocities or drawn ones."""
 
 from __future__ import annotations
 

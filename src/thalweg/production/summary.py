@@ -1,4 +1,4 @@
-"""What a production trajectory came to, as plain data: summary.json."""
+"""The results of a production trajectory as plain data: summary.json."""
 
 from __future__ import annotations
 

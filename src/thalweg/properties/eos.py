@@ -130,7 +130,7 @@ def potential_equation_of_state(
 def _around_minimum(
     structure: Structure, energy: EnergyFunction, max_strain: float, n_points: int
 ) -> tuple[list[Structure], FloatArray]:
-    """Cells and their energies (eV), centred anew where the lowest energy lies at an end."""
+    """Cells and their energies (eV), centred again where the lowest energy lies at an end."""
     for _ in range(ROUNDS):
         cells = scaled_cells(structure, max_strain, n_points)
         energies = np.array([energy(cell) for cell in cells], dtype=np.float64)

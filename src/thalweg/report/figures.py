@@ -92,8 +92,8 @@ def learning_curve(data: ReportData) -> str:
     return figure(
         "Learning curve",
         _both_widths(draw),
-        "Each answer of the oracle, against what the model had predicted before it learned that answer: the "
-        "largest force error of any atom. Queries are chosen where the model is least sure, so they stay "
+        "Largest force error of any atom in each answer: the oracle's forces against the prediction made "
+        "before that answer was learned. Queries are chosen where the model is least sure, so they stay "
         "hard as the model improves; audits are drawn at random and show what a user of the potential meets. "
         "Lines: running medians of 11 answers.",
         [*legend, ("stroke query", "running median")],
@@ -137,7 +137,7 @@ def calibration_scatter(data: ReportData) -> str:
 
 def _stated(data: ReportData) -> str:
     confidence = data.summary.confidence
-    return f"; the bound promises {100 * confidence:g} %" if confidence else ""
+    return f"; the bound is stated at {100 * confidence:g} %" if confidence else ""
 
 
 def _factors(data: ReportData) -> str:
@@ -173,11 +173,11 @@ def reliability_curve(data: ReportData) -> str:
         words.append(f"{100 * float((e <= b).mean()):.1f} % of audited atoms")
         legend.append(("stroke audit", "audits"))
     return figure(
-        "Is the stated confidence honest?",
+        "Does the stated confidence hold?",
         chart.svg(),
         f"At the run's confidence of {100 * confidence:g} % the bound held for {' and '.join(words)} (large "
-        "dots; no assumption). The curves carry the bound to other confidences by the shape of a Gaussian "
-        "error. Above the diagonal the bounds are cautious, below it they promise too much.",
+        "dots; no assumption). The curves scale the bound to other confidences, assuming Gaussian "
+        "errors. Above the diagonal the bounds are cautious, below it they are too narrow.",
         legend,
     )
 
@@ -207,11 +207,11 @@ def audit_curve(data: ReportData) -> str:
     if summary.confidence:
         chart.level(summary.confidence, f"asked for: {100 * summary.confidence:g} %")
     return figure(
-        "Audit: how much of what was met is within the target",
+        "Audit: fraction of atoms within the target",
         chart.svg(),
-        "Structures drawn from the trajectories by a clock, not by uncertainty: the fraction of their atoms "
+        "Structures drawn at random from the trajectories, not by uncertainty: the fraction of their atoms "
         f"within the target over the last {series.window} audits, with its two-sided 80 % interval. The "
-        "certificate asks for more: it pays for every look at the audits.",
+        "certificate is stricter: it is corrected for repeated looks at the audits.",
         [("dot audit", "audited atoms within the target"), ("swatch audit", "interval")],
     )
 

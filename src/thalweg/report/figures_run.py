@@ -31,7 +31,7 @@ def cost_curve(data: ReportData) -> str:
     return figure(
         "Cost over time",
         chart.svg(),
-        "Wall time since the start, added up over what it was spent on; the time between an interruption and "
+        "Cumulative wall time since the start, by what it was spent on; time between an interruption and "
         "the next start is not counted.",
         [(f"swatch {name}", name) for name in cost.parts],
     )
@@ -64,7 +64,7 @@ def oracle_times(data: ReportData) -> str:
         chart.dots(x, seconds[rows], css, [tips[k] for k in rows], x)
     legend = [("dot query", "label")] + ([("dot failed", "failure")] if data.failures else [])
     return figure(
-        "What one call costs",
+        "Oracle time of each call",
         chart.svg(),
         f"Median {float(np.median(seconds)):.3g} s, longest {float(seconds.max()):.3g} s.",
         legend,
@@ -96,7 +96,7 @@ def walker_uncertainty(data: ReportData, most: int = 8) -> str:
         strips.append(chart.svg())
     rest = f" The first {most} of {len(walkers)} walkers are drawn." if len(walkers) > most else ""
     return figure(
-        "How sure the model was along each walk",
+        "Error bound along each walk",
         f'<div class="strips">{"".join(strips)}</div>',
         "Largest error bound over the atoms. Where it crosses the limit the walker pauses and the oracle is "
         f"asked.{rest}",
@@ -123,7 +123,7 @@ def temperature_check(data: ReportData) -> str:
     chart.dashes(x, [w.temperature for w, _, _ in rows], "dash")
     chart.dots(x, mean, "dots audit", tips)
     return figure(
-        "Are the walkers as hot as they were told to be?",
+        "Kinetic temperature of the walkers",
         chart.svg(),
         "Mean kinetic temperature along each walk with twice its standard error (samples taken as "
         "independent), and the temperature that was set.",

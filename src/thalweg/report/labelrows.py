@@ -137,5 +137,5 @@ def _deviations(x: FloatArray, fellows: FloatArray) -> FloatArray:
 
 
 def _log(value: float | None) -> float:
-    """NaN where there is nothing to compare; a force of nought, by symmetry, says nothing either."""
+    """NaN where there is nothing to compare; a force of zero, by symmetry, says nothing either."""
     return float(np.log10(value)) if value is not None and value > 1e-6 else float("nan")

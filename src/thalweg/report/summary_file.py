@@ -19,10 +19,12 @@ def read_summary(folder: Path) -> tuple[dict[str, Any], RunNumbers]:
         return {}, RunNumbers()
     except (OSError, ValueError) as error:
         raise StoreError(
-            f"{path} cannot be read: {error}. Delete it; the run writes it anew when it goes on"
+            f"{path} cannot be read: {error}. Delete it; the run writes it again when it continues"
         ) from error
     if not isinstance(keys, dict):
-        raise StoreError(f"{path}: expected a JSON object, got {type(keys).__name__}. Delete it and go on")
+        raise StoreError(
+            f"{path}: expected a JSON object, got {type(keys).__name__}. Delete it and continue the run"
+        )
     # the folder may have been copied or moved since the run wrote where its model lies
     keys["model_path"] = str(folder / "model") if keys.get("model_path") else ""
     return keys, parse_summary(keys)

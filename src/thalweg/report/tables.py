@@ -19,15 +19,15 @@ COLUMNS: tuple[Column, ...] = (
     ("kind", "", False),
     ("walker", "", True),
     ("time", "ps", True),
-    ("set at", "K", True),
+    ("thermostat", "K", True),
     ("atom", "", False),
     ("bound", "eV/Å", True),
     ("limit", "eV/Å", True),
-    ("why it was asked", "", False),
+    ("reason", "", False),
     ("max error", "eV/Å", True),
     ("rms error", "eV/Å", True),
     ("oracle", "s", True),
-    ("what came of it", "", False),
+    ("outcome", "", False),
 )
 
 
@@ -105,8 +105,8 @@ def waiting_table(data: ReportData) -> str:
         return ""
     rows = [(text,) for text in data.handed_waiting]
     return (
-        f"<h3>Waiting to be labelled ({len(rows)})</h3>{plain_table(('why it is asked',), rows)}"
-        '<p class="count">The next <code>thalweg run</code> puts these to the oracle before its walkers go on.</p>'
+        f"<h3>Waiting to be labelled ({len(rows)})</h3>{plain_table(('reason',), rows)}"
+        '<p class="count">The next <code>thalweg run</code> labels these before its walkers continue.</p>'
     )
 
 
@@ -127,4 +127,4 @@ def failure_table(data: ReportData) -> str:
         of_kind = [q for q in failures if q.outcome == kind]
         calls = ", ".join(str(q.call) for q in of_kind[:12]) + (" …" if n > 12 else "")
         rows.append((kind.replace("_", " "), str(n), calls, of_kind[0].message))
-    return plain_table(("outcome", "how often", "calls", "first message"), rows)
+    return plain_table(("failure", "count", "calls", "first message"), rows)

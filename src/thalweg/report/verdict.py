@@ -43,13 +43,13 @@ def _where(data: ReportData) -> str:
 def _claim(data: ReportData, state: str) -> str:
     s = data.summary
     if s.force_error is None or s.confidence is None:
-        return "The run has only just begun: nothing is measured yet."
+        return "The run has just started: nothing has been measured yet."
     wanted = (
         f"{100 * s.confidence:g} % of atoms{_where(data)} have a force error below {s.force_error:g} eV/Å"
     )
     found = _found(data)
     if not found:
-        return f"Asked for: {wanted}. Nothing is certified yet: no audited structure has been answered."
+        return f"Target: {wanted}. Nothing is certified yet: no audit has been labelled."
     if state == CERTIFIED:
         return f"{wanted}: {found}."
     return f"Not certified{' yet' if state == RUNNING else ''} that {wanted}: {found}."
@@ -66,7 +66,7 @@ def _found(data: ReportData) -> str:
         return ""
     least = f" (at least {100 * low:.1f} %)" if low > 0 else ""
     structures = "1 structure" if n == 1 else f"{n} structures"
-    return f"the audit of {structures} says {100 * fraction:.1f} %{least}"
+    return f"the audit of {structures} found {100 * fraction:.1f} %{least}"
 
 
 def _why(data: ReportData) -> str:
@@ -74,8 +74,8 @@ def _why(data: ReportData) -> str:
     if s.stop_reason:
         return f"Why it stopped: {(s.stop_message or s.stop_reason).rstrip('.')}."
     if not s.n_labels:
-        return "No label has been learned yet. Make the report again later to see the run as it goes on."
+        return "No label has been learned yet. Make the report again later to see how the run goes."
     return (
-        f"The run is on, or was interrupted: {s.oracle_calls} calls so far, {data.pending} questions open. "
-        "The command that started it goes on from here."
+        f"The run is in progress, or was interrupted: {s.oracle_calls} calls so far, {data.pending} questions open. "
+        "The command that started it continues from here."
     )

@@ -107,10 +107,10 @@ def parse_unit(text: str) -> Unit:
             raise InputError(f"{text!r} is not a unit")
         divide, name, power = match.group(1) == "/", match.group(2), int(match.group(3) or 1)
         if name is not None and name not in _UNITS:
-            raise InputError(f"{name!r} is not a unit that is known here")
+            raise InputError(f"{name!r} is not a known unit")
         unit = _UNITS[name] if name is not None else Unit(1.0, _PURE)
         if abs(power) > _LARGEST_POWER:
-            raise InputError(f"a power of {power} is none that a quantity has")
+            raise InputError(f"a power of {power} is not supported")
         power = -power if divide else power
         size *= unit.size**power
         exponents = [a + power * b for a, b in zip(exponents, unit.exponents, strict=True)]

@@ -118,7 +118,7 @@ class Store(Protocol):
         ...
 
     def forget_failures(self) -> int:
-        """Forget every failed call, so that their questions may be asked anew; returns how many there were."""
+        """Forget every failed call, so that their questions may be asked again; returns how many there were."""
         ...
 
     # --- labels -----------------------------------------------------------------------------------------

@@ -37,7 +37,7 @@ NETWORK_DISKS = (
 
 
 class EmptyStoreError(StoreError):
-    """A run folder whose run has only just begun: there is nothing to read yet."""
+    """A run folder whose run has just started: there is nothing to read yet."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def connect_reader(folder: Path) -> tuple[sqlite3.Connection, Path | None]:
         if isinstance(error, SQLITE_ERRORS):
             raise in_words(error, path) from error
         if isinstance(error, OSError):
-            raise StoreError(f"{path}: it cannot be read: {error.strerror}") from error
+            raise StoreError(f"{path}: cannot be read: {error.strerror}") from error
         raise
 
 
@@ -182,7 +182,7 @@ def _open_read_only(path: Path, folder: Path) -> sqlite3.Connection:
 
 
 def _nothing_yet(folder: Path) -> EmptyStoreError:
-    return EmptyStoreError(f"{folder} holds nothing yet: its run has only just begun")
+    return EmptyStoreError(f"{folder} holds nothing yet: its run has just started")
 
 
 def _brought_up_to_date(old: sqlite3.Connection) -> sqlite3.Connection:

@@ -18,7 +18,7 @@ from thalweg.store.tables import CHECKSUM, LABELS, Row, Table
 _WORDS = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space and run the same command again, nothing is lost",
     sqlite3.SQLITE_READONLY: "it is read-only; give write permission, or work on a copy",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a copy, or start afresh in another run folder",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; restore it from a copy, or start again in another run folder",
     sqlite3.SQLITE_NOTADB: "it is not a database; restore it from a copy, or choose another run folder",
     sqlite3.SQLITE_BUSY: "another process keeps it locked; close whatever else has it open and try again",
     sqlite3.SQLITE_LOCKED: "another process keeps it locked; close whatever else has it open and try again",
@@ -79,7 +79,7 @@ class Database:
         return self._lock is not None
 
     def close(self) -> None:
-        """Leave a database that stands alone, close the connection and let the next writer in."""
+        """Leave a self-contained database, close the connection and let the next writer in."""
         if self._file is not None:
             with suppress(sqlite3.Error):  # a full disk: all is in the write-ahead log, as after a kill
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

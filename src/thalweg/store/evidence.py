@@ -1,7 +1,7 @@
 """What a run leaves in its folder beside the database: proof that labels were made, also where the database is gone.
 
-A run that begins anew pays again for every label. So a folder whose database is missing, empty, or holds less than its
-own summary tells of, is not begun anew without being asked.
+A run that starts over pays again for every label. So a folder whose database is missing, empty, or holds less than its
+own summary counts, is not started over unless the user asks for it.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def check_remains(folder: Path, others: list[str] | None = None) -> None:
     path, names = folder / DATABASE_NAME, ", ".join(found)
     state = "holds nothing" if path.exists() else "is missing"
     raise StoreError(
-        f"{path} {state}, but a run has been in this folder ({names}); its labels would be paid for again. Restore "
-        f"{DATABASE_NAME} from a copy, with {DATABASE_NAME}-wal where there is one; or choose another folder with "
-        f"--run; or remove {names} to begin anew on purpose"
+        f"{path} {state}, but this folder has held a run ({names}); its labels would have to be computed "
+        f"again. Restore {DATABASE_NAME} from a copy, with {DATABASE_NAME}-wal if there is one; or choose another "
+        f"folder with --run; or remove {names} to start over on purpose"
     )
 
 
@@ -62,9 +62,9 @@ def what_is_missing(folder: Path, connection: sqlite3.Connection) -> str:
     if held >= told:
         return ""
     return (
-        f"{folder / DATABASE_NAME} holds {held} labels, but {teller} tells of {told}: it is an old copy, or was "
+        f"{folder / DATABASE_NAME} holds {held} labels, but {teller} counts {told}: it is an old copy, or was "
         f"copied without its {DATABASE_NAME}-wal. Restore both files from where they came; or remove {teller} "
-        "to go on with what is there"
+        "to continue with what is there"
     )
 
 

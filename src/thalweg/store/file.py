@@ -118,6 +118,6 @@ def _holder(identity: Identity, folder: Path) -> str:
 
 def _in_use(path: Path, who: str) -> str:
     return (
-        f"{path} is in use by {who}, perhaps by another of its names (a hard link, as `cp -al` makes); wait for it, "
-        f"or make a copy of its own: cp {path.name} copy.db; mv copy.db {path.name}"
+        f"{path} is in use by {who}, perhaps under another name (a hard link, as `cp -al` makes); wait for it, "
+        f"or make a separate copy: cp {path.name} copy.db; mv copy.db {path.name}"
     )

@@ -142,7 +142,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"it cannot be read: {error.strerror}"
     if isinstance(error, KeyError) and _could_be_an_element(error.args[0]):
-        return f"{error.args[0]!r} is no chemical element; expected symbols such as H, C, Si"
+        return f"{error.args[0]!r} is not a chemical element; expected symbols such as H, C, Si"
     return f"ASE cannot read it as a file of structures ({type(error).__name__}: {_brief(error)})"
 
 
@@ -160,15 +160,15 @@ def _check_file(path: Path) -> None:
         if not path.exists():
             raise InputError(f"{path}: there is no such file (looked in {Path.cwd()})")
         if path.is_dir():
-            raise InputError(f"{path}: expected a file of structures, this is a folder")
+            raise InputError(f"{path}: expected a structure file, but this is a folder")
         if not path.is_file():
             raise InputError(
-                f"{path}: expected a file, this is a pipe or a device; write it into a file first"
+                f"{path}: expected a file, but this is a pipe or a device; write it to a file first"
             )
         if path.stat().st_size == 0:
             raise InputError(f"{path}: the file is empty")
     except (OSError, ValueError) as error:
-        raise InputError(f"{ascii(str(path))[:200]}: it cannot be read: {error}") from None
+        raise InputError(f"{ascii(str(path))[:200]}: cannot be read: {error}") from None
 
 
 def _source(path: Path) -> tuple[Any, str | None]:
@@ -196,8 +196,8 @@ def _decompressed(path: Path, decompressor: Callable[[], _Decompressor]) -> byte
         size += len(part)
         if size > most:
             raise InputError(
-                f"{path}: it unfolds to more than {LARGEST_RATIO} times its size, as no data do; decompress it "
-                "yourself if you trust it"
+                f"{path}: it decompresses to more than {LARGEST_RATIO} times its size, which real data never do; "
+                "decompress it yourself if you trust it"
             )
         if not one.eof:
             raise EOFError("it ends too early")

@@ -104,11 +104,11 @@ class JournalTables(QuestionTables):
         sound = self._sound_checkpoints()
         if not sound:
             raise StoreError(
-                f"{self.path}: all its checkpoints are damaged; restore it from a copy. Its labels can be had: "
+                f"{self.path}: all its checkpoints are damaged; restore it from a copy. You can still get its labels: "
                 f"thalweg export {self.folder}"
             )
         notice = (
-            f"the newest checkpoint in {self.path} is damaged: the run goes on from the one before, of iteration "
+            f"the newest checkpoint in {self.path} is damaged: the run continues from the one before, of iteration "
             f"{sound[0]['iteration']}; no label is lost"
         )
         if sound[0]["iteration"] != newest and notice not in self.notices:

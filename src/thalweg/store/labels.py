@@ -1,4 +1,4 @@
-"""Labels: what calls of the oracle have bought, and the order in which it was learned."""
+"""Labels: the results of oracle calls, and the order in which they were learned."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class LabelTables(QuestionTables):
             rows = self._labels_of(structure.content_hash, label.oracle)
             if not rows:
                 raise StoreError(
-                    f"{self.path}: structure {structure.content_hash[:12]}… was withdrawn; to have it asked again: "
+                    f"{self.path}: structure {structure.content_hash[:12]}… was withdrawn; to ask about it again: "
                     f"thalweg labels {self.folder} --withdraw NUMBER --ask-again"
                 )
             row, place = rows[0], rows[0]["sequence"]

@@ -39,7 +39,7 @@ class RunLock:
             if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
                 raise StoreError(_held(folder, path)) from error
             raise StoreError(
-                f"the disk under {folder} offers no file locks ({error.strerror}); "
+                f"the disk under {folder} does not support file locks ({error.strerror}); "
                 "choose a run folder on a local disk"
             ) from error
         holder = {

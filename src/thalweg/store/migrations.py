@@ -248,7 +248,7 @@ def check_version(connection: sqlite3.Connection, steps: Sequence[Step] = MIGRAT
             "thalweg.db is an SQLite file, but not one that Thalweg wrote; choose another run folder"
         )
     if tables and not version:
-        raise StoreError("thalweg.db is damaged: it names no version; restore it from a copy")
+        raise StoreError("thalweg.db is damaged: it has no version number; restore it from a copy")
     if version > len(steps):
         raise StoreError(
             f"the run folder was written by a newer Thalweg (schema {version}, this one knows {len(steps)}); "

@@ -146,7 +146,7 @@ class QuestionTables(Database):
                 self.set_state(question_id, TaskState.FAILED)
 
     def forget_failures(self) -> int:
-        """Forget every failed call, so that their questions may be asked anew; returns how many there were."""
+        """Forget every failed call, so that their questions may be asked again; returns how many there were."""
         lost = (TaskState.FAILED.value, TaskState.QUARANTINED.value)
         with self.transaction():
             count = self._execute("DELETE FROM attempts").rowcount

@@ -18,12 +18,12 @@ FASTEST = 20.0
 
 
 def read_structures(path: str | Path) -> list[Structure]:
-    """Every structure in a file of any format that ASE reads, also compressed (.xz, .gz, .bz2).
+    """Read every structure in a file of any format that ASE reads, also compressed (.xz, .gz, .bz2).
 
     Raises
     ------
     InputError
-        Missing, unreadable, empty; or a structure that cannot be worked with (`thalweg.border.check_input`).
+        The file is missing, unreadable or empty, or a structure is not usable (`thalweg.border.check_input`).
     """
     path = Path(path)
     return [structure_of(atoms, place_of(path, n)) for n, atoms in enumerate(read_atoms(path), start=1)]
@@ -60,14 +60,14 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     try:
         velocities = np.asarray(atoms.get_velocities(), dtype=np.float64)
     except (ValueError, TypeError):
-        raise InputError(f"{where}: its momenta are no numbers; expected three for each atom") from None
+        raise InputError(f"{where}: its momenta are not numbers; expected three for each atom") from None
     if velocities.shape != structure.positions.shape or not np.isfinite(velocities).all():
         raise InputError(f"{where}: its velocities hold NaN or infinity, or are not three for each atom")
     fastest = float(np.abs(velocities).max())
     if fastest > FASTEST:
         raise InputError(
             f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} "
-            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; take velocities from before that"
+            f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; use velocities from before that"
         )
     return structure, velocities
 

@@ -38,7 +38,7 @@ def displaced(connection: sqlite3.Connection, file: DatabaseFile) -> str:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if now is not None:
         return (
-            f"{path} was moved to {now} while the run went on; the run stops here. All labels are in it: go on with "
+            f"{path} was moved to {now} during the run; the run stops here. All labels are in it: continue with "
             f"--run {now.parent}" + ("" if now.name == path.name else f", after renaming it to {path.name}")
         )
     what = "replaced by another file" if path.exists() else "removed"
@@ -48,9 +48,11 @@ def displaced(connection: sqlite3.Connection, file: DatabaseFile) -> str:
     try:
         copy_database(connection, copy)
     except Exception as error:
-        return f"{path} was {what} while the run went on, and its labels could not be saved: {error}"
-    return f"{path} was {what} while the run went on; the run stops here. All its labels are in {copy}: " + (
-        f"move it to {path} to go on" if copy.parent == path.parent else f"go on with --run {copy.parent}"
+        return f"{path} was {what} during the run, and its labels could not be saved: {error}"
+    return f"{path} was {what} during the run; the run stops here. All its labels are in {copy}: " + (
+        f"move it to {path} to continue"
+        if copy.parent == path.parent
+        else f"continue with --run {copy.parent}"
     )
 
 

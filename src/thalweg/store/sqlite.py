@@ -46,7 +46,7 @@ class SqliteStore(WithdrawalTables):
         return store
 
     def copy_to(self, path: str | Path) -> None:
-        """Write a copy that stands alone, also while a run writes; SetupError where it cannot be written."""
+        """Write a self-contained copy, also during a run; SetupError if it cannot be written."""
         copy_database(self._connection, Path(path))
 
     def __enter__(self) -> Self:

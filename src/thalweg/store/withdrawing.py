@@ -81,7 +81,7 @@ class WithdrawalTables(LabelTables, JournalTables):
     def withdrawn_since_checkpoint(self) -> list[WithdrawalRecord]:
         """Labels that the last checkpoint had learned and that are withdrawn.
 
-        Where there are any, the checkpoint's calibration, audits and tunings know them: a model must be learned anew
+        Where there are any, the checkpoint's calibration, audits and tunings know them: a model must be learned again
         from `labels_in_order`, and the next checkpoint is one without them.
         """
         checkpoint = self._last_whole()

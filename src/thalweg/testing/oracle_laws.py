@@ -220,7 +220,7 @@ def _absurd(structure: Structure) -> list[tuple[str, Structure]]:
         ),
     ]
     if n > 1:
-        cases.append(("two atoms on one place", structure.with_positions(together)))
+        cases.append(("two atoms at the same position", structure.with_positions(together)))
     return cases
 
 

@@ -1,4 +1,4 @@
-"""Whether an exported potential says what ours says: the files read anew, and LAMMPS where it is found.
+"""Whether an exported potential says what ours says: the files read again, and LAMMPS where it is found.
 
 Nothing here shares code with the writer, nor with our evaluator.
 """

@@ -123,9 +123,7 @@ def _evaluate_one(
         energy, *pressure = (float(word) for word in files["values"].read_text().split())
         forces = np.loadtxt(files["dump"], skiprows=9, ndmin=2)[:, 1:] @ turn.T
     except (OSError, ValueError) as error:
-        raise SetupError(
-            f"LAMMPS ({lammps.version}) ended without results that can be read: {error}"
-        ) from error
+        raise SetupError(f"LAMMPS ({lammps.version}) gave no readable results: {error}") from error
     stress = None
     if structure.pbc.all():
         xx, yy, zz, yz, xz, xy = (-_BAR * p for p in pressure)

@@ -1,8 +1,8 @@
-"""Worker processes with a time limit per task: one that hangs or dies is replaced and harms no other task.
+"""Worker processes with a time limit per task: one that hangs or dies is replaced, and other tasks are unaffected.
 
 Each worker is a fresh interpreter (no fork, no import of the caller's script) with numerical libraries set to
 one thread, driven by one thread of this process over a pair of pipes. It ends with this process, however that ends:
-a call that is about to be answered gets GRACE_S to leave its answer, a longer one is cut off with all it started.
+a call gets GRACE_S to leave its answer; a longer one is stopped with everything it started.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class WorkerPool(Executor):
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Queue a task."""
         if self._closing.is_set():
-            raise SetupError("the pool of workers is closed and takes no more tasks")
+            raise SetupError("the pool of workers is closed and accepts no more tasks")
         future: Future[T] = Future()
         self._tasks.put((future, fn, args, kwargs))
         return future

@@ -1,4 +1,4 @@
-"""Calls in this process, one after another: for oracles of milliseconds, and for objects that cannot be sent away."""
+"""Calls in this process, one after another: for oracles that take milliseconds, and objects that cannot be pickled."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""From moments worth a question to the oracle's answers, learned."""
+"""From moments of a trajectory to questions, and from answers to learned labels."""

@@ -1,7 +1,7 @@
 """From queued moments to learned labels: ask, compare, learn, tell.
 
-Every prediction that is compared with an answer was made by a model that had not learned it: predictions are made when
-a question goes out, by the model of that moment; those of a block's audits before the first of them goes out.
+Every prediction that is compared with an answer comes from a model that had not learned it. Predictions are made when
+a question goes out, by the model of that moment. Those for the audits of a block are made before the first goes out.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Asker:
     # --- questions --------------------------------------------------------------------------------------
 
     def ask(self, learner: Learner, n: int) -> Answered:
-        """Ask all audits, then queries for up to `n` calls, scored anew after every answer; the rest is withdrawn.
+        """Ask all audits, then queries for up to `n` calls, scored again after every answer; the rest is withdrawn.
 
         Attempts that fail count as calls. Fewer questions than there are workers stay under way.
         """

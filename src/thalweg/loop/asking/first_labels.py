@@ -1,7 +1,7 @@
 """The first calls of a run: isolated atoms, start structures and seeds; and the first model, learned from them.
 
-A mistake shows here, while it is cheap: an oracle that refuses the first structure, or crashes on it at every attempt,
-ends the run before the others are asked.
+Mistakes show here, while they are cheap: if the oracle refuses the first structure, or crashes on it at every attempt,
+it ends the run before the others are asked about.
 """
 
 from __future__ import annotations
@@ -167,4 +167,6 @@ def _no_seed(replies: Sequence[Reply], oracle: str) -> str:
         return f"the budget leaves no call of {oracle} for a first structure; raise budget.oracle_calls"
     first = failures[0]
     why = f"{first.kind.replace('_', ' ')}: {first.message}"
-    return f"{oracle} answered none of the {len(replies)} first structures ({why}); try `thalweg doctor`"
+    return (
+        f"{oracle} gave no label for any of the {len(replies)} first structures ({why}); try `thalweg doctor`"
+    )

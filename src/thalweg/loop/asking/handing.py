@@ -1,10 +1,10 @@
-"""`thalweg queue`: structures handed in from outside become questions that a run answers before it explores on.
+"""`thalweg queue`: structures handed in by the user become questions that a run answers before it continues to explore.
 
-A question of this kind is durable when `hand_in` returns, stands once for each structure however often that is handed
+Such a question is durable when `hand_in` returns, exists once per structure however often that is handed
 in, and survives the rewind to a checkpoint. The next `thalweg run` finds it, reopens a run that has stopped, and pays
 for its label from the run's budget (`loop/deciding/policy.py`: before anything else, while calls are left).
 
-The store has one writer: while a run goes on nothing can be handed in, and the error says who holds the folder.
+The store has one writer: nothing can be handed in during a run, and the error says who holds the folder.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
         config = last_config(store)
         if config is None:
             raise StoreError(
-                f"{folder}: no run has begun here; start it with `thalweg run CONFIG --run {folder}`"
+                f"{folder}: no run has started here; start it with `thalweg run CONFIG --run {folder}`"
             )
         section = config.oracle.model_dump()
         oracle = None if runs_named_code(section) else make_oracle(section)
@@ -103,7 +103,7 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
         fingerprint = store.meta(FINGERPRINT) or fingerprint_of(section)
         if not isinstance(fingerprint, str):
             raise StoreError(
-                f"{folder}: the store does not say by which oracle the run learns; give its `thalweg run` once more"
+                f"{folder}: the store does not record the run's oracle; repeat its `thalweg run` command"
             )
         with store.transaction():
             return _queue(store, offers, fingerprint, config.budget.oracle_calls)
@@ -165,8 +165,8 @@ def _check(
     if strange:
         known = ", ".join(chemical_symbols[z] for z in sorted(numbers))
         raise InputError(
-            f"{path}: it holds {', '.join(chemical_symbols[z] for z in strange)}, the run knows only {known}; "
-            "start a run whose system has all the elements"
+            f"{path}: it contains {', '.join(chemical_symbols[z] for z in strange)}, but the run knows only {known}; "
+            "start a run whose system contains all elements"
         )
     if len(structure) > max_atoms:
         raise InputError(
@@ -191,6 +191,6 @@ def _check_distances(structure: Structure, path: Path) -> None:
         pair = touching[np.argmin(d[touching])]
         a, b = (f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in (i[pair], j[pair]))
         raise InputError(
-            f"{path}: {a} and {b} are {d[pair]:.2f} Å apart; an oracle has no sensible answer to cores that touch. "
-            "Take a structure from before that happened"
+            f"{path}: {a} and {b} are {d[pair]:.2f} Å apart; an oracle gives no sensible answer for cores that touch. "
+            "Use a structure from before that happened"
         )

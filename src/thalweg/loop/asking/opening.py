@@ -1,4 +1,4 @@
-"""The road to the oracle of a run, opened as its configuration says."""
+"""Opens a run's road to the oracle as its configuration says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The moments of one block that wait for a label: which of them are worth a question, and which is asked next."""
+"""The moments of one block that wait for a label: which are worth a question, and which is asked next."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Queued:
 
 
 class Queue:
-    """Audits in the order in which they were drawn; queries, the best of which is found anew after each answer."""
+    """Audits in the order in which they were drawn; queries, the best of which is found again after each answer."""
 
     def __init__(self, labeller: Labeller, state: LoopState, strategy: Strategy) -> None:
         self.labeller, self.state, self.strategy = labeller, state, strategy
@@ -69,7 +69,7 @@ class Queue:
     def draw_audits(self, walk: Walk, n: int) -> None:
         """Queue `n` moments of the block, drawn by chance alone."""
         drawn = draw_audits(walk, n, self.state.rng)
-        reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn by the clock")
+        reason = Reason("audit", -1, "", 0.0, 0.0, "audit: drawn at random")
         self._audits = self._worth_asking(
             Queued(walker, moment, reason, self.state.walkers[walker]) for walker, moment in drawn
         )

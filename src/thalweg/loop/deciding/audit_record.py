@@ -1,4 +1,4 @@
-"""Audits: structures drawn by a clock and not by uncertainty, scored before they are learned.
+"""Audits: structures drawn at random and not by uncertainty, scored before they are learned.
 
 An audit is an unbiased sample of what walkers meet. A record keeps the error of every atom, so that a changed
 target can be judged on the audits already made.
@@ -43,7 +43,7 @@ class AuditRecord:
             len(self.force_errors) == len(self.force_bounds) > 0,
             f"audit: each atom needs both; {len(self.force_errors)} errors, {len(self.force_bounds)} bounds",
         )
-        check(all(e >= 0 for e in self.force_errors), "audit: force errors must be numbers not below zero")
+        check(all(e >= 0 for e in self.force_errors), "audit: force errors must be 0 or more")
 
     @property
     def n_atoms(self) -> int:

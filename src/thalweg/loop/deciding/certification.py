@@ -1,4 +1,4 @@
-"""Certifying the target from audits that are looked at again and again, without cheating by peeking.
+"""Certifies the target from audits, corrected for repeated looks.
 
 Null hypothesis of look j: the present model's fraction of atoms within the target is not above the required
 one. Each look tests it at its own level alpha_j = alpha / 2^j, which sums to alpha over any number of
@@ -7,7 +7,7 @@ misses the target ever claims it stays below alpha.
 
 A look may only be at a sample whose size was fixed beforehand. Audits therefore fill a *window*: its first
 look comes when a window without a failure would just pass, later ones at GROWTH times as many, at most LOOKS
-in one window. When a window goes badly it is dropped, unlooked, and a new one starts with the next audit.
+in one window. When a window goes badly it is dropped without a look, and a new one starts with the next audit.
 That costs audits, never validity: the new window holds only audits made afterwards, independent of why it
 started.
 
@@ -39,7 +39,7 @@ FUTILE_LEVEL = 0.6
 class Certificate:
     """The statement: at least `lower_bound` of the atoms are within `force_error` (eV/Å).
 
-    It holds at `level` for the run as a whole, all its looks paid for. Judged on `n_structures` audits.
+    It holds at `level` for the run as a whole, corrected for all its looks. Judged on `n_structures` audits.
     """
 
     force_error: float
@@ -133,9 +133,9 @@ def _advance_one(state: Certification, window: Sequence[AuditRecord], target: Ta
 def fresh_window(
     state: Certification, audits: Sequence[AuditRecord], target: Target, *, n_atoms: int
 ) -> Certification:
-    """A window begun anew where that is expected to certify sooner than filling the present one.
+    """A new window, if that is expected to certify sooner than filling the present one.
 
-    Allowed at any time: the audits of the new window are made afterwards, independent of why it was begun.
+    Allowed at any time: the audits of the new window are made afterwards, independent of why it was started.
     """
     clean = _clean_pass(n_atoms, target.confidence, look_level(state.looks + 1, target))
     needed = audits_needed(state, audits, target, n_atoms=n_atoms)

@@ -1,4 +1,4 @@
-"""What to do next: a pure function of the state and of what just happened. No clock, no I/O, no model.
+"""What to do next: a pure function of the state and the last event. No clock, no I/O, no model.
 
     event            state                                     actions
     Started          no label yet                              LabelSeeds
@@ -92,14 +92,16 @@ def decide(state: PolicyState, event: LoopEvent, rules: Rules) -> Decision:
         case Answered():
             return _after_answers(state, event, rules)
         case OutOfTime():
-            message = f"wall time spent after {state.calls} oracle calls; run the same command again to go on"
+            message = (
+                f"wall time spent after {state.calls} oracle calls; run the same command again to continue"
+            )
             return _stop(state, Verdict(True, stopping.StopReason.BUDGET, message, {}))
 
 
 def retarget(
     state: PolicyState, rules: Rules, *, target_changed: bool, explore_changed: bool = False
 ) -> PolicyState:
-    """A run resumed with other settings: it goes on, and what the settings touch is judged anew.
+    """A run resumed with other settings: it goes on, and what the settings touch is judged again.
 
     The errors of the audits do not depend on the target, but a certificate does. Audits of other trajectories than
     those now walked certify nothing about these: after a change of exploration certification begins at zero.
@@ -271,7 +273,7 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
 def _can_go_on(state: PolicyState, rules: Rules) -> bool:
     """Whether walkers can go on while questions are under way: one is free, has moved, and has some way left to go.
 
-    A matter of counts and never of the clock, so that a run goes the same way however long its answers take.
+    Depends on counts and never on the clock, so that a run is the same however long its answers take.
     """
     if state.handed or state.stalled or state.elsewhere or state.calls_left(rules) <= 0:
         return False

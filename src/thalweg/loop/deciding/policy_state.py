@@ -1,8 +1,8 @@
 """What the user asked for, what the policy remembers, and the limits that follow from both.
 
 Phases. *Explore*: ask whatever is uncertain, audit by the clock. *Certify*: the time is walked, or the calls
-left are just enough to certify: every block gives audits. *Patrol*: certified before the time was walked;
-walkers go on under watch, and only what crosses the break limit is asked.
+left are just enough to certify; every block gives audits. *Patrol*: certified before the time was walked;
+walkers continue, and only what crosses the break limit is asked about.
 
 The label limit follows from the user's target: it starts at LIMIT_RATIO times the target force error, because it is
 compared with the largest bound over all atoms and steps of a block, which lies far above the typical one; it is

@@ -1,4 +1,4 @@
-"""When to stop: the target is certified, further calls would buy too little, or the budget is spent.
+"""When to stop: the target is certified, further calls would gain too little, or the budget is spent.
 
 Every rule is a pure function of history.
 
@@ -6,7 +6,7 @@ Notation of the forecast
     n       labels learned
     e       force error of a structure that was not yet learned, eV/Å (root mean square over its atoms)
     e(n) = A n^-b, fitted as log e = log A - b log n by least squares
-    gain    1 - e(n + m) / e(n) = 1 - (1 + m / n)^-b, what the next m calls would take off the error
+    gain    1 - e(n + m) / e(n) = 1 - (1 + m / n)^-b, the relative reduction of the error by the next m calls
 Power laws describe learning curves of atomistic models well over the range a run covers
 (Huang & von Lilienfeld, J. Chem. Phys. 145, 161102, 2016).
 """
@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 FORECAST_CALLS = 50
-"""The forecast is of what this many more calls would buy."""
+"""The forecast is for this many more calls."""
 FORECAST_POINTS = 12
 """Fewest points of a learning curve that a forecast may rest on."""
 FORECAST_LEVEL = 0.90
@@ -181,7 +181,7 @@ def _describe_audits(summary: AuditSummary | None, target: Target) -> str:
     return (
         f"the target is not certified; {summary.n_structures} audits over the run found "
         f"{_percent(summary.fraction_within)} of atoms within {target.force_error:g} eV/Å "
-        f"(asked: {_percent(target.confidence)}), force RMSE {summary.force_rmse:.3f} eV/Å"
+        f"(target: {_percent(target.confidence)}), force RMSE {summary.force_rmse:.3f} eV/Å"
     )
 
 
@@ -215,9 +215,9 @@ def decide_stop(
         needed = audits_needed(certification, audits, target, n_atoms=audits[-1].n_atoms if audits else 1)
         if needed is None or needed > left:
             message = (
-                f"diminishing returns: {forecast.calls} more calls would take about "
-                f"{_percent(max(0.0, forecast.gain))} (at most {_percent(max(0.0, forecast.hopeful_gain))}) "
-                f"off the force error; {reached}"
+                f"diminishing returns: {forecast.calls} more calls would lower the force error by about "
+                f"{_percent(max(0.0, forecast.gain))} (at most {_percent(max(0.0, forecast.hopeful_gain))}); "
+                f"{reached}"
             )
             return Verdict(True, StopReason.DIMINISHING, message, {})
     return Verdict(False, None, f"going on: {left} calls left", {})

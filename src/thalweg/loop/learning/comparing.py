@@ -1,4 +1,4 @@
-"""Predictions beside answers: a prediction's bounds as the calibration has them, and what an answer says of it."""
+"""Compares predictions with answers: bounds by the calibration, and the errors that an answer reveals."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Everything that labels teach: posterior and novelty; and the potential that comes of them.
+"""Everything that labels teach: posterior and novelty, and the potential made from them.
 
 The state after n labels is a function of the labels in order, of the seed and of the points at which the evidence was
 maximised. `replay` takes those points as given instead of searching for them again, and so reaches the same
-bits in a fraction of the time: that is how a run resumes.
+bits in a fraction of the time. This is how a run resumes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from thalweg.structure import FloatArray, Structure
 from thalweg.uncertainty.novelty import NoveltyFit
 
 NOVELTY_GROWTH = 1.1
-"""The novelty model is fitted anew when the labels have grown by this factor."""
+"""The novelty model is fitted again when the labels have grown by this factor."""
 TUNE_EVALUATIONS = (20, 6)
 """Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
 

@@ -1,4 +1,4 @@
-"""Making the learner of a run, fresh for the seeds or learned again from the store at a resume; and its potential."""
+"""Makes the learner of a run, fresh for the seeds or relearned from the store at a resume, and its potential."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Going on without labels that were withdrawn (`thalweg labels RUN --withdraw`)."""
+"""Continues a run without withdrawn labels (`thalweg labels RUN --withdraw`)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thalweg.store import LabelRecord, Store, TaskState
 
 
 def heed_withdrawals(state: LoopState, store: Store) -> bool:
-    """Set withdrawn structures aside, and drop withdrawn questions; returns whether the model must be learned anew.
+    """Set withdrawn structures aside, and drop withdrawn questions; returns whether the model must be learned again.
 
     To be called whenever a state is recalled, and for a fresh one.
     """
@@ -34,7 +34,7 @@ def heed_withdrawals(state: LoopState, store: Store) -> bool:
 
 
 def learn_anew(setup: Setup, state: LoopState, store: Store, energies: ReferenceEnergies) -> Learner:
-    """The learner of the labels that are left; in `state`, all that labels have taught is made anew.
+    """The learner of the labels that are left; in `state`, all that labels have taught is made again.
 
     The labels are learned in their order, each predicted before, so that calibration, audits and points of tuning
     are those of a run that never had the others. Certification and time walked begin at zero, and walkers at their
@@ -47,7 +47,7 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     """
     records = list(store.labels_in_order())
     if not records:
-        raise StoreError("no label is left after those that were withdrawn: there is nothing to learn from")
+        raise StoreError("all labels were withdrawn: there is nothing to learn from")
     n_first = _first_ones_left(state, store) or min(state.n_first, len(records))
     first = [(record.structure, record.label) for record in records[:n_first]]
     learner = make_learner(setup, energies)

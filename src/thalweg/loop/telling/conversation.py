@@ -1,4 +1,4 @@
-"""The words of a run, and nothing else: a function for each line. Who says them, and when, is teller.py's."""
+"""The messages of a run: one function for each line. teller.py decides who says them and when."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def handed_in(count: int, calls: int, budget: int) -> str:
     """What was handed in since the run last went on, and whether the budget has room for it."""
     what = "1 structure was" if count == 1 else f"{count} structures were"
     if calls < budget:
-        return f"{what} handed in: to be labelled and learned before walkers go on"
+        return f"{what} handed in; to be labelled and learned before the walkers continue"
     return (
         f"{what} handed in and cannot be labelled: all {budget} oracle calls are used; "
-        "raise budget.oracle_calls and run again"
+        "raise budget.oracle_calls and run the same command again"
     )
 
 
 def answered_audit(where: str, call: int, within: int, n_atoms: int, error: float, bound: float) -> str:
-    """An audit: drawn by the clock; how many atoms met the target; largest error against largest bound."""
+    """An audit: how many atoms met the target; largest error against largest bound."""
     return (
         f"{where}: audit (call {call}): {within} of {n_atoms} atoms within the target, "
         f"largest error {size(error)}, bound {size(bound)} eV/Å"
@@ -68,12 +68,12 @@ def isolated_atoms(energies: Mapping[str, float], oracle: str) -> str:
 
 def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
     """No reference energies: what stands in for them."""
-    return f"isolated atoms: {oracle} gives none of {symbol} ({why}); energies of the elements are fitted instead"
+    return f"isolated atoms: {oracle} gives no energy for {symbol} ({why}); reference energies are fitted instead"
 
 
 def learned_anew(n_labels: int) -> str:
     """Labels were withdrawn."""
-    return f"labels were withdrawn: learned anew from the {n_labels} that are left; walkers start afresh"
+    return f"labels were withdrawn: relearned the other {n_labels}; walkers restart"
 
 
 def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
@@ -83,12 +83,12 @@ def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
 
 def rejected(where: str, reason: Reason) -> str:
     """A reject."""
-    return f"{where}: {reason.text}; no sane structure to step back to: rejected, walker restarted"
+    return f"{where}: {reason.text}; no sane structure to step back to; walker rejected and restarted"
 
 
 def tuned(noise_forces: float, n_labels: int, seconds: float) -> str:
     """Hyperparameters moved."""
-    return f"evidence maximised at {n_labels} labels: forces explained to {noise_forces:.3f} eV/Å ({seconds:.1f} s)"
+    return f"evidence maximised at {n_labels} labels: force noise {noise_forces:.3f} eV/Å ({seconds:.1f} s)"
 
 
 def standing(summary: AuditSummary | None, certificate: Certificate | None) -> str:

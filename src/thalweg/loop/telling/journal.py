@@ -1,6 +1,6 @@
-"""The conversation, told to everyone who listens: the reporter, the log file, and the store at the next checkpoint.
+"""Sends the conversation to the reporter, the log file and, at the next checkpoint, the store.
 
-Lines wait for the checkpoint because a resumed run says again, word for word, what it said after it.
+Lines wait for the checkpoint, because a resumed run repeats, word for word, what it said after it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ class WalkerMetrics:
     ----------
     index : int
     temperature : float, K
-        Of the thermostat.
+        Friction of the thermostat.
     time : float, ps
         How far it has come.
     bound, novelty : float or None; eV/Å, and in units of the training set's reach

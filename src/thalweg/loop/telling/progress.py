@@ -62,7 +62,7 @@ _PHASES = {
     Phase.SEED: "labelling the first structures",
     Phase.EXPLORE: "exploring",
     Phase.CERTIFY: "certifying",
-    Phase.PATROL: "certified; walking on under watch",
+    Phase.PATROL: "certified; walking the remaining time",
     Phase.STOPPED: "stopped",
 }
 
@@ -76,7 +76,7 @@ def _forecast(setup: Setup, state: LoopState) -> str:
         words += f", about {needed} more audits at the present rate"
     forecast = stopping.forecast_gain(stopping.learning_points(policy.audits), max(policy.n_labels, 1))
     if forecast is not None:
-        words += f"; {forecast.calls} more calls would take about {100 * max(forecast.gain, 0):.0f} % off the error"
+        words += f"; {forecast.calls} more calls would lower the error by about {100 * max(forecast.gain, 0):.0f} %"
     return words
 
 

@@ -1,4 +1,4 @@
-"""Where the wall time goes. Its readings are shown and stored, and never decide anything but the wall-time budget."""
+"""Measures where the wall time goes. The readings are shown and stored, and decide nothing but the wall-time budget."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`summary.json`: a run in numbers, rewritten atomically as it goes on, for scripts and for the impatient."""
+"""`summary.json`: a run in numbers, rewritten atomically as it goes on, for scripts and for a quick look."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What came of answers, failures, tunings and walks, told to the journal in the words of conversation.py."""
+"""Reports answers, failures, tunings and walks to the journal, in the words of conversation.py."""
 
 from __future__ import annotations
 

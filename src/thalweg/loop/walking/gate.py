@@ -1,6 +1,6 @@
-"""The four named answers: trust, label, backtrack, reject; each with its reason in words.
+"""The four answers of the gate: trust, label, backtrack, reject; each with its reason in words.
 
-The explorer checks every step against the limits and stops a walker at what must not go on. This module turns what it
+The explorer checks every step against the limits and stops a walker that must not continue. This module turns what it
 found in a block into one answer per walker. Pure: no model, no store.
 
     what was met in the block                      a sane earlier moment?      answer
