@@ -53,7 +53,7 @@ def test_an_oracle_object_needs_no_section_and_goes_on_only_with_its_like(tmp_pa
         thalweg.learn(config, tmp_path / "run", oracle=EMT())
     # The folder alone cannot make it, and says so.
     saved = json.loads(thalweg_runs(tmp_path / "run"))
-    with pytest.raises(InputError, match="object of yours"):
+    with pytest.raises(InputError, match="is a Python object"):
         thalweg.learn(saved, tmp_path / "run")
 
 

@@ -107,5 +107,5 @@ def test_walkers_of_another_explorer_are_refused_with_the_cure() -> None:
         InputError, match=r"explorer 'replay'; go on with that explorer: learn\(..., explorer="
     ):
         MD.state_from_dict({"explorer": "replay", "track": 0})
-    with pytest.raises(InputError, match="no saved walker state"):
+    with pytest.raises(InputError, match="not a saved walker state"):
         MD.state_from_dict({"step": 0})

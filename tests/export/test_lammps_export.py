@@ -136,7 +136,7 @@ def test_a_lammps_that_says_otherwise_stops_the_export(pretender, tmp_path):
 
 def test_a_lammps_that_writes_nothing_is_told_from_a_disk_that_cannot(pretender, tmp_path):
     pretender("exit 0")
-    with pytest.raises(SetupError, match="ended without results"):
+    with pytest.raises(SetupError, match="gave no readable results"):
         export_lammps(random_potential("Si", train=[silicon()]), tmp_path / "si.yace")
 
 

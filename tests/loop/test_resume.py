@@ -54,8 +54,8 @@ def interrupted(*_):
 @pytest.mark.parametrize("at", [1, 2, 5])
 @pytest.mark.parametrize("change", [{"seed": 4}, {"seeds": {"count": 3}}, {"target": {"force_error": 0.04}}])
 def test_calls_count_once_whatever_changes_while_they_wait_to_be_learned(tmp_path, monkeypatch, at, change):
-    calls, call = [], ladder.answer
-    monkeypatch.setattr(ladder, "answer", lambda one: calls.append(one) or call(one))
+    calls, call = [], ladder.deliver
+    monkeypatch.setattr(ladder, "deliver", lambda one: calls.append(one) or call(one))
     settings = {"oracle": FAILING, "budget": {"oracle_calls": 21}}
     for changed in ({}, change, change):  # the second interruption has nothing new to say
         with pytest.MonkeyPatch.context() as patch:
