@@ -114,6 +114,10 @@ def test_cut_by_the_clock_it_still_takes_in_what_is_under_way(tmp_path):
             patch.setattr(runner._Run, "_out_of_time", out)
             first = run(config, tmp_path / "run")
         assert "same command" in first.verdict.message
+        with SqliteStore.read(tmp_path / "run") as store:
+            made = len(store.attempts()) + len(store.all_labels())
+            assert store.last_checkpoint().state["policy"]["under_way"] > 0
+        assert first.oracle_calls == made  # those answered while it closed, too
         again = run(config, tmp_path / "run")
     assert first.oracle_calls < again.oracle_calls <= 20
     assert "same command" not in again.verdict.message

@@ -42,6 +42,7 @@ from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
 from thalweg.loop.asking.opening import open_labeller, where_it_runs
 from thalweg.loop.deciding.policy import decide
+from thalweg.loop.ending import with_late_answers
 from thalweg.loop.events import (
     Action,
     Ask,
@@ -145,7 +146,8 @@ class _Run:
         ) as self.labeller:
             self.tell = Teller(self.journal, self.oracle, self.setup.rules.target.force_error)
             self.asker = Asker(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
-            return self._go()
+            summary = self._go()
+        return with_late_answers(summary, self.store, self.state.under_way)
 
     def _go(self) -> Summary:
         """Decide, perform, until the policy says stop."""
@@ -219,14 +221,9 @@ class _Run:
     def _explore(self, action: Explore) -> LoopEvent:
         state, learner, explorer = self.state, self._learned(), self.setup.explorer
         with self.stopwatch("explore"):
-            walk = exploration.walk(
-                explorer,
-                learner.field,
-                state.walkers,
-                action,
-                state.calibration,
-                taught=self.asker.taught(learner),
-            )
+            taught = self.asker.taught(learner)
+            field, calibration = learner.field, state.calibration
+            walk = exploration.walk(explorer, field, state.walkers, action, calibration, taught=taught)
         if self.setup.config.acquisition.strategy == "random":
             walk = exploration.at_random(walk, state.rng)
         before = [walker.time_fs for walker in state.walkers]
