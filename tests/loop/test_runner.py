@@ -50,6 +50,17 @@ def test_a_run_certifies_its_target_and_stops_by_itself(finished):
     assert keys["oracle_calls"] == summary.oracle_calls == keys["n_labels"] + keys["failed_calls"] + ATOMS
 
 
+def test_the_report_has_a_row_for_every_call(finished):
+    from thalweg.report.collect import collect
+
+    _, folder, summary, listener = finished
+    with SqliteStore.read(folder) as store:
+        rows = collect(store, folder).questions
+    assert [row.call for row in rows] == list(range(1, summary.oracle_calls + 1))
+    assert [row.kind for row in rows[:2]] == ["reference", "seed"]
+    assert sum(row.learned.startswith("learned as label") for row in rows) == summary.n_labels
+
+
 def test_the_certificate_holds_on_fresh_trajectories(finished):
     from thalweg.explorers.base import CoreField
     from thalweg.explorers.md import Limits, MdSettings, WalkerState, advance

@@ -25,8 +25,9 @@ from thalweg.report.series import audit_series, cost_series, walker_series
 from thalweg.report.summary_file import read_summary
 from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, Store
 
-CALLS = (d.SEED, d.QUERY, d.AUDIT, d.HANDED)
-"""Kinds of question that cost a call; imported labels and reference energies do not count as calls."""
+CALLS = (d.REFERENCE, d.SEED, d.QUERY, d.AUDIT, d.HANDED, d.PROPERTY)
+"""Kinds of question that count as calls of the run; imported labels and audits on request do not."""
+_NOT_LEARNED = {d.REFERENCE: "reference energy", d.PROPERTY: "compared with the potential"}
 
 PORTRAITS = 6
 EVENTS = 2000
@@ -117,7 +118,7 @@ def _with_target(
         confidence=summary.confidence or target.get("confidence"),
         oracle_calls=summary.oracle_calls or len(questions),
         failed_calls=summary.failed_calls or sum(q.failed for q in questions),
-        n_labels=summary.n_labels or sum(not q.failed for q in questions),
+        n_labels=summary.n_labels or sum(not q.failed and q.kind not in _NOT_LEARNED for q in questions),
     )
 
 
@@ -151,7 +152,9 @@ def _answered(
     if predicted is not None and predicted.shape == answer.label.forces.shape:
         errors = np.linalg.norm(predicted - answer.label.forces, axis=1)
         errors = errors if np.isfinite(errors).all() else None
-    learned = "known, not yet learned" if answer.sequence is None else f"learned as label {answer.sequence}"
+    learned = _NOT_LEARNED.get(answer.kind, "known, not yet learned")
+    if answer.sequence is not None:
+        learned = f"learned as label {answer.sequence}"
     return d.AskedQuestion(**row, errors=errors, oracle_time=answer.label.wall_time, learned=learned)
 
 

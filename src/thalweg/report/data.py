@@ -19,6 +19,7 @@ from thalweg.vocabulary import QuestionKind
 
 SEED, QUERY = QuestionKind.SEED.value, QuestionKind.QUERY.value
 AUDIT, HANDED = QuestionKind.AUDIT.value, QuestionKind.HANDED.value
+REFERENCE, PROPERTY = QuestionKind.REFERENCE.value, QuestionKind.PROPERTY.value
 CONVERGED = "converged"
 
 

@@ -7,7 +7,7 @@ from importlib.resources import files
 from shlex import quote
 
 from thalweg.report import figures, figures_run
-from thalweg.report.data import AUDIT, HANDED, QUERY, SEED, ReportData
+from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, SEED, ReportData
 from thalweg.report.structure3d import gallery
 from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table
 from thalweg.report.verdict import verdict
@@ -96,9 +96,13 @@ def _header(data: ReportData, links: str) -> str:
 
 def _tiles(data: ReportData) -> str:
     s = data.summary
-    kinds = [("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT)]
-    if data.of_kind(HANDED):
-        kinds.append(("handed in", "handed in", HANDED))
+    usual = [("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT)]
+    others = [
+        ("isolated atom", "isolated atoms", REFERENCE),
+        ("handed in", "handed in", HANDED),
+        ("property", "properties", PROPERTY),
+    ]
+    kinds = usual + [one for one in others if data.of_kind(one[2])]
     counts = [(len(data.of_kind(kind)), one, many) for one, many, kind in kinds]
     calls = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in counts)
     wall = s.timing.get("wall")
