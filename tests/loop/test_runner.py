@@ -53,7 +53,7 @@ def test_a_run_certifies_its_target_and_stops_by_itself(finished):
 def test_the_report_has_a_row_for_every_call(finished):
     from thalweg.report.collect import collect
 
-    _, folder, summary, listener = finished
+    _, folder, summary, _ = finished
     with SqliteStore.read(folder) as store:
         rows = collect(store, folder).questions
     assert [row.call for row in rows] == list(range(1, summary.oracle_calls + 1))
