@@ -49,7 +49,7 @@ def test_an_oracle_that_answers_no_seed_ends_the_run_with_its_reason(tmp_path):
     with (
         make_asker(tmp_path, faulty(unconverged=1.0), seeded=False) as here,
         pytest.raises(
-            OracleError, match=r"no label for any of the 4 first structures \(unconverged: SCF not converged"
+            OracleError, match=r"no label for any of the 3 first structures \(unconverged: SCF not converged"
         ),
     ):
         here.first.learn(here.store)
@@ -84,6 +84,17 @@ def test_an_element_that_the_oracle_lacks_ends_the_run_at_the_start_structure(tm
         run(make_config(path), tmp_path / "run")
     with SqliteStore.read(tmp_path / "run") as store:
         assert len(store.questions(kind="seed")) == 2
+
+
+def test_an_oracle_that_never_answers_in_time_costs_one_structure(tmp_path):
+    hanging = {"name": "faulty", "inner": EMT, "rates": {"hang": 1.0}, "hang_time": 60}
+    config = make_config(
+        cluster(tmp_path), oracle=hanging, executor={"kind": "process", "timeout": 1.0}, seeds={"count": 8}
+    )
+    with pytest.raises(OracleError, match=r"start structure 1 of 1.*time limit.*raise executor\.timeout"):
+        run(config, tmp_path / "run")
+    with SqliteStore.read(tmp_path / "run") as store:
+        assert len(store.questions(kind="seed")) == 1
 
 
 class Cured(emt.EMT):

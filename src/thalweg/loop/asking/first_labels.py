@@ -25,7 +25,9 @@ from thalweg.oracles.base import isolated_atom
 from thalweg.store import Store
 from thalweg.structure import Structure
 
-_HOPELESS = (FailureKind.CRASHED, FailureKind.REFUSED)
+_HOPELESS = (FailureKind.CRASHED, FailureKind.REFUSED, FailureKind.TIMED_OUT)
+_IN_VAIN = 3
+"""First structures in a row without a single label after which the others are not asked."""
 
 
 def reference_energies(store: Store, labeller: Labeller, tell: Teller, setup: Setup) -> list[Reply]:
@@ -125,19 +127,23 @@ class FirstLabels:
                 before += reply.calls
             replies += batch
             self._give_up_where_hopeless(replies)
+            in_vain = sum(bool(reply.failures) for reply in replies)
+            if in_vain >= _IN_VAIN and not any(reply.label for reply in replies):
+                break
         return replies
 
     def _give_up_where_hopeless(self, replies: Sequence[Reply]) -> None:
-        """End the run where a start structure is refused, or crashes the same way at every attempt."""
+        """End the run where a start structure is refused, or fails the same way at every attempt."""
         n_starts = len(self.setup.structures)
         for number, reply in enumerate(replies[:n_starts], start=1):
             failures = {(failure.kind, failure.message) for failure in reply.failures}
-            if reply.label is None and len(failures) == 1 and failures.pop()[0] in _HOPELESS:
+            if reply.label is None and len(failures) == 1 and (last := failures.pop())[0] in _HOPELESS:
                 what = reply.question.structure.to_atoms().get_chemical_formula()
+                late = last[0] is FailureKind.TIMED_OUT
+                cure = "raise executor.timeout" if late else "choose an oracle that covers it"
                 raise OracleError(
-                    f"start structure {number} of {n_starts}: {self.labeller.name} cannot treat {what}: "
-                    f"{reply.failures[-1].message}. Check the oracle's settings, or choose an oracle that covers it; "
-                    "then run the same command again"
+                    f"start structure {number} of {n_starts}: {self.labeller.name} cannot treat {what}: {last[1]}. "
+                    f"Check the oracle's settings, or {cure}; then run the same command again"
                 )
 
     def _learned(self, replies: Sequence[Reply], energies: ReferenceEnergies) -> Learner:
