@@ -14,7 +14,7 @@ from ase.optimize import BFGS
 
 from small_potentials import ethanol, random_potential, silicon
 from thalweg.calculator import ThalwegCalculator
-from thalweg.errors import InputError
+from thalweg.errors import ExtrapolationError, InputError
 from thalweg.features.zbl import ZblCutoffs
 from thalweg.potential import Potential
 
@@ -193,6 +193,34 @@ def test_a_structure_that_no_list_takes_is_an_error_with_a_cure(crystal: Potenti
     atoms.positions[0] += 1e9
     with pytest.raises(InputError, match=r"beyond 1e\+06 Å"):
         atoms.get_potential_energy()
+
+
+def test_on_request_a_structure_beyond_the_limits_is_refused(crystal: Potential) -> None:
+    atoms = silicon(7).to_atoms()
+    atoms.calc = ThalwegCalculator(crystal)
+    atoms.get_potential_energy()
+    bound, novelty = (atoms.calc.results[key].max() for key in ("forces_bound", "novelty"))
+    # The control: limits just above change nothing.
+    atoms.calc = ThalwegCalculator(crystal, bound_max=1.01 * bound, novelty_max=1.01 * novelty)
+    assert np.isfinite(atoms.get_potential_energy())
+    for limit, words in (({"bound_max": 0.99 * bound}, "eV/Å"), ({"novelty_max": 0.99 * novelty}, "novelty")):
+        atoms.calc = ThalwegCalculator(crystal, **limit)
+        with pytest.raises(ExtrapolationError, match=rf"Si\d+ is .*{words}"):
+            atoms.get_forces()
+        assert atoms.calc.results == {}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"bound_max": 0.0}, "above 0"),
+        ({"novelty_max": float("nan")}, "above 0"),
+        ({"bound_max": 0.1, "uncertainty": False}, "needs uncertainty=True"),
+    ],
+)
+def test_limits_that_cannot_be_kept_are_refused(crystal: Potential, settings, words) -> None:
+    with pytest.raises(InputError, match=words):
+        ThalwegCalculator(crystal, **settings)
 
 
 def test_a_molecule_has_no_stress() -> None:

@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
+from ase.data import chemical_symbols
 
 from thalweg import _native
 from thalweg.border import check_cell
-from thalweg.errors import InputError, check, core_refusals
+from thalweg.errors import ExtrapolationError, InputError, check, core_refusals
 from thalweg.features.batch import pack
 from thalweg.models.training import voigt
 from thalweg.neighbours import pairs_within
@@ -45,11 +46,17 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
     uncertainty : bool
         False leaves uncertainties out: a call then costs a fifth to a third.
     skin : float, Å
+    bound_max : float or None, eV/Å
+        Largest error bound of a force that is allowed. A structure beyond it raises ExtrapolationError, so that a band
+        or an optimiser cannot fall into a hole of the potential.
+    novelty_max : float or None
+        The same for novelty.
 
     Raises
     ------
     InputError
-        Another precision; a skin that is negative or not finite.
+        Another precision; a skin that is negative or not finite; limits that are not positive, or that need
+        uncertainties or a novelty model that are not there.
     """
 
     implemented_properties: ClassVar[list[str]] = [
@@ -67,6 +74,8 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         precision: Precision = "double",
         uncertainty: bool = True,
         skin: float = 0.5,
+        bound_max: float | None = None,
+        novelty_max: float | None = None,
     ) -> None:
         super().__init__()
         check(0 <= skin < np.inf, f"skin must be a length of 0 Å or more, got {skin}")
@@ -74,9 +83,19 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         self.potential = potential
         self.precision: Precision = precision
         self.uncertainty = uncertainty
+        self.bound_max, self.novelty_max = bound_max, novelty_max
+        self._check_limits()
         self.results: dict[str, Any] = {}
         self.skin = skin
         self._kept = _native.KeptPairs(skin)
+
+    def _check_limits(self) -> None:
+        for name in ("bound_max", "novelty_max"):
+            limit = getattr(self, name)
+            check(limit is None or limit > 0, f"{name} must be above 0, got {limit}")
+            check(limit is None or self.uncertainty, f"{name} needs uncertainty=True, which computes it")
+        known = self.novelty_max is None or self.potential.novelty is not None
+        check(known, "novelty_max: this potential has no novelty model; use bound_max")
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "_kept"}
@@ -98,6 +117,8 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         InputError
             An element that the potential does not know, an unphysical cell, or a structure for which there are
             no finite numbers.
+        ExtrapolationError
+            A force bound or a novelty above `bound_max` or `novelty_max`.
         """
         super().calculate(atoms, properties, system_changes)
         structure = Structure.from_atoms(self.atoms)
@@ -115,7 +136,25 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         if not all(np.isfinite(values).all() for values in results.values()):
             self.results = {}
             raise InputError(_no_numbers(structure))
+        self._refuse_extrapolation(structure, results)
         self.results = results
+
+    def _refuse_extrapolation(self, structure: Structure, results: dict[str, Any]) -> None:
+        limits = (
+            ("forces_bound", self.bound_max, "error bound of the force", " eV/Å", "bound_max"),
+            ("novelty", self.novelty_max, "novelty", "", "novelty_max"),
+        )
+        for key, limit, what, unit, name in limits:
+            if limit is None or results[key].max() <= limit:
+                continue
+            atom = int(results[key].argmax())
+            self.results = {}
+            raise ExtrapolationError(
+                f"the potential does not know this structure: the {what} on "
+                f"{chemical_symbols[int(structure.numbers[atom])]}{atom} is {results[key][atom]:.3g}{unit}, above "
+                f"{name} = {limit:g}{unit}. Label structures like it (`thalweg queue`), start closer to what was "
+                f"learned, or raise {name}"
+            )
 
     def _plain(self, structure: Structure) -> dict[str, Any]:
         packed = pack([structure], self.potential.elements)

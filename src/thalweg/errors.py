@@ -7,6 +7,7 @@
                        that is an outcome, see thalweg.label)
   + StoreError         the run folder: locked, damaged, of a newer schema
   + ModelError         a model asked before it is fitted, or a damaged model folder
+    + ExtrapolationError   a structure beyond the error bound or novelty that the caller allows
 
 Each message says what is wrong, what was expected, what was got and the cure.
 """
@@ -39,6 +40,10 @@ class StoreError(ThalwegError):
 
 class ModelError(ThalwegError):
     """A model was used before it was fitted, or a saved model is damaged."""
+
+
+class ExtrapolationError(ModelError):
+    """The potential is less sure of a structure than the caller allows."""
 
 
 def check(condition: object, message: str) -> None:
