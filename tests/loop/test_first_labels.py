@@ -24,7 +24,7 @@ def test_seeds_are_labelled_learned_together_and_counted(tmp_path):
         assert learner.n_labels == here.state.n_first == 4
         assert event.force_scale == learner.force_scale > 0
         assert [t.n_labels for t in here.state.tunings] == [4]
-        assert [kind for kind, *_ in here.ear.lines] == ["seed"] * 5 + ["calibrate"]
+        assert [kind for kind, *_ in here.ear.lines] == ["seed"] * 5 + ["warning", "calibrate"]
         assert here.ear.lines[0][1].startswith("isolated atoms: asked EMT: Cu ")
 
 
@@ -36,6 +36,34 @@ def test_the_isolated_atoms_energy_is_the_oracles_and_is_not_learned(tmp_path):
         assert list(here.learner.baseline.reference_energies) == [atom.get_potential_energy()]
         (question,) = here.store.questions(kind="reference")
         assert not here.store.is_learned(question.structure_hash, here.labeller.fingerprint)
+
+
+def test_forces_and_pressure_of_the_starts_are_said(tmp_path):
+    from ase.build import bulk
+    from ase.units import GPa
+
+    squeezed, rest = bulk("Cu", cubic=True, a=3.45), bulk("Cu", cubic=True, a=3.59)
+    ase.io.write(tmp_path / "starts.xyz", [squeezed, rest])
+    for atoms in (squeezed, rest):
+        atoms.calc = emt.EMT()
+    pressures = [-atoms.get_stress()[:3].mean() / GPa for atoms in (squeezed, rest)]
+    assert pressures[0] > 10
+    assert abs(pressures[1]) < 2
+    said = []
+
+    class Ear:
+        def event(self, kind, text, data):
+            said.append((kind, text, data))
+
+        def progress(self, progress):
+            pass
+
+    run(make_config(tmp_path / "starts.xyz", budget={"oracle_calls": 7}), tmp_path / "run", Ear())
+    starts = [(kind, text, data) for kind, text, data in said if text.startswith("start ")]
+    assert [kind for kind, *_ in starts] == ["warning", "info"]
+    assert [data["pressure_GPa"] for *_, data in starts] == pytest.approx(pressures)
+    assert starts[0][1].endswith("relax it first, unless it is meant so")
+    assert starts[1][1].startswith("start 2 of 2, Cu4: largest force ")
 
 
 def test_without_isolated_atoms_reference_energies_are_fitted(tmp_path):

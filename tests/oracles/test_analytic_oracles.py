@@ -1,9 +1,11 @@
+import importlib.util
+
 import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.morse import MorsePotential
 
-from thalweg.errors import InputError, OracleError
+from thalweg.errors import InputError, OracleError, SetupError
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.oracles import make_oracle, oracle_names
 from thalweg.oracles.base import Oracle, examine, isolated_atom
@@ -101,10 +103,15 @@ def test_examine_passes_what_is_sound_and_stops_what_is_not():
         assert found.message
 
 
-def test_every_name_makes_an_oracle():
+def test_every_name_makes_an_oracle_or_names_what_installs_it():
     needs = {"ase": {"calculator": "ase.calculators.emt.EMT"}, "faulty": {"inner": {"name": "morse"}}}
     for name in oracle_names():
-        oracle = make_oracle({"name": name, **needs.get(name, {})})
+        spec = {"name": name, **needs.get(name, {})}
+        if name == "pyscf" and importlib.util.find_spec("pyscf") is None:
+            with pytest.raises(SetupError, match=r"pip install 'thalweg\[pyscf\]'"):
+                make_oracle(spec)
+            continue
+        oracle = make_oracle(spec)
         assert isinstance(oracle, Oracle)
         assert oracle.display_name
         assert oracle.fingerprint

@@ -101,6 +101,7 @@ class FirstLabels:
         except OracleError:
             store.set_meta(REFUSED, True)
             raise
+        self.tell.starts(replies[: len(self.setup.structures)])
         learner = self._learned(replies, known_energies(store, self.labeller.fingerprint, self.setup))
         every = [*references, *replies]
         event = SeedsAnswered(

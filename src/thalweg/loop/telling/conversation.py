@@ -66,6 +66,21 @@ def isolated_atoms(energies: Mapping[str, float], oracle: str) -> str:
     return f"isolated atoms: asked {oracle}: {listed} eV"
 
 
+FAR_FROM_REST = (0.5, 2.0)
+"""Largest force (eV/Å) and pressure (GPa) above which a start structure is probably not meant as it is."""
+
+
+def start_structure(
+    number: int, total: int, formula: str, force: float, pressure: float | None
+) -> tuple[str, bool]:
+    """What the oracle says of a start structure (eV/Å, GPa), and whether it is far from rest."""
+    text = f"start {number} of {total}, {formula}: largest force {size(force)} eV/Å"
+    if pressure is not None:
+        text += f", pressure {pressure:.2g} GPa"
+    far = force > FAR_FROM_REST[0] or abs(pressure or 0.0) > FAR_FROM_REST[1]
+    return (f"{text}; far from rest: relax it first, unless it is meant so" if far else text), far
+
+
 def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
     """No reference energies: what stands in for them."""
     return f"isolated atoms: {oracle} gives no energy for {symbol} ({why}); reference energies are fitted instead"

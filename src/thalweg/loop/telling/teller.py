@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from thalweg.labelling.question import Question, QuestionKind, Reply
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.learner import Learner
@@ -13,6 +15,7 @@ from thalweg.loop.telling.reporter import EventKind
 from thalweg.loop.walking.exploration import Walk
 from thalweg.loop.walking.gate import GateAnswer
 from thalweg.oracles.base import Oracle
+from thalweg.units import GPa
 
 
 class Teller:
@@ -43,6 +46,18 @@ class Teller:
         else:
             text = conversation.isolated_atoms(dict(zip(names, energies, strict=True)), self.oracle)
         self.journal.say(0, EventKind.SEED, text, {"calls": sum(reply.calls for reply in replies)})
+
+    def starts(self, replies: Sequence[Reply]) -> None:
+        """Forces and pressure of the start structures, whose replies these are."""
+        for number, reply in enumerate(replies, start=1):
+            if (label := reply.label) is None:
+                continue
+            force = float(np.linalg.norm(label.forces, axis=1).max())
+            pressure = None if label.stress is None else float(-label.stress[:3].mean() / GPa)
+            formula = reply.question.structure.to_atoms().get_chemical_formula()
+            text, far = conversation.start_structure(number, len(replies), formula, force, pressure)
+            data = {"largest_force": force, "pressure_GPa": pressure}
+            self.journal.say(0, EventKind.WARNING if far else EventKind.INFO, text, data)
 
     def seed(self, number: int, total: int, reply: Reply, call: int) -> None:
         """What came of seed `number` of `total`, whose first call was `call`."""
