@@ -127,8 +127,7 @@ def test_workers_run_on_one_thread_and_apart_from_the_terminal():
         assert pool.submit(os.getpgrp).result(timeout=600) != os.getpgrp()
 
 
-def test_closing_gives_a_task_that_is_about_to_end_its_time_and_cuts_off_a_long_one(monkeypatch):
-    monkeypatch.setattr(process, "GRACE_S", 5.0)
+def test_closing_gives_a_task_that_is_about_to_end_its_time_and_cuts_off_a_long_one():
     pool = WorkerPool(2)
     for _ in range(2):
         pool.submit(time.sleep, 0).result(timeout=600)

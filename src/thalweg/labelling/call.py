@@ -17,6 +17,7 @@ from thalweg.errors import StoreError
 from thalweg.interrupts import let_through
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, Outcome
+from thalweg.labelling.executors.processes import ANSWERED
 from thalweg.labelling.inbox import Inbox, Ticket
 from thalweg.labelling.source import OracleSource
 from thalweg.oracles.base import examine
@@ -78,6 +79,7 @@ def answer(call: Call) -> Outcome:
         try:
             with let_through():
                 outcome = oracle.label(given, call.attempt)
+            ANSWERED.set()
             return _checked(call.structure, given, outcome, oracle.fingerprint)
         except KeyboardInterrupt:
             raise

@@ -25,7 +25,7 @@ from multiprocessing.connection import Connection
 from typing import Any, ParamSpec, TypeVar
 
 from thalweg.errors import SetupError, check
-from thalweg.labelling.executors.processes import GRACE_S, environment, kill_all
+from thalweg.labelling.executors.processes import DELIVERY_S, GRACE_S, environment, kill_all
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -119,6 +119,12 @@ class _Worker:
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         return WorkerDied(f"the oracle's process died ({how})", self.end())
 
+    def let_go(self) -> None:
+        """Have the worker end by itself, as if its run were gone: at once, or once its call has had its grace."""
+        if self._alive >= 0:
+            os.close(self._alive)
+            self._alive = -1
+
     def kill(self) -> None:
         """Kill the process and whatever it started (an external program, say), also where it died by itself."""
         alive = self.process.poll() is None
@@ -132,9 +138,7 @@ class _Worker:
         self.process.wait()
         self.to.close()
         self.back.close()
-        if self._alive >= 0:
-            os.close(self._alive)
-            self._alive = -1
+        self.let_go()
         if self.errors.closed:
             return ""
         with self.errors as file:
@@ -203,19 +207,22 @@ class WorkerPool(Executor):
         """
         self._closing.set()
         if cancel_futures:
-            self._cancel_queued()
-            with self._idle:
-                self._idle.wait_for(lambda: not self._busy, GRACE_S)
             self._cut_off.set()
             self._cancel_queued()
-            with self._lock:
-                for worker in self._live.values():
-                    worker.kill()
+            self._each_worker(_Worker.let_go)
+            with self._idle:  # a worker that holds on longer does not hear: a library keeps it from listening
+                self._idle.wait_for(lambda: not self._busy, GRACE_S + DELIVERY_S)
+            self._each_worker(_Worker.kill)
         for _ in self._threads:
             self._tasks.put(None)
         if wait:
             for thread in self._threads:
                 thread.join()
+
+    def _each_worker(self, does: Callable[[_Worker], None]) -> None:
+        with self._lock:
+            for worker in self._live.values():
+                does(worker)
 
     def _cancel_queued(self) -> None:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections import defaultdict
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,12 @@ from thalweg.isolation import STARTED_IN
 MARK = "THALWEG_WORKER"
 """Variable of the environment that tells whose processes they are."""
 
-GRACE_S = 1.0
+GRACE_S = 3.0
 """A call that ends within this time of its run's end still leaves its answer."""
+DELIVERY_S = 10.0
+"""So much longer a worker may take to write down an answer that is there: a disk can be slow."""
+ANSWERED = threading.Event()
+"""In a worker: the oracle has answered, and the answer is on its way to the disk and to the run."""
 
 
 ONE_THREAD = dict.fromkeys(

@@ -15,7 +15,7 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-from thalweg.labelling.executors.processes import GRACE_S, MARK, kill_all
+from thalweg.labelling.executors.processes import ANSWERED, DELIVERY_S, GRACE_S, MARK, kill_all
 
 _idle = threading.Event()
 
@@ -23,7 +23,8 @@ _idle = threading.Event()
 def _end_with_parent(watched: int, mark: str) -> None:
     """End this process and all it started when its parent is gone; a call that is about to end may leave its answer."""
     os.read(watched, 1)
-    _idle.wait(GRACE_S)
+    if not _idle.wait(GRACE_S) and ANSWERED.is_set():
+        _idle.wait(DELIVERY_S)
     kill_all(os.getpid(), mark=mark, itself=False)
     os.killpg(0, signal.SIGKILL)
 
@@ -52,6 +53,7 @@ def serve(tasks: Connection, out: Connection) -> None:
         except EOFError:
             return
         _idle.clear()
+        ANSWERED.clear()
         try:
             value = fn(*args, **kwargs)
         except BaseException as error:
