@@ -7,7 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from thalweg.errors import StoreError
 from thalweg.store.file import DatabaseFile
@@ -67,6 +68,14 @@ class Database:
         """The database file."""
         self.notices: list[str] = []
         """What the user should hear of, in whole sentences: the caller says them and clears the list."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     @property
     def folder(self) -> Path:

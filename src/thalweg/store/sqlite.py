@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from thalweg.store.connecting import connect_reader, connect_writer
@@ -48,11 +47,3 @@ class SqliteStore(WithdrawalTables):
     def copy_to(self, path: str | Path) -> None:
         """Write a self-contained copy, also during a run; SetupError if it cannot be written."""
         copy_database(self._connection, Path(path))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
