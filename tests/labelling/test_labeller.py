@@ -2,12 +2,13 @@
 
 import threading
 import time
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 from ase.cluster import Octahedron
 
+from held_pool import HeldPool
 from thalweg.errors import SetupError
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.labelling.arrivals import Arrivals
@@ -27,24 +28,6 @@ EMT = {"name": "ase", "calculator": "ase.calculators.emt.EMT"}
 
 ARRIVALS: dict[SqliteStore, Arrivals] = {}
 """Of the stores that are open."""
-
-
-class HeldPool(Executor):
-    """Computes at once; gives the answers when told to."""
-
-    def __init__(self) -> None:
-        self.waiting: list[tuple[Future, object]] = []
-
-    def submit(self, fn, /, *args, **kwargs):
-        future: Future = Future()
-        future.set_running_or_notify_cancel()
-        self.waiting.append((future, fn(*args, **kwargs)))
-        return future
-
-    def give(self, place: int = 0) -> None:
-        """Give the answer at this place among those that wait."""
-        future, outcome = self.waiting.pop(place)
-        future.set_result(outcome)
 
 
 class CountingPool(SerialExecutor):

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import pytest
-from pools import HeldPool, LatePool, calls_on
+from pools import LatePool, calls_on
 from resuming import Interrupted, interrupt, learned, told
 from runs import EMT, FAILING, cluster, make_config, same_model
 
+from held_pool import HeldPool
 from thalweg.labelling.executors.serial import SerialExecutor
 from thalweg.labelling.labeller import Labeller
 from thalweg.loop import runner
