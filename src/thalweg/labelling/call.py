@@ -33,14 +33,12 @@ class Call:
     ----------
     source : OracleSource
     structure : Structure
-    attempt : int
-        0 first; later ones climb the oracle's ladder.
+    ticket : Ticket
+        Under which its outcome is kept.
     folder : Path or None
         Where it runs, empty and on this machine; None: a temporary folder of the machine that makes the call.
     inbox : Path or None
         Folder in which the outcome is made durable as soon as it is there; None: whoever gets it back does that.
-    ticket : Ticket
-        Under which it is.
     """
 
     source: OracleSource
@@ -51,7 +49,7 @@ class Call:
 
     @property
     def attempt(self) -> int:
-        """Its number on the ladder."""
+        """0 first; later ones climb the oracle's ladder."""
         return self.ticket.attempt
 
 

@@ -157,6 +157,11 @@ class Labeller:
         """Their numbers in the store: what a checkpoint holds of them."""
         return [one.id for one in self._under_way]
 
+    @property
+    def shares(self) -> list[int]:
+        """The calls that each of them may take: a checkpoint holds them, too."""
+        return [one.allowed for one in self._under_way]
+
     def is_under_way(self, structure: Structure) -> bool:
         """Whether a question about this structure has been put and not yet received."""
         return any(one.question.structure.content_hash == structure.content_hash for one in self._under_way)
@@ -164,11 +169,6 @@ class Labeller:
     def put(self, question: Question) -> None:
         """Put a question to the oracle, for which there must be `room`; `receive` gives what comes of it."""
         self._under_way.append(self._submit(question, ATTEMPTS))
-
-    @property
-    def shares(self) -> list[int]:
-        """The calls that each of them may take: a checkpoint holds them, too."""
-        return [one.allowed for one in self._under_way]
 
     def put_again(self, ids: Sequence[int], shares: Sequence[int] = ()) -> None:
         """Put the questions that were under way at a checkpoint, in their order; no answer is computed twice."""
