@@ -61,7 +61,8 @@ nb::tuple morse_arrays(const MorseForceField& field, const Ints& first_atom, con
 }
 
 Walker make_walker(const Ints& species, const Doubles& masses, const Doubles& positions, const Doubles& velocities,
-                   const Doubles& cell, const Flags& pbc, const Doubles& list_positions, const Doubles& list_cell) {
+                   const Doubles& cell, const Flags& pbc, const Flags& fixed, const Doubles& list_positions,
+                   const Doubles& list_cell) {
     check(cell.size() == 9 && pbc.size() == 3, "walker: cell must be (3, 3) and pbc (3,)");
     check(list_cell.size() == 9, "walker: list_cell must be (3, 3)");
     Walker walker;
@@ -71,6 +72,7 @@ Walker make_walker(const Ints& species, const Doubles& masses, const Doubles& po
     walker.velocities = to_vector(velocities);
     std::copy_n(cell.data(), 9, walker.cell.begin());
     std::copy_n(pbc.data(), 3, walker.pbc.begin());
+    walker.fixed = to_vector(fixed);
     walker.list_positions = to_vector(list_positions);
     std::copy_n(list_cell.data(), 9, walker.list_cell.begin());
     return walker;
@@ -203,11 +205,11 @@ void bind_walkers(nb::module_& m) {
     bind_fields(m);
     nb::class_<Walker>(m, "Walker")
         .def("__init__", [](Walker* self, const Ints& species, const Doubles& masses, const Doubles& positions,
-                            const Doubles& velocities, const Doubles& cell, const Flags& pbc, const Doubles& list_positions,
-                            const Doubles& list_cell) {
-            new (self) Walker(make_walker(species, masses, positions, velocities, cell, pbc, list_positions, list_cell));
-        }, nb::kw_only(), "species"_a, "masses"_a, "positions"_a, "velocities"_a, "cell"_a, "pbc"_a, "list_positions"_a,
-             "list_cell"_a)
+                            const Doubles& velocities, const Doubles& cell, const Flags& pbc, const Flags& fixed,
+                            const Doubles& list_positions, const Doubles& list_cell) {
+            new (self) Walker(make_walker(species, masses, positions, velocities, cell, pbc, fixed, list_positions, list_cell));
+        }, nb::kw_only(), "species"_a, "masses"_a, "positions"_a, "velocities"_a, "cell"_a, "pbc"_a, "fixed"_a,
+             "list_positions"_a, "list_cell"_a)
         .def_rw("kT", &Walker::kT)
         .def_rw("seed", &Walker::seed)
         .def_rw("id", &Walker::id)

@@ -41,14 +41,18 @@ void Group::add(const Walker& walker, const Limits& limits, BlockResult& result)
     result.state = walker;
     result.bound_sum.assign(field_.has_committee() && settings_.score_stride > 0 ? walker.n_atoms() : 0, 0.0);
     result.bound_sum2 = result.bound_sum;
-    members_.push_back({&limits, &result, first_atom_.back(), walker.n_atoms(), walker.step,
+    members_.push_back({&limits, &result, first_atom_.back(), walker.n_atoms(), walker.n_free(), walker.step,
                         WalkerList(field_.r_cut(), settings_.skin, moving_cell_)});
     first_atom_.push_back(first_atom_.back() + walker.n_atoms());
     species_.insert(species_.end(), walker.species.begin(), walker.species.end());
     pbc_.insert(pbc_.end(), walker.pbc.begin(), walker.pbc.end());
     for (int i = 0; i < walker.n_atoms(); ++i) {
-        half_kick_.push_back(0.5 * settings_.timestep / walker.masses[i]);
-        noise_.push_back(std::sqrt((1.0 - keep_ * keep_) * walker.kT / walker.masses[i]));
+        // A component without mobility stands still: no force and no noise reaches its velocity, which is zero.
+        for (std::size_t c = 3 * static_cast<std::size_t>(i); c < 3 * static_cast<std::size_t>(i) + 3; ++c) {
+            const bool free = !walker.is_fixed(c);
+            half_kick_.push_back(free ? 0.5 * settings_.timestep / walker.masses[i] : 0.0);
+            noise_.push_back(free ? std::sqrt((1.0 - keep_ * keep_) * walker.kT / walker.masses[i]) : 0.0);
+        }
         factor_.push_back(limits.species_factor[walker.species[i]]);
         floor_.push_back(limits.species_floor[walker.species[i]]);
         confirm_.push_back((settings_.screen_share * std::min(limits.bound_label, limits.bound_break) - floor_.back()) / factor_.back());
@@ -90,9 +94,9 @@ void Group::move_atoms(const Member& m, int from, int to, std::uint64_t step, co
         const int a = m.base + i;
         double x[3];
         for (int c = 0; c < 3; ++c) {
-            double v = before_.velocities[3 * a + c] + half_kick_[a] * before_.forces[3 * a + c];
+            double v = before_.velocities[3 * a + c] + half_kick_[3 * a + c] * before_.forces[3 * a + c];
             x[c] = before_.positions[3 * a + c] + half * v;
-            if (thermostat) v = keep_ * v + noise_[a] * draws[3 * (i - from) + c];
+            if (thermostat) v = keep_ * v + noise_[3 * a + c] * draws[3 * (i - from) + c];
             now_.velocities[3 * a + c] = v;
         }
         for (int c = 0; c < 3; ++c) {
@@ -121,7 +125,7 @@ double Group::kick_atoms(const Member& m, int from, int to, bool kick) {
     for (int a = m.base + from; a < m.base + to; ++a) {
         double v2 = 0.0;
         for (int c = 3 * a; c < 3 * a + 3; ++c) {
-            if (kick) now_.velocities[c] += half_kick_[a] * now_.forces[c];
+            if (kick) now_.velocities[c] += half_kick_[c] * now_.forces[c];
             v2 += now_.velocities[c] * now_.velocities[c];
         }
         twice_kinetic += v2 * m.result->state.masses[a - m.base];
@@ -137,7 +141,7 @@ void Group::final_kick(bool kick) {
         over_atoms(m.n, [&](int from, int to) { parts[from / kChunk] = kick_atoms(m, from, to, kick); });
         double twice_kinetic = 0.0;
         for (const double part : parts) twice_kinetic += part;
-        now_.kT[w] = twice_kinetic / (3.0 * m.n);
+        now_.kT[w] = m.n_free > 0 ? twice_kinetic / m.n_free : 0.0;
     }
 }
 
@@ -238,7 +242,8 @@ void Group::compact() {
         for (auto* values : {&phase->cells, &phase->virials}) keep(*values, 9, false);
     }
     keep(species_, 1, true);
-    for (auto* values : {&half_kick_, &noise_, &factor_, &floor_, &confirm_}) keep(*values, 1, true);
+    for (auto* values : {&half_kick_, &noise_}) keep(*values, 3, true);
+    for (auto* values : {&factor_, &floor_, &confirm_}) keep(*values, 1, true);
     keep(pbc_, 3, false);
     std::erase_if(members_, [](const Member& m) { return m.finished; });
     first_atom_.assign(1, 0);

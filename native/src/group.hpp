@@ -22,6 +22,7 @@ struct Member {
     const Limits* limits;
     BlockResult* result;
     int base, n;
+    int n_free;                // components that move
     std::uint64_t start;       // the walker's step when the block began
     WalkerList list;
     int first_pair = 0;        // of the list within the group's pairs
@@ -73,8 +74,8 @@ private:
     std::vector<int> first_atom_{0};
     std::vector<int> species_;
     std::vector<std::uint8_t> pbc_;
-    std::vector<double> half_kick_;  // (n_atoms): timestep / (2 mass)
-    std::vector<double> noise_;      // (n_atoms): s.d. of the Ornstein-Uhlenbeck step
+    std::vector<double> half_kick_;  // (n_atoms, 3): timestep / (2 mass); 0 where fixed
+    std::vector<double> noise_;      // (n_atoms, 3): s.d. of the Ornstein-Uhlenbeck step; 0 where fixed
     std::vector<double> factor_;     // (n_atoms): species_factor
     std::vector<double> floor_;      // (n_atoms): species_floor, eV/Å
     std::vector<double> confirm_;    // (n_atoms): deviation above which the whole committee is asked, eV/Å

@@ -31,6 +31,13 @@ void check_walker(const Walker& walker, const MdSettings& settings, const Limits
     check(n > 0, who + "no atoms in it");
     check(walker.masses.size() == n && walker.positions.size() == 3 * n && walker.velocities.size() == 3 * n,
           who + "species, masses, positions and velocities differ in their number of atoms");
+    check(walker.fixed.empty() || walker.fixed.size() == 3 * n, who + "fixed must be empty or (n_atoms, 3)");
+    for (std::size_t c = 0; c < walker.fixed.size(); ++c) {
+        check(walker.fixed[c] <= 1, who + "fixed must hold 0 or 1");
+        check(!walker.fixed[c] || walker.velocities[c] == 0.0, who + "a fixed component has a velocity");
+    }
+    check(settings.barostat.coupling == Coupling::None || walker.fixed.empty(),
+          who + "constant pressure moves every atom with the cell, and some are fixed");
     check(settings.barostat.coupling == Coupling::None || (walker.is_periodic() && volume_of(walker.cell.data()) > 0),
           who + "constant pressure needs a cell that is periodic in three directions");
     check(walker.list_positions.empty() || walker.list_positions.size() == 3 * n,

@@ -161,6 +161,7 @@ class Walker:
         velocities: Doubles,
         cell: Doubles,
         pbc: Flags,
+        fixed: Flags,
         list_positions: Doubles,
         list_cell: Doubles,
     ) -> None: ...

@@ -184,12 +184,14 @@ def check_timestep(structures: Sequence[Structure], timestep_fs: float, where: s
     InputError
         Verlet steps of this length cannot follow its vibrations: the energy grows until the structure bursts.
     """
-    from ase.data import atomic_masses, chemical_symbols
+    from ase.data import chemical_symbols
 
-    lightest = min(int(structure.numbers.min()) for structure in structures)
-    mass = float(atomic_masses[lightest])
+    masses = [
+        (float(structure.amu.min()), int(structure.amu.argmin()), structure) for structure in structures
+    ]
+    mass, number, structure = min(masses, key=lambda one: one[0])
     stable = next(limit for bound, limit in _STABLE_FS if mass < bound)
-    atom = chemical_symbols[lightest]
+    atom = chemical_symbols[int(structure.numbers[number])]
     if timestep_fs > stable:
         raise InputError(
             f"{where}: steps of {timestep_fs:g} fs cannot follow the vibrations of {atom}, the limit is {stable:g} fs; "

@@ -121,7 +121,9 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
             A force bound or a novelty above `bound_max` or `novelty_max`.
         """
         super().calculate(atoms, properties, system_changes)
-        structure = Structure.from_atoms(self.atoms)
+        # Constraints, masses and charges are the business of whoever uses the forces.
+        atoms = self.atoms
+        structure = Structure(atoms.numbers, atoms.positions, np.array(atoms.cell), atoms.pbc)
         check_cell(structure, "these atoms")
         # Without changes only something left out before is asked for.
         results: dict[str, Any] = {}

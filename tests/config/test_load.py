@@ -153,7 +153,7 @@ def test_problem_in_the_users_words(tmp_path, text, message):
         ("{method: GFN2-xTB}", "oracle.name: this key is required but missing"),
         ("{name: tblite, metod: GFN2-xTB}", "oracle.metod: unknown key; did you mean oracle.method?"),
         ("{name: tblite, method: GFN3-xTB}", "oracle.method: expected 'GFN2-xTB', 'GFN1-xTB' or 'IPEA1-xTB'"),
-        ("{name: tblite, charge: plenty}", "oracle.charge: expected a number without a unit"),
+        ("{name: tblite, accuracy: plenty}", "oracle.accuracy: expected a number without a unit"),
         (
             "{name: tblite, electronic_temperature: 1 eV}",
             "oracle.electronic_temperature: expected a temperature",

@@ -235,9 +235,9 @@ def test_default_limits_hold_at_equilibrium_and_catch_a_blow_up() -> None:
 
 def test_default_tables() -> None:
     assert shortest_distances(("H", "C"))[0, 1] == pytest.approx(0.5 * (0.31 + 0.76))
-    assert 1500 < hottest_plausible(300, 9) < 5000
-    assert hottest_plausible(300, 1000) < hottest_plausible(300, 9)
-    assert hottest_plausible(0, 9) == np.inf
+    assert 1500 < hottest_plausible(300, 27) < 5000
+    assert hottest_plausible(300, 3000) < hottest_plausible(300, 27)
+    assert hottest_plausible(0, 27) == np.inf
 
 
 def test_limits_without_scores_are_refused() -> None:

@@ -165,10 +165,10 @@ def test_heavy_elements_get_the_core_potential_of_their_basis():
         ({}, Structure.from_atoms(bulk("Si")), "molecules only"),
         ({"basis": "cc-pVDZ"}, Structure([53], [[0, 0, 0]], np.zeros((3, 3)), [False] * 3), "has no I"),
         ({}, Structure([118], [[0, 0, 0]], np.zeros((3, 3)), [False] * 3), "has no Og"),
-        ({"charge": 1}, system("H2O"), "set oracle.multiplicity to an even number, such as 2"),
-        ({"multiplicity": 2}, system("H2O"), "set oracle.multiplicity to an odd number, such as 1"),
-        ({"charge": 10}, system("H2O"), "leave 0 electrons"),
-        ({"multiplicity": 13}, system("H2O"), "12 would be unpaired"),
+        ({"charge": 1}, system("H2O"), "an odd number, and nothing says its spin"),
+        ({"multiplicity": 2}, system("H2O"), "an even number of electrons has multiplicity 1, 3"),
+        ({"charge": 10}, system("H2O"), "leaves 0 electrons"),
+        ({"multiplicity": 13}, system("H2O"), "multiplicity 13 has 12 unpaired electrons"),
     ],
 )
 def test_systems_out_of_reach_are_refused_before_any_call(options, structure, words):

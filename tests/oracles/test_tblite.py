@@ -153,7 +153,8 @@ def test_molecules_are_bound_against_their_atoms():
 def test_charge_and_multiplicity_change_the_answer():
     water = Structure.from_atoms(molecule("H2O"))
     plain, cation, triplet = (
-        TBLiteOracle(**options).label(water).energy for options in ({}, {"charge": 1}, {"multiplicity": 3})
+        TBLiteOracle(**options).label(water).energy
+        for options in ({}, {"charge": 1, "multiplicity": 2}, {"multiplicity": 3})
     )
     assert plain < triplet
     assert plain + 5 < cation

@@ -41,7 +41,9 @@ def test_what_was_taken_is_said_by_name_and_number(read):
     assert file.taken.words == (
         "energies 3 from REF_energy; forces 2 from REF_forces; stress none; charge -1 in 2, 0 in 1"
     )
-    assert any("2 of 3 are charged" in line for line in file.taken.warnings)
+    assert any(
+        "in more than one state (charge -1 in 2; charge 0 in 1)" in line for line in file.taken.warnings
+    )
     assert file.taken.to_json()["forces"] == {"REF_forces": 2}
     neutral = read(frame("energy=-1 charge=0", forces=0.5))
     assert (neutral.taken.warnings, neutral.taken.omissions) == ([], [])

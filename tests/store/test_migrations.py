@@ -22,7 +22,7 @@ def first_version(tmp_path):
         one = label(k)
         name = structure(k).content_hash
         connection.execute(
-            "INSERT INTO structures VALUES (?, ?, ?, ?, ?)", (name, *structure_columns(structure(k)))
+            "INSERT INTO structures VALUES (?, ?, ?, ?, ?)", (name, *structure_columns(structure(k))[:4])
         )
         question = (k + 1, name, "query", k, "{}", None, "done", 1.0)
         connection.execute("INSERT INTO questions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", question)

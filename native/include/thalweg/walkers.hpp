@@ -16,6 +16,7 @@
 
 #include "thalweg/force_field.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -30,7 +31,8 @@ struct Walker {
     std::vector<int> species;         // (n_atoms)
     std::vector<double> masses;       // (n_atoms), amu
     std::vector<double> positions;    // (n_atoms, 3)
-    std::vector<double> velocities;   // (n_atoms, 3)
+    std::vector<double> velocities;   // (n_atoms, 3); zero where fixed
+    std::vector<std::uint8_t> fixed;  // (n_atoms, 3): components that never move; empty: none
     std::array<double, 9> cell{};
     std::array<std::uint8_t, 3> pbc{};
     double kT = 0.0;
@@ -42,6 +44,9 @@ struct Walker {
     double reference_energy = std::numeric_limits<double>::quiet_NaN();  // NaN: the first energy of the next block
 
     int n_atoms() const { return static_cast<int>(species.size()); }
+    bool is_fixed(std::size_t component) const { return !fixed.empty() && fixed[component]; }
+    // Components that move; kinetic temperatures are taken over them.
+    int n_free() const { return 3 * n_atoms() - static_cast<int>(std::count(fixed.begin(), fixed.end(), std::uint8_t{1})); }
     bool is_periodic() const { return pbc[0] && pbc[1] && pbc[2]; }
 };
 
@@ -74,7 +79,7 @@ struct MdSettings {
 struct Limits {
     double bound_label = kNoLimit, bound_break = kNoLimit;      // eV/Å
     double novelty_label = kNoLimit, novelty_break = kNoLimit;
-    double kT_max = kNoLimit;              // eV, of the instantaneous kinetic energy: 2 E_kin / (3 n_atoms)
+    double kT_max = kNoLimit;              // eV, of the instantaneous kinetic energy: 2 E_kin / n_free
     double energy_rise_max = kNoLimit;     // eV per atom above reference_energy
     std::vector<double> species_factor;    // (n_species)
     std::vector<double> species_floor;     // (n_species), eV/Å
@@ -101,7 +106,7 @@ struct Frames {
     std::vector<std::uint64_t> step;
     std::vector<double> positions, velocities;  // (n_frames, n_atoms, 3)
     std::vector<double> cells;                  // (n_frames, 3, 3)
-    std::vector<double> energy, kT;             // (n_frames): potential energy; instantaneous 2 E_kin / (3 n_atoms)
+    std::vector<double> energy, kT;             // (n_frames): potential energy; instantaneous 2 E_kin / n_free
     std::vector<double> bound, novelty;         // (n_frames, n_atoms)
 
     void drop_first();

@@ -236,13 +236,13 @@ def _structure(place: Place, plan: _Plan, taken: IntArray) -> Structure:
     """The cell's atoms where they were relative to the target, which sits in the middle."""
     parent, x = place.structure, place.near.x[taken]
     if plan.kind is CellKind.CLUSTER:
-        return Structure(place.near.numbers[taken], x, np.zeros((3, 3)), parent.pbc)
+        return parent.part(place.near.parent[taken], x, np.zeros((3, 3)), parent.pbc)
     cell = np.array(parent.cell)
     cell[parent.pbc] = reduced(plan.vectors)
     x = x + 0.5 * cell[parent.pbc].sum(axis=0)
     whole = np.linalg.pinv(cell[parent.pbc])
     x = x - np.floor(x @ whole) @ cell[parent.pbc]
-    return Structure(place.near.numbers[taken], x, cell, parent.pbc)
+    return parent.part(place.near.parent[taken], x, cell, parent.pbc)
 
 
 def _whole(place: Place) -> Cell:

@@ -81,12 +81,10 @@ def _repeated(structure: Structure, repeat: tuple[int, ...], where: str) -> Stru
         return structure
     if not structure.pbc.all():
         raise InputError("system.repeat: it needs structures that are periodic in three directions")
-    return Structure.from_atoms(structure.to_atoms().repeat(repeat))
+    return structure.repeated(repeat)
 
 
 def automatic_timestep(structures: list[Structure]) -> float:
     """Time step in fs from the lightest atom: 0.5 with hydrogen, 1 up to first-row atoms, else 2."""
-    from ase.data import atomic_masses
-
-    lightest = min(float(atomic_masses[structure.numbers].min()) for structure in structures)
+    lightest = min(float(structure.amu.min()) for structure in structures)
     return 0.5 if lightest < _LIGHT else 1.0 if lightest < _MIDDLE else 2.0

@@ -44,7 +44,7 @@ class Snapshot:
         Steps since the walker's start.
     time_fs : float, fs
     temperature : float, K
-        Instantaneous kinetic temperature, 2 E_kin / (3 n_atoms kB).
+        Instantaneous kinetic temperature, 2 E_kin / (n kB), over the n components that move.
     potential_energy : float, eV
         Potential energy of the field.
     bound : ndarray (n_atoms,), eV/Å, or None

@@ -136,8 +136,8 @@ class Limits:
         if any(stop < label < math.inf for label, stop in pairs):
             raise InputError("limits: a break limit lies below its label limit; expected label <= break")
 
-    def to_native(self, elements: Sequence[str], temperature: float, n_atoms: int) -> _native.Limits:
-        """The core's form, for one walker at `temperature` (K)."""
+    def to_native(self, elements: Sequence[str], temperature: float, n_free: int) -> _native.Limits:
+        """The core's form, for one walker at `temperature` (K) with `n_free` components that move."""
         n = len(elements)
         factor = np.ones(n) if self.species_factor is None else np.asarray(self.species_factor, dtype=float)
         floor = np.zeros(n) if self.species_floor is None else np.asarray(self.species_floor, dtype=float)
@@ -150,7 +150,7 @@ class Limits:
             )
         hottest = self.temperature_max
         if hottest is None:
-            hottest = hottest_plausible(temperature, n_atoms)
+            hottest = hottest_plausible(temperature, n_free)
         native = _native.Limits(factor, floor, np.ascontiguousarray(shortest, dtype=float))
         native.bound_label, native.bound_break = self.bound_label, self.bound_break
         native.novelty_label, native.novelty_break = self.novelty_label, self.novelty_break
@@ -168,15 +168,15 @@ def shortest_distances(elements: Sequence[str], fraction: float = SHORTEST_FRACT
     return distances
 
 
-def hottest_plausible(temperature: float, n_atoms: int) -> float:
-    """Kinetic temperature (K) that fluctuations of n_atoms at `temperature` do not reach.
+def hottest_plausible(temperature: float, n_free: int) -> float:
+    """Kinetic temperature (K) that fluctuations of n_free components at `temperature` do not reach.
 
-    In the canonical ensemble 3 N T_kin / T follows a chi-squared law with 3 N degrees of freedom; its
-    quantile at a chance of 1e-9 per step is taken `HEAT_MARGIN` times. Infinity at zero temperature, where
-    nothing is known.
+    In the canonical ensemble n T_kin / T follows a chi-squared law with n degrees of freedom; its quantile at a chance
+    of 1e-9 per step is taken `HEAT_MARGIN` times. Infinity at zero temperature, where nothing is known, and where
+    nothing moves.
     """
     from scipy.special import chdtri
 
-    if temperature == 0:
+    if temperature == 0 or n_free == 0:
         return math.inf
-    return float(HEAT_MARGIN * temperature * chdtri(3 * n_atoms, 1e-9) / (3 * n_atoms))
+    return float(HEAT_MARGIN * temperature * chdtri(n_free, 1e-9) / n_free)

@@ -210,8 +210,12 @@ def advance(  # noqa: PLR0913 - each of them is one thing that a block is told
     _check_scores(field, settings, each)
     if settings.ensemble == "npt" and not all(state.structure.pbc.all() for state in states):
         raise InputError("ensemble 'npt' needs structures that are periodic in three directions; use 'nvt'")
+    if settings.ensemble == "npt" and any(state.structure.fixed is not None for state in states):
+        raise InputError(
+            "ensemble 'npt' moves every atom with the cell, and some are fixed; use 'nvt', or free them"
+        )
     native_limits = [
-        one.to_native(field.elements, state.temperature, len(state.structure))
+        one.to_native(field.elements, state.temperature, state.structure.n_free)
         for one, state in zip(each, states, strict=True)
     ]
     with core_refusals():

@@ -24,7 +24,7 @@ from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import Finding, Limits, WalkEvent
 from thalweg.explorers.md import MdSettings, advance
 from thalweg.explorers.visit import Frames, Visit
-from thalweg.explorers.walker import WalkerState, standard_masses
+from thalweg.explorers.walker import WalkerState
 from thalweg.structure import Structure
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Replay:
         return WalkerState(
             structure=structure,
             velocities=np.zeros((len(structure), 3)),
-            masses=standard_masses(structure),
+            masses=structure.amu,
             temperature=0.0,
             seed=0,
             walker_id=state.walker_id,

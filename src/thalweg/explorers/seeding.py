@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import units
-from ase.data import atomic_masses, covalent_radii
+from ase.data import covalent_radii
 
 from thalweg.diversity import distance_fingerprint
 from thalweg.errors import check
@@ -76,13 +76,22 @@ def _rigid_motions(structure: Structure, root_mass: FloatArray) -> FloatArray:
     return np.asarray(right[size > 1e-6 * size.max()])
 
 
-def harmonic_ensemble(structure: Structure, *, softest_mode: float = SOFTEST_MODE) -> HarmonicEnsemble:
-    """Modes of the model Hessian, rigid ones taken out, none softer than `softest_mode` (cm⁻¹)."""
-    root_mass = np.repeat(np.sqrt(atomic_masses[structure.numbers]), 3)
-    weighted = model_hessian(structure) / np.outer(root_mass, root_mass)
+def _internal_motions(structure: Structure, root_mass: FloatArray) -> FloatArray:
+    """An orthonormal basis (n_modes, 3 n_atoms) of what can move and is not rigid: n_free - n_rigid modes."""
+    if structure.fixed is not None:
+        return np.eye(3 * len(structure))[~structure.fixed.ravel()]
     rigid = _rigid_motions(structure, root_mass)
-    # a basis of what is not rigid, so that exactly 3 n_atoms - n_rigid modes remain
-    inner = np.linalg.svd(rigid)[2][len(rigid) :]
+    return np.asarray(np.linalg.svd(rigid)[2][len(rigid) :])
+
+
+def harmonic_ensemble(structure: Structure, *, softest_mode: float = SOFTEST_MODE) -> HarmonicEnsemble:
+    """Modes of the model Hessian, rigid ones taken out, none softer than `softest_mode` (cm⁻¹).
+
+    Where atoms are fixed there are no rigid motions, and modes of what moves alone.
+    """
+    root_mass = np.repeat(np.sqrt(structure.amu), 3)
+    weighted = model_hessian(structure) / np.outer(root_mass, root_mass)
+    inner = _internal_motions(structure, root_mass)
     omega2, U = np.linalg.eigh(inner @ weighted @ inner.T)
     floor = wavenumber_to_omega(softest_mode)
     omega = np.sqrt(np.maximum(omega2, floor**2))
@@ -101,7 +110,7 @@ def _strained(structure: Structure, strain: float, rng: np.random.Generator) -> 
     shear = rng.uniform(-strain, strain, size=(3, 3))
     epsilon = rng.uniform(-strain, strain) * np.eye(3) + 0.25 * (shear + shear.T)
     deform = np.eye(3) + epsilon
-    return Structure(structure.numbers, structure.positions @ deform, structure.cell @ deform, structure.pbc)
+    return structure.strained(deform)
 
 
 def _draw(

@@ -46,7 +46,7 @@ class Frames:
 
     def __getitem__(self, k: int) -> Snapshot:
         return Snapshot(
-            structure=Structure(self.like.numbers, self.positions[k], self.cells[k], self.like.pbc),
+            structure=self.like.with_positions(self.positions[k], self.cells[k]),
             velocities=self.velocities[k],
             step=int(self.step[k]),
             time_fs=float(self.time_fs[k]),

@@ -27,6 +27,7 @@ class WalkerState:
     ----------
     structure : Structure
     velocities : ndarray (n_atoms, 3), Å per ASE time unit
+        Zero where the structure's atoms are fixed.
     masses : ndarray (n_atoms,), amu
     temperature : float, K
         Friction of the thermostat.
@@ -68,6 +69,8 @@ class WalkerState:
                 )
             values.flags.writeable = False
             object.__setattr__(self, name, values)
+        if self.structure.fixed is not None and self.velocities[self.structure.fixed].any():
+            raise InputError("walker: a component that is fixed has a velocity; expected zero")
         if not (math.isfinite(self.temperature) and self.temperature >= 0):
             raise InputError(f"walker: temperature must be finite and not negative, got {self.temperature} K")
         if not (0 <= self.seed < 2**64 and 0 <= self.walker_id < 2**32 and 0 <= self.step < 2**63):
@@ -88,7 +91,7 @@ class WalkerState:
         masses: FloatArray | None = None,
     ) -> WalkerState:
         """At step 0, with velocities drawn at `temperature` (K) from (seed, walker_id)."""
-        masses = standard_masses(structure) if masses is None else masses
+        masses = structure.amu if masses is None else masses
         rng = np.random.default_rng([seed, walker_id])
         velocities = initial_velocities(structure, temperature, rng, masses=masses)
         return cls(structure, velocities, masses, temperature, seed, walker_id)
@@ -103,11 +106,13 @@ class WalkerState:
         def listed(values: FloatArray | None) -> list[Any] | None:
             return None if values is None else values.tolist()
 
+        structure = self.structure
         return {
-            "numbers": self.structure.numbers.tolist(),
-            "positions": self.structure.positions.tolist(),
-            "cell": self.structure.cell.tolist(),
-            "pbc": self.structure.pbc.tolist(),
+            "numbers": structure.numbers.tolist(),
+            "positions": structure.positions.tolist(),
+            "cell": structure.cell.tolist(),
+            "pbc": structure.pbc.tolist(),
+            "particulars": structure.plain_particulars(),
             "velocities": listed(self.velocities),
             "masses": listed(self.masses),
             "temperature": self.temperature,
@@ -125,7 +130,8 @@ class WalkerState:
         """The inverse of `to_dict`; InputError when a key is missing or unknown."""
         data = dict(data)
         try:
-            structure = Structure(*(data.pop(key) for key in ("numbers", "positions", "cell", "pbc")))
+            arrays = [data.pop(key) for key in ("numbers", "positions", "cell", "pbc")]
+            structure = Structure(*arrays, **data.pop("particulars", {}))  # an older Thalweg wrote none
             return cls(structure=structure, **data)
         except (KeyError, TypeError) as error:
             raise InputError(f"walker: this is not a saved walker state ({error})") from error
@@ -139,6 +145,9 @@ class WalkerState:
             velocities=self.velocities,
             cell=self.structure.cell,
             pbc=self.structure.pbc.astype(np.uint8),
+            fixed=np.empty((0, 3), np.uint8)
+            if self.structure.fixed is None
+            else self.structure.fixed.astype(np.uint8),
             list_positions=np.empty((0, 3)) if self.list_positions is None else self.list_positions,
             list_cell=self.structure.cell if self.list_cell is None else self.list_cell,
         )
@@ -154,13 +163,6 @@ def whereabouts(walker: int, time_fs: float, temperature: float) -> str:
     return f"walker {walker}, {time}, {temperature:.0f} K"
 
 
-def standard_masses(structure: Structure) -> FloatArray:
-    """Standard atomic masses, amu, (n_atoms,)."""
-    from ase.data import atomic_masses
-
-    return np.array(atomic_masses[structure.numbers], dtype=np.float64)
-
-
 def initial_velocities(
     structure: Structure,
     temperature: float,
@@ -170,9 +172,11 @@ def initial_velocities(
 ) -> FloatArray:
     """Maxwell-Boltzmann velocities at `temperature` (K), Å per ASE time unit, (n_atoms, 3).
 
-    All 3 N components are drawn and the centre of mass is left free, as the thermostat does.
+    All components that may move are drawn and the centre of mass is left free, as the thermostat does.
     """
-    masses = standard_masses(structure) if masses is None else masses
+    masses = structure.amu if masses is None else masses
     normals = rng.standard_normal((len(structure), 3))
     velocities: FloatArray = normals * np.sqrt(kB * temperature / masses)[:, None]
+    if structure.fixed is not None:
+        velocities[structure.fixed] = 0.0
     return velocities

@@ -45,6 +45,12 @@ def provenance(record: LabelRecord) -> dict[str, str | int | float]:
     }
 
 
+def _electrons(record: LabelRecord) -> dict[str, int]:
+    """Charge and multiplicity where they are said; `charge` is a name of the database's own."""
+    own = {"total_charge": record.structure.charge, "multiplicity": record.structure.multiplicity}
+    return {name: value for name, value in own.items() if value is not None}
+
+
 def export_extxyz(store: Store, path: str | Path) -> int:
     """Write every label to an extended XYZ file, learned ones first and in order; returns how many.
 
@@ -68,7 +74,7 @@ def export_ase_db(store: Store, path: str | Path) -> int:
     records = store.all_labels()
     with moved_into_place(path) as draft, ase.db.connect(str(draft), type="db", append=False) as database:
         for record in records:
-            pairs = provenance(record)
+            pairs = {**provenance(record), **_electrons(record)}
             data = {"oracle": pairs.pop("oracle"), "structure_hash": record.structure.content_hash}
             atoms = labelled_atoms(record)
             atoms.info.clear()

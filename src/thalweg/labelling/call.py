@@ -73,7 +73,7 @@ def answer(call: Call) -> Outcome:
             oracle = call.source.oracle()
         except Exception as error:
             return Failure(FailureKind.REFUSED, words(error), wall_time=time.perf_counter() - start)
-        given = _copy(call.structure)
+        given = replace(call.structure)
         try:
             with let_through():
                 outcome = oracle.label(given, call.attempt)
@@ -83,10 +83,6 @@ def answer(call: Call) -> Outcome:
             raise
         except BaseException as error:  # SystemExit, too: a calculator's end is not the run's
             return failure_of(error, oracle, start, folder)
-
-
-def _copy(structure: Structure) -> Structure:
-    return Structure(structure.numbers, structure.positions, structure.cell, structure.pbc)
 
 
 def _checked(asked: Structure, given: Structure, outcome: object, fingerprint: str) -> Outcome:
@@ -101,7 +97,7 @@ def _checked(asked: Structure, given: Structure, outcome: object, fingerprint: s
         return implausible(f"the oracle returned {type(outcome).__name__}, expected a Label or a Failure")
     if outcome.oracle not in ("", fingerprint):
         return implausible(f"the label is of another oracle: {outcome.oracle!r:.200}")
-    arrays = ("numbers", "positions", "cell", "pbc")
-    if not all(np.array_equal(getattr(asked, name), getattr(given, name)) for name in arrays):
+    names = ("numbers", "positions", "cell", "pbc", "charge", "multiplicity", "magmoms", "masses", "fixed")
+    if not all(np.array_equal(getattr(asked, name), getattr(given, name)) for name in names):
         return implausible("the oracle changed the structure that it was given")
     return examine(asked, replace(outcome, oracle=fingerprint))

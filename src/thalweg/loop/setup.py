@@ -144,8 +144,19 @@ def _check_cells(config: RunConfig, structures: Sequence[Structure]) -> None:
         raise InputError(
             "explore.strain: only structures that are periodic in three directions can be strained"
         )
+    held = any(structure.fixed is not None for structure in structures)
+    if held and config.explore.strain > 0:
+        raise InputError(
+            "explore.strain: it moves every atom with the cell, and some are fixed in the structure file; free them, "
+            "or leave out the strain"
+        )
     if config.explore.ensemble != "npt":
         return
+    if held:
+        raise InputError(
+            "explore.ensemble: npt moves every atom with the cell, and some are fixed in the structure file; free "
+            "them, or use nvt"
+        )
     if not periodic:
         raise InputError(
             "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
@@ -204,5 +215,4 @@ def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:
 def _strained(structure: Structure, strain: float) -> Structure:
     if strain == 0.0:
         return structure
-    factor = 1.0 + strain
-    return Structure(structure.numbers, structure.positions * factor, structure.cell * factor, structure.pbc)
+    return structure.strained((1.0 + strain) * np.eye(3))

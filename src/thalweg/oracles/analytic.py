@@ -23,7 +23,7 @@ from pydantic import Field
 from thalweg.errors import check
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.neighbours import pairs_within
-from thalweg.oracles.base import canonical_json, examine
+from thalweg.oracles.base import canonical_json, check_no_electrons, examine
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.failing import never_raises
 from thalweg.oracles.probing import label_small
@@ -78,7 +78,8 @@ class PairOracle:
         return canonical_json({"name": self.display_name, **asdict(self)})
 
     def check_structure(self, structure: Structure) -> None:
-        """Every structure will do: all elements share the parameters."""
+        """Every structure without a word on electrons will do: all elements share the parameters."""
+        check_no_electrons(structure, self.display_name)
 
     @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +24,7 @@ from thalweg.oracles.calculators import (
     path_of,
     use_folder,
 )
+from thalweg.oracles.charged import check_electrons
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.excerpt import excerpt, said_unconverged
 from thalweg.oracles.failing import failure_of, never_raises
@@ -53,6 +54,9 @@ class AseOracle:
         The noise of the forces that a net force betrays is added to it.
     isolated_atoms : bool
         Whether the calculator gives a lone atom without periodicity its ground state with these options.
+    charge_from : 'info', 'initial_charges' or None
+        Where the calculator reads a structure's charge: `atoms.info['charge']` (and the multiplicity in
+        `atoms.info['spin']`), or the sum of the initial charges. None: it has it among its options, if at all.
 
     Raises
     ------
@@ -65,6 +69,7 @@ class AseOracle:
     reuse: bool = False
     noise: Mapping[str, float] = field(default_factory=dict)
     isolated_atoms: bool = True
+    charge_from: str | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -76,6 +81,10 @@ class AseOracle:
         )
         unknown = set(self.noise) - {"energy", "forces", "stress"}
         check(not unknown, f"oracle ase: noise has keys energy, forces, stress; got {sorted(unknown)}")
+        check(
+            self.charge_from in (None, "info", "initial_charges"),
+            f"oracle ase: charge_from is info or initial_charges, got {self.charge_from!r:.50}",
+        )
         missing = {"energy", "forces"} - self._properties
         check(
             not missing,
@@ -83,8 +92,7 @@ class AseOracle:
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        arguments = (self.calculator, self.options, self.reuse, self.noise, self.isolated_atoms)
-        return AseOracle, arguments
+        return AseOracle, tuple(getattr(self, own.name) for own in fields(self))
 
     def _build(self) -> Any:
         with isolated():  # calculators print, write and change things already when they are made
@@ -133,7 +141,13 @@ class AseOracle:
         return 1
 
     def check_structure(self, structure: Structure) -> None:
-        """Nothing is known of a calculator's reach without a call."""
+        """Raise OracleError where the calculator would not hear of the structure's charge or spin.
+
+        Nothing else is known of a calculator's reach without a call.
+        """
+        check_electrons(
+            structure, self._kept if self.reuse else self._build(), self.display_name, self.charge_from
+        )
 
     @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
@@ -164,6 +178,7 @@ class AseOracle:
             calculator,
             free_energy="free_energy" in self._properties,
             stress=self.gives_stress and bool(structure.pbc.all()),
+            charge_from=self.charge_from,
         )
         if said := said_unconverged(folder):
             raise AnswerError(f"{self.display_name}: {said}", FailureKind.UNCONVERGED)
@@ -219,6 +234,11 @@ class AseConfig(OracleSettings):
         default=True,
         description="Whether the calculator, with these options, gives an isolated atom in its ground state; false: "
         "reference energies are fitted.",
+    )
+    charge_from: Literal["info", "initial_charges"] | None = Field(
+        default=None,
+        description="Where the calculator reads charge and multiplicity of a structure: info (atoms.info['charge'] and "
+        "['spin']) or initial_charges (their sum); null: they are among its options.",
     )
 
 

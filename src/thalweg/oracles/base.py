@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 
-from thalweg.errors import InputError
+from thalweg.errors import InputError, OracleError
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.structure import FloatArray, Structure
 
@@ -101,6 +101,21 @@ def isolated_atom(number: int) -> Structure:
 def is_isolated_atom(structure: Structure) -> bool:
     """Whether it is one atom without periodicity."""
     return len(structure) == 1 and not structure.pbc.any()
+
+
+def check_no_electrons(structure: Structure, who: str) -> None:
+    """Raise OracleError where a structure says something of its electrons to a method that has none."""
+    said = [name for name in ("charge", "multiplicity", "magmoms") if getattr(structure, name) is not None]
+    if structure.charge == 0:
+        said.remove("charge")
+    if structure.multiplicity == 1:
+        said.remove("multiplicity")
+    if said:
+        words = " and ".join("initial magnetic moments" if name == "magmoms" else name for name in said)
+        raise OracleError(
+            f"{who} has no electrons, and the structure has a {words}: its energies and forces would be those without; "
+            f"take the {words} out of the structure file, or choose a quantum oracle"
+        )
 
 
 def examine(structure: Structure, label: Label) -> Outcome:

@@ -5,15 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from thalweg.errors import InputError, ThalwegError, check
 from thalweg.oracles.base import Oracle, as_oracle
+from thalweg.settings.fields import optional, whole
 from thalweg.structure import Structure
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+Charge = Annotated[
+    int | None,
+    optional(whole(">= -100", "<= 100")),
+    Field(description="Total charge, in units of e; null: charge=... of the structure file, else 0."),
+]
+Multiplicity = Annotated[
+    int | None,
+    optional(whole(">= 1", "<= 100")),
+    Field(description="Spin multiplicity 2S + 1; null: multiplicity=... of the structure file, else 1."),
+]
+"""Settings of oracles for molecules, with `= None` for what the structure itself says."""
 
 
 class OracleSettings(BaseModel):

@@ -20,16 +20,15 @@ from ase.data import chemical_symbols, ground_state_magnetic_moments
 from ase.units import Bohr, Hartree
 from pydantic import Field, StrictBool
 
-from thalweg.errors import OracleError, check
+from thalweg.errors import InputError, OracleError, check
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
 from thalweg.oracles.base import canonical_json, examine, is_isolated_atom, noise_from_net_force
-from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.entry import Charge, Multiplicity, OracleEntry, OracleSettings
 from thalweg.oracles.failing import failure_of, never_raises
 from thalweg.oracles.probing import label_small
 from thalweg.oracles.pyscf_library import (
     check_basis,
-    check_electrons,
     check_method,
     has_basis,
     library,
@@ -38,7 +37,7 @@ from thalweg.oracles.pyscf_library import (
     shortest_distance,
 )
 from thalweg.settings.fields import quantity, whole
-from thalweg.structure import FloatArray, Structure
+from thalweg.structure import Electrons, FloatArray, Structure, electrons_of
 
 RUNGS = ("as it comes", "level shift and damping", "second order")
 """The ladder: another way to the same answer each time."""
@@ -67,9 +66,10 @@ class PyscfOracle:
         `HF`, `MP2` (all electrons correlated), or a functional that PySCF knows: `PBE`, `B3LYP`, `wB97X-V`.
     basis : str
         With heavy elements the effective core potentials that belong to the basis are used.
-    charge : int, e
-    multiplicity : int
-        2 S + 1. Restricted orbitals for 1, unrestricted ones above.
+    charge : int or None, e
+        None: the structure's own, else 0.
+    multiplicity : int or None
+        2 S + 1; None: the structure's own, else 1. Restricted orbitals for 1, unrestricted ones above.
     conv_tol : float, Hartree
         The SCF stops when the energy moves by less; label noise follows from it.
     max_cycle : int
@@ -92,8 +92,8 @@ class PyscfOracle:
 
     method: str = "PBE"
     basis: str = "def2-SVP"
-    charge: int = 0
-    multiplicity: int = 1
+    charge: int | None = None
+    multiplicity: int | None = None
     conv_tol: float = 1e-9
     max_cycle: int = 100
     density_fit: bool = False
@@ -103,13 +103,16 @@ class PyscfOracle:
     def __post_init__(self) -> None:
         for key in ("charge", "multiplicity", "max_cycle", "grid_level", "max_memory"):
             value = getattr(self, key)
+            if value is None and key in ("charge", "multiplicity"):
+                continue
             whole_number = (
                 isinstance(value, int | float) and not isinstance(value, bool) and value == int(value)
             )
             check(whole_number, f"oracle pyscf: {key} must be a whole number, got {value!r}")
             object.__setattr__(self, key, int(value))
         check(
-            self.multiplicity >= 1, f"oracle pyscf: multiplicity must be at least 1, got {self.multiplicity}"
+            self.multiplicity is None or self.multiplicity >= 1,
+            f"oracle pyscf: multiplicity must be at least 1, got {self.multiplicity}",
         )
         check(self.max_cycle >= 1, f"oracle pyscf: max_cycle must be at least 1, got {self.max_cycle}")
         check(
@@ -140,6 +143,7 @@ class PyscfOracle:
         settings = asdict(self)
         for key in ("max_cycle", "max_memory", *(() if self._functional else ("grid_level",))):
             del settings[key]
+        settings["charge"], settings["multiplicity"] = self.charge or 0, self.multiplicity or 1
         settings["method"], settings["basis"] = self.method.upper(), self.basis.lower()
         return canonical_json({"name": "pyscf", "version": library().__version__, **settings})
 
@@ -176,8 +180,16 @@ class PyscfOracle:
                 raise OracleError(
                     f"the basis {self.basis} has no {name}; choose one that covers it (def2-SVP: H to Rn)"
                 )
-        if not is_isolated_atom(structure):
-            check_electrons(int(structure.numbers.sum()), self.charge, self.multiplicity)
+        self._electrons(structure)
+
+    def _electrons(self, structure: Structure) -> Electrons:
+        """Raises OracleError where they cannot be."""
+        if is_isolated_atom(structure):
+            return Electrons(0, 1 + round(float(ground_state_magnetic_moments[int(structure.numbers[0])])))
+        try:
+            return electrons_of(structure, self.charge, self.multiplicity)
+        except InputError as error:
+            raise OracleError(f"pyscf: {error}") from None
 
     @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:
@@ -232,11 +244,14 @@ class PyscfOracle:
         return energy, -np.asarray(gradient.kernel(), dtype=np.float64) * float(Hartree / Bohr)
 
     def _molecule(self, structure: Structure) -> Any:
-        charge, unpaired = self.charge, self.multiplicity - 1
-        if is_isolated_atom(structure):
-            charge = 0
-            unpaired = round(float(ground_state_magnetic_moments[int(structure.numbers[0])]))
-        return molecule(structure, self.basis, charge=charge, unpaired=unpaired, max_memory=self.max_memory)
+        electrons = self._electrons(structure)
+        return molecule(
+            structure,
+            self.basis,
+            charge=electrons.charge,
+            unpaired=electrons.unpaired,
+            max_memory=self.max_memory,
+        )
 
     def _field(self, atoms: Any, attempt: int) -> Any:
         """The SCF object on the rung of `attempt`."""
@@ -268,12 +283,8 @@ class PyscfSettings(OracleSettings):
     basis: str = Field(
         default="def2-SVP", description="Basis set, with its effective core potentials for heavy elements."
     )
-    charge: Annotated[int, whole(">= -100", "<= 100")] = Field(
-        default=0, description="Total charge, in units of e."
-    )
-    multiplicity: Annotated[int, whole(">= 1", "<= 100")] = Field(
-        default=1, description="Spin multiplicity 2S + 1; unrestricted orbitals above 1."
-    )
+    charge: Charge = None
+    multiplicity: Multiplicity = None
     conv_tol: Annotated[float, quantity("", ">= 1e-14", "<= 1e-3")] = Field(
         default=1e-9, description="Change of the energy (Hartree) at which the SCF stops."
     )

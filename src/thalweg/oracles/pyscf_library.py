@@ -13,7 +13,7 @@ from ase.data import chemical_symbols
 from ase.units import Bohr
 from threadpoolctl import threadpool_limits
 
-from thalweg.errors import InputError, OracleError, SetupError, check
+from thalweg.errors import InputError, SetupError, check
 from thalweg.structure import Structure
 
 
@@ -61,22 +61,6 @@ def check_basis(basis: object) -> None:
         any(has_basis(str(basis), number) for number in (1, 6, 26, 79)),
         f"oracle pyscf: PySCF has no basis {basis!r}; examples are sto-3g, 6-31g*, def2-SVP, def2-TZVP, cc-pVDZ",
     )
-
-
-def check_electrons(protons: int, charge: int, multiplicity: int) -> None:
-    """Raise OracleError with the cure unless the electrons fit charge and multiplicity."""
-    electrons, unpaired = protons - charge, multiplicity - 1
-    if electrons < 1 or unpaired > electrons:
-        raise OracleError(
-            f"charge {charge} and multiplicity {multiplicity} leave {electrons} electrons, of which {unpaired} would "
-            "be unpaired; correct oracle.charge or oracle.multiplicity"
-        )
-    if (electrons - unpaired) % 2:
-        cure = "an even number, such as 2" if multiplicity % 2 else "an odd number, such as 1"
-        raise OracleError(
-            f"{electrons} electrons (charge {charge}) cannot have multiplicity {multiplicity}; set "
-            f"oracle.multiplicity to {cure}, or correct oracle.charge"
-        )
 
 
 def molecule(structure: Structure, basis: str, *, charge: int, unpaired: int, max_memory: int) -> Any:

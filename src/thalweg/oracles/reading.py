@@ -12,6 +12,7 @@ from thalweg.errors import InputError
 from thalweg.interrupts import answered
 from thalweg.label import FailureKind, real_array
 from thalweg.oracles.calculators import attribute, parts
+from thalweg.oracles.charged import asked
 from thalweg.structure import FloatArray, Structure
 
 ASYMMETRY = 1e-3
@@ -40,13 +41,16 @@ class Answer(NamedTuple):
     stress: FloatArray | None
 
 
-def ask(structure: Structure, calculator: Any, *, free_energy: bool, stress: bool) -> Answer:
+def ask(
+    structure: Structure, calculator: Any, *, free_energy: bool, stress: bool, charge_from: str | None = None
+) -> Answer:
     """The calculator's answer for a structure.
 
     Parameters
     ----------
     free_energy : whether the energy that the forces belong to is called `free_energy` (electronic smearing)
     stress : whether to ask for it
+    charge_from : where the calculator reads the charge, as `asked`
 
     Raises
     ------
@@ -55,7 +59,7 @@ def ask(structure: Structure, calculator: Any, *, free_energy: bool, stress: boo
     Exception
         Whatever the calculator raises.
     """
-    atoms = structure.to_atoms()
+    atoms = asked(structure, charge_from)
     atoms.calc = calculator
     try:
         _run_once(calculator, atoms, ["energy", "forces", *(["stress"] if stress else [])])

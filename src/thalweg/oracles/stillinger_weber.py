@@ -22,7 +22,7 @@ from thalweg.errors import OracleError, check
 from thalweg.label import Failure, FailureKind, Label, Outcome
 from thalweg.neighbours import pairs_within
 from thalweg.oracles.analytic import forces_and_stress
-from thalweg.oracles.base import canonical_json, examine
+from thalweg.oracles.base import canonical_json, check_no_electrons, examine
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.failing import never_raises
 from thalweg.oracles.probing import label_small
@@ -86,10 +86,11 @@ class StillingerWeberOracle:
         return canonical_json({"name": self.display_name, **asdict(self)})
 
     def check_structure(self, structure: Structure) -> None:
-        """Raise OracleError for anything but silicon."""
+        """Raise OracleError for anything but silicon without a word on electrons."""
         others = sorted({int(z) for z in structure.numbers} - {SILICON})
         if others:
             raise OracleError(f"stillinger-weber covers silicon only; the structure has Z = {others}")
+        check_no_electrons(structure, "stillinger-weber")
 
     @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:

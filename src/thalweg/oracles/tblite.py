@@ -15,7 +15,7 @@ import difflib
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from typing import Annotated, Any, Literal
 
@@ -28,15 +28,15 @@ from pydantic import Field
 from thalweg.errors import InputError, OracleError, SetupError, check
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
 from thalweg.oracles.base import canonical_json, examine, is_isolated_atom
-from thalweg.oracles.entry import OracleEntry, OracleSettings
+from thalweg.oracles.entry import Charge, Multiplicity, OracleEntry, OracleSettings
 from thalweg.oracles.failing import never_raises
 from thalweg.oracles.probing import label_small
 from thalweg.oracles.threads import one_thread
 from thalweg.settings.fields import InUnit, quantity, whole
-from thalweg.structure import Structure
+from thalweg.structure import Electrons, Structure, electrons_of
 
 METHODS = ("GFN2-xTB", "GFN1-xTB", "IPEA1-xTB")
-LARGEST_NUMBER = 86
+LANTHANUM, LUTETIUM, LARGEST_NUMBER = 57, 71, 86
 """All three parametrisations end at radon."""
 
 ENERGY_NOISE = 1e-6 * Hartree
@@ -74,10 +74,10 @@ class TBLiteOracle:
     ----------
     method : str
         One of METHODS.
-    charge : float, e
-        Total charge.
-    multiplicity : int
-        2 S + 1; 1 means the lowest that the number of electrons allows.
+    charge : int or None, e
+        Total charge; None: the structure's own, else 0.
+    multiplicity : int or None
+        2 S + 1; None: the structure's own, else 1 (in a periodic cell with an odd number of electrons 2).
     accuracy : float
         tblite's multiplier of its SCF thresholds; label noise is proportional to it.
     electronic_temperature : float, K
@@ -93,8 +93,8 @@ class TBLiteOracle:
     """
 
     method: str = "GFN2-xTB"
-    charge: float = 0.0
-    multiplicity: int = 1
+    charge: int | None = None
+    multiplicity: int | None = None
     accuracy: float = 1.0
     electronic_temperature: float = 300.0
     max_iterations: int = 250
@@ -113,16 +113,21 @@ class TBLiteOracle:
         ):
             value = getattr(self, key)
             check(
-                low <= value <= high,
+                value is None or low <= value <= high,
                 f"oracle tblite: {key} must lie between {low:g} and {high:g}, got {value}",
             )
         _tblite()
 
     @property
     def fingerprint(self) -> str:
-        """Every setting that moves a number; `max_iterations` does not."""
+        """Every setting that moves a number; `max_iterations` does not.
+
+        Where charge and multiplicity are left to the structures, those are named that a structure without a word gets.
+        """
         settings = asdict(self)
         del settings["max_iterations"]
+        settings["charge"] = float(self.charge or 0)
+        settings["multiplicity"] = self.multiplicity or 1
         return canonical_json({"name": "tblite", "version": _tblite()[1], **settings})
 
     @property
@@ -146,7 +151,11 @@ class TBLiteOracle:
         return len(RETRIES)
 
     def check_structure(self, structure: Structure) -> None:
-        """Raise OracleError for an element past radon or for periodicity in one or two directions."""
+        """Raise OracleError for what tblite cannot treat, before any call.
+
+        That is an element past radon, periodicity in one or two directions, magnetic moments in a crystal, or a number
+        of electrons that does not go with charge and multiplicity.
+        """
         beyond = sorted({int(z) for z in structure.numbers if not 1 <= z <= LARGEST_NUMBER})
         if beyond:
             names = ", ".join(chemical_symbols[z] if z < len(chemical_symbols) else f"Z={z}" for z in beyond)
@@ -158,15 +167,33 @@ class TBLiteOracle:
                 f"{self.method} in tblite is periodic in three directions or none, but the structure has pbc = "
                 f"{structure.pbc.tolist()}; set pbc to 'T T T' with a vacuum of 15 Å or more"
             )
+        if structure.magmoms is not None and structure.pbc.any():
+            raise OracleError(
+                f"{self.method} has no exchange between spins: initial magnetic moments of a crystal mean nothing to "
+                "it; take them out of the structure file, or choose a spin-polarised oracle"
+            )
+        self._electrons(structure)
 
-    def _calculator(self, structure: Structure, unpaired: int, attempt: int) -> Any:
+    def _electrons(self, structure: Structure) -> Electrons:
+        """Raises OracleError where they cannot be."""
+        if is_isolated_atom(structure):
+            return Electrons(0, 1 + round(float(ground_state_magnetic_moments[int(structure.numbers[0])])))
+        # Lanthanides have their 4f electrons in the core here, so that each counts as lanthanum.
+        lanthanide = (structure.numbers > LANTHANUM) & (structure.numbers <= LUTETIUM)
+        counted = replace(structure, numbers=np.where(lanthanide, LANTHANUM, structure.numbers), masses=None)
+        try:
+            return electrons_of(counted, self.charge, self.multiplicity)
+        except InputError as error:
+            raise OracleError(f"{self.method}: {error}") from None
+
+    def _calculator(self, structure: Structure, charge: int, unpaired: int, attempt: int) -> Any:
         cls, _, _ = _tblite()
         periodic = bool(structure.pbc.any())
         calculator = cls(
             self.method,
             structure.numbers,
             structure.positions / Bohr,
-            charge=0.0 if is_isolated_atom(structure) else self.charge,
+            charge=float(charge),
             uhf=unpaired,
             lattice=structure.cell / Bohr if periodic else None,
             periodic=np.array(structure.pbc) if periodic else None,
@@ -218,14 +245,14 @@ class TBLiteOracle:
 
     def _singlepoint(self, structure: Structure, attempt: int) -> Any:
         """tblite's result; raises RuntimeError or ValueError with tblite's words."""
+        electrons = self._electrons(structure)
         if not is_isolated_atom(structure):
-            return self._calculator(structure, self.multiplicity - 1, attempt).singlepoint()
-        ground_state = round(float(ground_state_magnetic_moments[int(structure.numbers[0])]))
+            return self._calculator(structure, electrons.charge, electrons.unpaired, attempt).singlepoint()
         ladder = range(min(attempt, len(RETRIES) - 1), len(RETRIES))
-        tries = [(unpaired, rung) for unpaired in (ground_state, 0) for rung in ladder]
-        for unpaired, rung in tries[:-1]:
+        tries = [(0, unpaired, rung) for unpaired in (electrons.unpaired, 0) for rung in ladder]
+        for one in tries[:-1]:
             with suppress(RuntimeError, ValueError):
-                return self._calculator(structure, unpaired, rung).singlepoint()
+                return self._calculator(structure, *one).singlepoint()
         return self._calculator(structure, *tries[-1]).singlepoint()
 
     def _noise(self, structure: Structure) -> LabelNoise:
@@ -244,12 +271,8 @@ class TbliteConfig(OracleSettings):
     method: Literal["GFN2-xTB", "GFN1-xTB", "IPEA1-xTB"] = Field(
         default="GFN2-xTB", description="GFN2-xTB (molecules), GFN1-xTB (also crystals) or IPEA1-xTB."
     )
-    charge: Annotated[float, quantity("", ">= -100", "<= 100")] = Field(
-        default=0.0, description="Total charge, in units of e."
-    )
-    multiplicity: Annotated[int, whole(">= 1")] = Field(
-        default=1, description="Spin multiplicity 2S + 1; 1: the lowest that the number of electrons allows."
-    )
+    charge: Charge = None
+    multiplicity: Multiplicity = None
     accuracy: Annotated[float, quantity("", ">= 1e-4", "<= 1e3")] = Field(
         default=1.0, description="Numerical accuracy of tblite; smaller is tighter."
     )

@@ -7,6 +7,7 @@ a kill it continues byte for byte as if nothing had happened.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,11 +16,12 @@ from ase import Atoms
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.data import chemical_symbols
 from ase.io.trajectory import TrajectoryWriter
+from numpy.typing import NDArray
 
 from thalweg.errors import StoreError
 from thalweg.explorers import Snapshot
 from thalweg.production.growing import GrowingFile, check_reaches
-from thalweg.structure import FloatArray
+from thalweg.structure import FloatArray, Structure
 
 Mark = dict[str, Any]
 
@@ -134,6 +136,16 @@ def frame_atoms(snapshot: Snapshot, masses: FloatArray | None = None) -> Atoms:
     return atoms
 
 
+def _own_columns(structure: Structure) -> Iterator[tuple[str, NDArray[Any], str, str]]:
+    """What is known of the atoms beyond their places: name, values, type and form of each column."""
+    if structure.masses is not None:
+        yield "masses", structure.masses, "R", "%.8f"
+    if structure.magmoms is not None:
+        yield "initial_magmoms", structure.magmoms, "R", "%.8f"
+    if structure.fixed is not None:
+        yield "move_mask", ~structure.fixed, "I", "%d"
+
+
 def extxyz_text(snapshot: Snapshot, masses: FloatArray | None = None, comment: str = "") -> str:
     """One frame of extended XYZ; velocities as momenta where `masses` (amu) are given.
 
@@ -144,6 +156,10 @@ def extxyz_text(snapshot: Snapshot, masses: FloatArray | None = None, comment: s
     if masses is not None:
         columns.append(masses[:, None] * snapshot.velocities)
         properties, forms = properties + ":momenta:R:3", [*forms, *["%.8f"] * 3]
+    for name, values, kind, form in _own_columns(structure):
+        columns.append(values.reshape(len(structure), -1).astype(np.float64))
+        width = columns[-1].shape[1]
+        properties, forms = f"{properties}:{name}:{kind}:{width}", [*forms, *[form] * width]
     for name, scores in (("bound", snapshot.bound), ("novelty", snapshot.novelty)):
         if scores is not None:
             columns.append(scores[:, None])
@@ -156,6 +172,9 @@ def extxyz_text(snapshot: Snapshot, masses: FloatArray | None = None, comment: s
         f'{lattice}Properties={properties} pbc="{pbc}" energy={snapshot.potential_energy!r} step={snapshot.step} '
         f"time_fs={snapshot.time_fs!r} temperature={snapshot.temperature:.4f}{comment}"
     )
+    for name in ("charge", "multiplicity"):
+        if (value := getattr(structure, name)) is not None:
+            head += f" {name}={value}"
     row = " ".join(forms)
     lines = "".join(f"{chemical_symbols[z]} {row}\n" for z in structure.numbers)
     return f"{len(structure)}\n{head}\n" + lines % tuple(np.hstack(columns).ravel().tolist())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from thalweg.border import MOST_ATOMS
@@ -20,6 +21,8 @@ from thalweg.potential.saving import archived
 from thalweg.structure import Structure
 
 FOLDER = "restart"
+_BY_ATOM = {"magmoms": np.float64, "fixed": np.bool_}
+"""What the structure itself says of each atom; masses are the walker's."""
 _KIND, _VERSION = "md", 2
 _UNREADABLE = (ModelError, InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
@@ -72,6 +75,13 @@ class _Worst(BaseModel):
     step: _Count
 
 
+class _Electrons(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    charge: int | None = None
+    multiplicity: int | None = None
+
+
 class _Facts(BaseModel):
     """What a restart's facts must be, whoever wrote them."""
 
@@ -84,6 +94,7 @@ class _Facts(BaseModel):
     log: _Count
     averages: _Averages
     worst: _Worst | Annotated[dict[str, Any], Field(max_length=0)]
+    electrons: _Electrons = _Electrons()
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +115,7 @@ def save_restart(folder: Path, restart: Restart) -> None:
         "pbc": state.structure.pbc,
         "velocities": state.velocities,
         "masses": state.masses,
+        **{name: value for name, value in state.structure.particulars.items() if name in _BY_ATOM},
     }
     if state.list_positions is not None and state.list_cell is not None:
         arrays |= {"list_positions": state.list_positions, "list_cell": state.list_cell}
@@ -112,6 +124,7 @@ def save_restart(folder: Path, restart: Restart) -> None:
         for key in ("temperature", "seed", "walker_id", "step", "time_fs", "reference_energy")
     }
     facts = {**restart.facts, "walker": walker, "n_atoms": len(state.structure)}
+    facts["electrons"] = {name: getattr(state.structure, name) for name in ("charge", "multiplicity")}
     write_archive(folder / FOLDER, _KIND, _VERSION, arrays, facts)
 
 
@@ -134,6 +147,8 @@ def load_restart(folder: Path) -> Restart | None:
             take(arrays, "positions", (n, 3)),
             take(arrays, "cell", (3, 3)),
             take(arrays, "pbc", (3,), np.bool_),
+            **facts.get("electrons", {}),  # an older Thalweg wrote none of these
+            **_by_atom(arrays, n),
         )
         listed = "list_positions" in arrays
         state = WalkerState(
@@ -149,6 +164,16 @@ def load_restart(folder: Path) -> Restart | None:
             f"{folder / FOLDER}: the restart cannot be read ({_in_words(error)}); start again in another folder"
         ) from error
     return Restart(state, facts)
+
+
+def _by_atom(arrays: dict[str, NDArray[Any]], n: int) -> dict[str, Any]:
+    """Moments, masses and fixed components, those that are there."""
+    found: dict[str, Any] = {}
+    for name, kind in _BY_ATOM.items():
+        if name in arrays:
+            shape = (n, 3) if name == "fixed" or arrays[name].ndim == 2 else (n,)
+            found[name] = take(arrays, name, shape, kind)
+    return found
 
 
 def _in_words(error: Exception) -> str:

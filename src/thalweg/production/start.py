@@ -11,7 +11,7 @@ import numpy as np
 from thalweg.border import check_count
 from thalweg.errors import check
 from thalweg.explorers import WalkerState
-from thalweg.explorers.walker import initial_velocities, standard_masses
+from thalweg.explorers.walker import initial_velocities
 from thalweg.production.plan import Plan
 from thalweg.structure import FloatArray, Structure
 
@@ -40,7 +40,7 @@ class Start:
 
     def walker(self, plan: Plan) -> WalkerState:
         """At step 0."""
-        masses = standard_masses(self.structure)
+        masses = self.structure.amu
         velocities = self.velocities
         if velocities is None:
             velocities = _drawn(self.structure, masses, plan)
@@ -64,7 +64,7 @@ def prepare_start(
             count == 1 or structure.pbc[axis],
             f"repeat: the structure is not periodic along its cell vector {axis + 1}, so it cannot be repeated there",
         )
-    large = Structure.from_atoms(structure.to_atoms().repeat(repeat))
+    large = structure.repeated(repeat)
     return Start(large, None if velocities is None else np.tile(velocities, (math.prod(repeat), 1)))
 
 
@@ -75,7 +75,7 @@ def _drawn(structure: Structure, masses: FloatArray, plan: Plan) -> FloatArray:
     rng = np.random.default_rng([plan.seed, 0])
     velocities = initial_velocities(structure, plan.temperature, rng, masses=masses)
     n = len(structure)
-    if plan.ensemble != "nve" or n == 1:
+    if plan.ensemble != "nve" or n == 1 or structure.fixed is not None:
         return velocities
     velocities = velocities - (masses @ velocities) / masses.sum()
     scaled: FloatArray = velocities * np.sqrt(n / (n - 1))

@@ -154,10 +154,7 @@ def scaled_cells(structure: Structure, max_strain: float, n_points: int) -> list
         f"equation of state: max_strain must lie between 0 and 0.3, got {max_strain}; 0.04 is usual",
     )
     factors = 1.0 + np.linspace(-max_strain, max_strain, n_points)
-    return [
-        Structure(structure.numbers, structure.positions * factor, structure.cell * factor, structure.pbc)
-        for factor in factors
-    ]
+    return [structure.strained(factor * np.eye(3)) for factor in factors]
 
 
 def member_energy_deltas(potential: Potential, structure: Structure) -> FloatArray:

@@ -90,18 +90,22 @@ def to_json(data: Any) -> str:
     return json.dumps(data, separators=(",", ":"), default=_plain)
 
 
-def structure_columns(structure: Structure) -> tuple[bytes, bytes, bytes, bytes]:
-    """numbers, positions, cell and pbc as blobs."""
+def structure_columns(structure: Structure) -> tuple[bytes, bytes, bytes, bytes, str | None]:
+    """numbers, positions, cell and pbc as blobs, and what else is known as JSON."""
+    particulars = structure.plain_particulars()
     return (
         to_blob(structure.numbers, "<i8"),
         to_blob(structure.positions),
         to_blob(structure.cell),
         to_blob(structure.pbc, "<u1"),
+        to_json(particulars) if particulars else None,
     )
 
 
-def structure_from_columns(numbers: bytes, positions: bytes, cell: bytes, pbc: bytes) -> Structure:
-    """The structure in four blobs."""
+def structure_from_columns(
+    numbers: bytes, positions: bytes, cell: bytes, pbc: bytes, particulars: str | None = None
+) -> Structure:
+    """The structure in these columns; StoreError where they are none."""
     n = len(numbers) // 8
     try:
         return Structure(
@@ -109,6 +113,7 @@ def structure_from_columns(numbers: bytes, positions: bytes, cell: bytes, pbc: b
             from_blob(positions, (n, 3)),
             from_blob(cell, (3, 3)),
             from_blob(pbc, (3,), "<u1").astype(np.bool_),
+            **({} if particulars is None else json.loads(particulars)),
         )
-    except InputError as error:
+    except (InputError, TypeError, ValueError) as error:
         raise StoreError(f"the store is damaged: {error}; restore thalweg.db from a copy") from error

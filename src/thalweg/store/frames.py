@@ -20,6 +20,7 @@ from ase.io.formats import UnknownFileTypeError
 
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
+from thalweg.store.isotopes import is_isotope, read_isotopes
 
 _Decompressor = Any
 """Of lzma, bz2 or zlib: `decompress(data, most)`; what they have in common has no type."""
@@ -42,7 +43,12 @@ def read_atoms(path: Path) -> list[Any]:
         source, form = _source(path)
         if form == "extxyz":
             _check_counts(path, source)
-        frames.extend(_read(source, form))
+        try:
+            frames.extend(_read(source, form))
+        except KeyError as error:
+            if form != "extxyz" or not is_isotope(error.args[0]):
+                raise
+            frames = list(_read_isotopes(source, form))
     except CommentError as error:
         raise InputError(f"{path}, structure {len(frames) + 1}: {error}") from None
     except InputError:
@@ -61,6 +67,14 @@ def _read(source: Any, form: str | None) -> Iterator[Any]:
         return
     words = {"properties_parser": _comment_line} if form == "extxyz" else {}
     yield from ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True, **words)
+
+
+def _read_isotopes(source: Any, form: str) -> Iterator[Any]:
+    """As `_read`, of a file that says D or T."""
+    if not isinstance(source, Path):
+        source.seek(0)
+    with source.open(encoding="utf-8") if isinstance(source, Path) else nullcontext(source) as lines:
+        yield from read_isotopes(lines, lambda text: _read(text, form))
 
 
 def _read_database(path: Path) -> Iterator[Any]:
@@ -142,7 +156,8 @@ def _why(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"it cannot be read: {error.strerror}"
     if isinstance(error, KeyError) and _could_be_an_element(error.args[0]):
-        return f"{error.args[0]!r} is not a chemical element; expected symbols such as H, C, Si"
+        isotope = "; D and T are known in extended XYZ alone" if is_isotope(error.args[0]) else ""
+        return f"{error.args[0]!r} is not a chemical element; expected symbols such as H, C, Si{isotope}"
     return f"ASE cannot read it as a file of structures ({type(error).__name__}: {_brief(error)})"
 
 

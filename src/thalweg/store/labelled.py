@@ -13,12 +13,14 @@ import numpy as np
 
 from thalweg.errors import InputError
 from thalweg.label import Label, LabelNoise
+from thalweg.store.electron_counts import ElectronCounts
 from thalweg.store.families import AmbiguousError, Family, Found, choose_family, families_of, names_of
 from thalweg.store.frames import is_extxyz, read_atoms
 from thalweg.store.quantities import read_energy, read_forces, read_stress
 from thalweg.store.reading import place_of, structure_of
 from thalweg.store.taken import Taken
 from thalweg.structure import Structure
+from thalweg.structure.ase_atoms import take_out_unclear_spin
 
 IMPORTED = "imported"
 """The fingerprint of labels whose file does not name its oracle (`info['oracle']`)."""
@@ -107,6 +109,7 @@ def read_labelled_file(
     prefix = _chosen(path, [n for n, _ in sound], families, labels)
     for (n, atoms), found in zip(sound, families, strict=True):
         where, family = place_of(path, n), found.get(prefix, {})
+        reading.electrons.unclear_spins += take_out_unclear_spin(atoms)
         structure = structure_of(atoms, where)
         if labels is not None and reading.leave(n, "energy" not in family, OTHER_NAMES):
             continue
@@ -191,7 +194,7 @@ class _Reading:
     names: dict[str, Counter[str]] = field(
         default_factory=lambda: {kind: Counter() for kind in ("energy", "forces", "stress")}
     )
-    charges: Counter[str] = field(default_factory=Counter)
+    electrons: ElectronCounts = field(default_factory=ElectronCounts)
     energies: Counter[str] = field(default_factory=Counter)
     oracles: Counter[str] = field(default_factory=Counter)
     left_out: dict[str, list[int]] = field(default_factory=dict)
@@ -221,7 +224,7 @@ class _Reading:
         if forces is None:
             alone = "forces" not in family and len(structure) == 1 and not structure.pbc.any()
             forces = np.full((len(structure), 3), 0.0 if alone else np.nan)
-        self._note_charge(info)
+        self.electrons.note(structure)
         self._note_energy(family["energy"])
         self.oracles[str(info.get("oracle", ""))] += 1
         label = Label(energy, forces, stress, LabelNoise(), str(info.get("oracle", IMPORTED)))
@@ -245,13 +248,6 @@ class _Reading:
             self.absent.setdefault("stress", []).append(number)
         return stress
 
-    def _note_charge(self, info: Mapping[str, Any]) -> None:
-        for name in ("charge", "total_charge"):
-            value = info.get(name)
-            if isinstance(value, int | float | np.number) and not isinstance(value, bool):
-                self.charges[f"{float(value):g}"] += 1
-                return
-
     def _note_energy(self, found: Found) -> None:
         alone = found.beside is None and not found.name.endswith("free_energy")
         self.energies.update(["differs"] * found.differs + ["alone"] * alone)
@@ -266,11 +262,14 @@ class _Reading:
         taken = Taken(
             len(self.pairs),
             {kind: dict(counts) for kind, counts in self.names.items()},
-            dict(self.charges),
+            dict(self.electrons.charges),
             {why: tuple(numbers) for why, numbers in self.left_out.items()},
             {kind: tuple(numbers) for kind, numbers in self.absent.items() if numbers},
             others,
             len(self.energies) == 2,
             dict(self.oracles),
+            dict(self.electrons.multiplicities),
+            self.electrons.unclear_spins,
+            self.electrons.mixed,
         )
         return LabelledFile(self.path, tuple(self.pairs), tuple(self.numbers), taken)

@@ -16,9 +16,9 @@ from thalweg.store.records import DamagedLabel, LabelRecord, TaskState
 from thalweg.store.tables import LABELS, WITHDRAWALS, Row
 from thalweg.structure import Structure
 
-_STRUCTURE = 4  # columns of a structure, at the end of a row of `_RECORDS`
+_STRUCTURE = 5  # columns of a structure, at the end of a row of `_RECORDS`
 _RECORDS = (
-    f"SELECT {LABELS.select('l')}, s.numbers, s.positions, s.cell, s.pbc "
+    f"SELECT {LABELS.select('l')}, s.numbers, s.positions, s.cell, s.pbc, s.particulars "
     "FROM labels l LEFT JOIN structures s ON s.hash = l.structure_hash"
 )
 _ALL = f"{_RECORDS} ORDER BY l.sequence IS NULL, l.sequence, l.committed_at, l.id"

@@ -169,6 +169,10 @@ CREATE TABLE withdrawals (
 CREATE INDEX withdrawals_structure ON withdrawals(structure_hash);
 """
 
+_VERSION_3 = """
+ALTER TABLE structures ADD COLUMN particulars TEXT;  -- JSON: charge, multiplicity, magmoms, masses, fixed
+"""
+
 Step = Callable[[sqlite3.Connection], None]
 
 
@@ -201,6 +205,10 @@ def seal(connection: sqlite3.Connection, table: Table) -> None:
         connection.execute(f"UPDATE {table.name} SET checksum = ? WHERE {where}", (checksum, *key))
 
 
+def _add_particulars(connection: sqlite3.Connection) -> None:
+    run_script(connection, _VERSION_3)
+
+
 _TABLES = "schema"
 """Name of the value that holds the checksum of the tables' definitions."""
 
@@ -229,7 +237,7 @@ def check_tables(connection: sqlite3.Connection) -> None:
         )
 
 
-MIGRATIONS: tuple[Step, ...] = (_create, _add_checksums)
+MIGRATIONS: tuple[Step, ...] = (_create, _add_checksums, _add_particulars)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

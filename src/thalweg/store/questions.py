@@ -31,14 +31,14 @@ class QuestionTables(Database):
         """Remember a structure; returns its content hash."""
         with self.transaction():
             self._execute(
-                "INSERT INTO structures VALUES (?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
+                "INSERT INTO structures VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (hash) DO NOTHING",
                 (structure.content_hash, *structure_columns(structure)),
             )
         return structure.content_hash
 
     def structure(self, structure_hash: str) -> Structure:
         """The structure with this hash; StoreError if unknown, or if its content does not fit its hash."""
-        sql = "SELECT numbers, positions, cell, pbc FROM structures WHERE hash = ?"
+        sql = "SELECT numbers, positions, cell, pbc, particulars FROM structures WHERE hash = ?"
         rows = self._rows(sql, (structure_hash,))
         if not rows:
             raise StoreError(f"{self.path}: there is no structure {structure_hash[:12]}… in it")

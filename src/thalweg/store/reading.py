@@ -12,7 +12,10 @@ from thalweg.border import check_input
 from thalweg.errors import InputError
 from thalweg.store.frames import read_atoms
 from thalweg.structure import FloatArray, Structure
+from thalweg.units import fs
 
+VELOCITIES, UNCLEAR_VELOCITIES = ("vel", "velo"), ("velocities", "velocity")
+"""Names of columns of extended XYZ: of velocities in Å/fs, and in an unknown unit."""
 FASTEST = 20.0
 """Å per ASE time unit, 2 Å/fs; hydrogen at 10,000 K has 0.16."""
 
@@ -55,12 +58,9 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     frames = read_atoms(path)
     atoms, where = frames[-1], place_of(path, len(frames))
     structure = structure_of(atoms, where)
-    if not atoms.has("momenta"):
+    velocities = _velocities(atoms, where)
+    if velocities is None:
         return structure, None
-    try:
-        velocities = np.asarray(atoms.get_velocities(), dtype=np.float64)
-    except (ValueError, TypeError):
-        raise InputError(f"{where}: its momenta are not numbers; expected three for each atom") from None
     if velocities.shape != structure.positions.shape or not np.isfinite(velocities).all():
         raise InputError(f"{where}: its velocities hold NaN or infinity, or are not three for each atom")
     fastest = float(np.abs(velocities).max())
@@ -69,7 +69,28 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
             f"{where}: its atom {int(np.abs(velocities).max(axis=1).argmax())} (counted from 0) moves by {fastest:.3g} "
             f"Å in ASE's unit of time (10.18 fs), expected at most {FASTEST:g}; use velocities from before that"
         )
+    if structure.fixed is not None:
+        velocities[structure.fixed] = 0.0
     return structure, velocities
+
+
+def _velocities(atoms: Any, where: str) -> FloatArray | None:
+    """ASE's momenta, or a column of velocities in Å/fs as GPUMD and QUIP write it."""
+    column = next((name for name in VELOCITIES if name in atoms.arrays), None)
+    try:
+        if atoms.has("momenta"):
+            return np.array(atoms.get_velocities(), dtype=np.float64)
+        if column is not None:
+            return np.array(atoms.arrays[column], dtype=np.float64) / fs
+    except (ValueError, TypeError):
+        raise InputError(f"{where}: its momenta are not numbers; expected three for each atom") from None
+    unclear = next((name for name in UNCLEAR_VELOCITIES if name in atoms.arrays), None)
+    if unclear is not None:
+        raise InputError(
+            f"{where}: its column {unclear!r} is in Å/fs to some programs, in ASE's unit to others; call it vel where "
+            "it is in Å/fs, or have ASE write momenta, or take it out: velocities are then drawn"
+        )
+    return None
 
 
 @dataclass(frozen=True, eq=False)

@@ -33,6 +33,12 @@ class Taken:
         Whether some structures have a `free_energy` that differs from their `energy`, and some an `energy` alone.
     oracles : mapping
         How many labels name which oracle (`oracle` in the comment line, as Thalweg writes it); none: "".
+    multiplicities : mapping
+        How many structures say that they have which multiplicity.
+    unclear_spins : int
+        Structures with a `spin` that is S to some programs, 2S or 2S + 1 to others.
+    mixed_states : mapping
+        Formulas that are there with more than one charge or multiplicity, and how often with which.
     """
 
     n_structures: int
@@ -43,6 +49,9 @@ class Taken:
     others: tuple[str, ...] = ()
     mixed_energies: bool = False
     oracles: Mapping[str, int] = field(default_factory=dict)
+    multiplicities: Mapping[str, int] = field(default_factory=dict)
+    unclear_spins: int = 0
+    mixed_states: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def words(self) -> str:
@@ -50,6 +59,9 @@ class Taken:
         parts = [f"{_PLURAL[kind]} {_counted(self.names[kind])}" for kind in _PLURAL]
         if set(self.charges) - {"0"}:
             parts.append("charge " + ", ".join(f"{charge} in {n}" for charge, n in self.charges.items()))
+        if set(self.multiplicities) - {"1"}:
+            spins = ", ".join(f"{multiplicity} in {n}" for multiplicity, n in self.multiplicities.items())
+            parts.append(f"multiplicity {spins}")
         return "; ".join(parts)
 
     @property
@@ -57,6 +69,10 @@ class Taken:
         """What was not taken: a line for each reason."""
         lines = [f"left out, {why}: {_structures(numbers)}" for why, numbers in self.left_out.items()]
         lines += [f"{kind} with NaN in them, not taken: {_structures(n)}" for kind, n in self.absent.items()]
+        if self.unclear_spins:
+            lines.append(
+                f"not taken: spin ({self.unclear_spins}), which is S, 2S or 2S + 1; call it multiplicity"
+            )
         return lines + [f"not taken: {names}" for names in self.others]
 
     @property
@@ -71,12 +87,11 @@ class Taken:
         if len(self.oracles) > 1:
             named = "; ".join(f"{brief(name) or 'none named'} ({n})" for name, n in self.oracles.items())
             found.append(f"labels of more than one oracle: {named}; their energies need not have one zero")
-        n_charged = sum(n for charge, n in self.charges.items() if charge != "0")
-        if n_charged > 0 and (len(self.charges) > 1 or n_charged < self.n_structures):
-            found.append(
-                f"structures of different charge ({n_charged} of {self.n_structures} are charged): the potential does "
-                "not see a charge; fit each charge by itself"
-            )
+        found += [
+            f"{formula} in more than one state ({states}): the potential sees neither charge nor spin; fit each by "
+            "itself"
+            for formula, states in self.mixed_states.items()
+        ]
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -85,6 +100,7 @@ class Taken:
             "n_structures": self.n_structures,
             **{kind: dict(counts) for kind, counts in self.names.items()},
             "charges": dict(self.charges),
+            "multiplicities": dict(self.multiplicities),
             "oracles": dict(self.oracles),
             "left_out": {why: list(numbers) for why, numbers in self.left_out.items()},
             "nan": {kind: list(numbers) for kind, numbers in self.absent.items()},

@@ -151,7 +151,7 @@ def symmetries(oracle: Oracle, structures: Sequence[Structure], tolerances: Tole
         order = np.random.default_rng(3).permutation(len(structure))
         mixed = _label(
             oracle,
-            Structure(structure.numbers[order], structure.positions[order], structure.cell, structure.pbc),
+            structure.part(order, structure.positions[order], structure.cell, structure.pbc),
         )
         back = Label(mixed.energy, mixed.forces[np.argsort(order)])
         _must_agree(label, back, tolerances, "with the atoms in another order")

@@ -1,0 +1,19 @@
+"""One configuration of atoms, with all that its file says of it."""
+
+from thalweg.structure.arrays import BoolArray, FloatArray, IntArray
+from thalweg.structure.electrons import Electrons, electrons_of, n_electrons
+from thalweg.structure.structure import LARGEST_LENGTH, LARGEST_Z, LEAST_HEIGHT, Structure, standard_masses
+
+__all__ = [
+    "LARGEST_LENGTH",
+    "LARGEST_Z",
+    "LEAST_HEIGHT",
+    "BoolArray",
+    "Electrons",
+    "FloatArray",
+    "IntArray",
+    "Structure",
+    "electrons_of",
+    "n_electrons",
+    "standard_masses",
+]
