@@ -1,5 +1,6 @@
 """`thalweg md` as a user types it: words for what is wrong, files, a kill at any moment."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -48,7 +50,9 @@ def md(place, tmp_path, monkeypatch):
 def test_a_short_trajectory(md, tmp_path):
     result = md("--steps", "40", "--every", "20", "--log-every", "10", "--halt", "off", "-T", "50")
     assert result.exit_code == 0, result.output
-    assert result.output.startswith("Cu8: 8 atoms, 50 K, 0.08 ps in steps of 2 fs, no halt, 1 thread")
+    assert result.output.startswith(
+        "Cu8: 8 atoms, 50 K, 0.08 ps in steps of 2 fs, velocities drawn, no halt, 1 thread"
+    )
     assert "finished at step 40, 0.080 ps" in result.output
     assert len((tmp_path / "out" / "log.csv").read_text().splitlines()) == 6
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
@@ -220,3 +224,18 @@ def test_large_structures_are_carved_before_they_are_queued():
     assert "a larger --halt" in closing_lines(summary)[-1]
     summary["halted"]["event"] = "too_close"
     assert "a larger --halt" not in closing_lines(summary)[-1]
+
+
+def test_what_the_file_says_is_told(md, place):
+    atoms = copper(1, size=0.0)[0][0].to_atoms()
+    atoms.info["charge"] = 1
+    atoms.arrays["vel"] = np.full((len(atoms), 3), 1e-4)
+    atoms.write(place / "ion.xyz", format="extxyz")
+    dataclasses.replace(copper_potential(), provenance={"charges": [0]}).save(place / "neutral")
+    result = md("--steps", "10", "--halt", "off", structure="ion.xyz", model="neutral")
+    assert "Cu8: 8 atoms, charge +1, 300 K" in result.output
+    assert "velocities of the file" in result.output
+    assert "the structure has charge 1, and the potential learned from charge 0" in result.output
+    plain = md("--steps", "20", "--halt", "off", "-o", str(place / "plain"))
+    assert "velocities drawn" in plain.output
+    assert "charge" not in plain.output

@@ -143,19 +143,31 @@ def md(
         precision=word(precision),
         seed=seed,
     )
-    warning = _check_physics(start, plan)
+    warnings = [*_check_physics(start, plan), *_check_charge(start, potential)]
     with sigterm_interrupts():
         n_threads = min(threads or available_cores(), MOST_THREADS)
-        _run(potential, start, plan, folder, n_threads, quiet=quiet, json_=json_, warning=warning)
+        _run(potential, start, plan, folder, n_threads, quiet=quiet, json_=json_, warnings=warnings)
 
 
-def _check_physics(start: Start, plan: Plan) -> str | None:
+def _check_charge(start: Start, potential: Potential) -> list[str]:
+    """A warning where the file says a charge that the potential has not learned: it sees none."""
+    charge, learned = start.structure.charge, potential.provenance.get("charges")
+    if charge is None or not isinstance(learned, list) or charge in learned:
+        return []
+    words = ", ".join(str(one) for one in learned)
+    return [
+        f"the structure has charge {charge}, and the potential learned from charge {words}, which is what it gives"
+    ]
+
+
+def _check_physics(start: Start, plan: Plan) -> list[str]:
     """What is worth a warning; raises InputError for steps too long and for constant pressure on vacuum."""
     from thalweg.border import check_filled, check_timestep
 
     if plan.ensemble == "npt" and start.structure.pbc.all():
         check_filled(start.structure, "--ensemble npt")
-    return check_timestep([start.structure], plan.timestep_fs, "--timestep")
+    slow = check_timestep([start.structure], plan.timestep_fs, "--timestep")
+    return [] if slow is None else [slow]
 
 
 def _run(
@@ -167,7 +179,7 @@ def _run(
     *,
     quiet: bool,
     json_: bool,
-    warning: str | None,
+    warnings: list[str],
 ) -> None:
     from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects
     from thalweg.cli.mdconsole import MdConsole, closing_lines, opening_line
@@ -176,7 +188,7 @@ def _run(
 
     with MdConsole(quiet=quiet, to_stderr=json_) as console, console.listening():
         console.say(opening_line(start, plan, folder, threads))
-        if warning is not None:
+        for warning in warnings:
             console.insist(f"warning: {warning}")
         with logging_defects(folder):
             outcome = produce(

@@ -94,9 +94,11 @@ def opening_line(start: Start, plan: Plan, folder: Path, threads: int) -> str:
     formula = start.structure.to_atoms().get_chemical_formula()
     length = plan.n_steps * plan.timestep_fs / 1000.0
     guard = "no halt" if plan.halt is None else f"halts above {plan.halt:g} eV/Å"
+    known = "".join(f", {remark}" for remark in start.structure.remarks)
+    velocities = "velocities drawn" if start.velocities is None else "velocities of the file"
     return (
-        f"{formula}: {len(start.structure)} atoms, {held}, {length:g} ps in steps of {plan.timestep_fs:g} fs, "
-        f"{guard}, {threads} thread{'s' if threads > 1 else ''} -> {folder}"
+        f"{formula}: {len(start.structure)} atoms{known}, {held}, {length:g} ps in steps of {plan.timestep_fs:g} fs, "
+        f"{velocities}, {guard}, {threads} thread{'s' if threads > 1 else ''} -> {folder}"
     )
 
 

@@ -13,7 +13,7 @@ from thalweg.config.schema import (
     SeedsConfig,
     TargetConfig,
 )
-from thalweg.config.system import SystemConfig, automatic_timestep, start_structures
+from thalweg.config.system import SystemConfig, automatic_timestep, read_starts, start_structures
 from thalweg.config.template import render_config
 from thalweg.settings.quantities import parse_quantity
 
@@ -36,6 +36,7 @@ __all__ = [
     "load_config",
     "override",
     "parse_quantity",
+    "read_starts",
     "render_config",
     "settings_from_words",
     "start_structures",

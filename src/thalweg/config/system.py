@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -56,7 +57,20 @@ class SystemConfig(BaseModel):
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Starts:
+    """Start structures, and how many of them have velocities in their files, which walkers do not take over."""
+
+    structures: list[Structure]
+    with_velocities: int
+
+
 def start_structures(system: SystemConfig) -> list[Structure]:
+    """The structures of `read_starts`."""
+    return read_starts(system).structures
+
+
+def read_starts(system: SystemConfig) -> Starts:
     """All start structures, in the order of the files.
 
     Raises
@@ -65,13 +79,16 @@ def start_structures(system: SystemConfig) -> list[Structure]:
         Naming the file at fault: as `read_structures`, a structure too large for an oracle, or one that is to be
         repeated along a direction in which it is not periodic.
     """
-    from thalweg.store.reading import read_structures
+    from thalweg.store.frames import read_atoms
+    from thalweg.store.reading import has_velocities, place_of, structure_of
 
-    structures = []
-    for path in system.paths:
-        for number, structure in enumerate(read_structures(path), start=1):
-            structures.append(_repeated(structure, system.repeat, f"{path}, structure {number}"))
-    return structures
+    structures, moving = [], 0
+    for path in map(Path, system.paths):
+        for number, atoms in enumerate(read_atoms(path), start=1):
+            where = place_of(path, number)
+            structures.append(_repeated(structure_of(atoms, where), system.repeat, where))
+            moving += has_velocities(atoms)
+    return Starts(structures, moving)
 
 
 def _repeated(structure: Structure, repeat: tuple[int, ...], where: str) -> Structure:

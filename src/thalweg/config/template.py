@@ -16,9 +16,10 @@ from thalweg.config.oracle import settings_of
 from thalweg.config.schema import RunConfig
 from thalweg.config.system import automatic_timestep
 from thalweg.errors import InputError
+from thalweg.oracles.entry import OracleEntry
 from thalweg.oracles.registry import find_entry
 from thalweg.settings.fields import InUnit
-from thalweg.structure import Structure
+from thalweg.structure import Structure, UnsaidElectronsError, electrons_of
 
 _WIDTH = 100
 _PLAIN = re.compile(r"[A-Za-z_./][\w./-]*")
@@ -32,7 +33,15 @@ _HEADER = """\
 """
 
 
-def render_config(system: Path, oracle: str, folder: Path, name: str) -> str:
+def render_config(
+    system: Path,
+    oracle: str,
+    folder: Path,
+    name: str,
+    *,
+    charge: int | None = None,
+    multiplicity: int | None = None,
+) -> str:
     """The text of a configuration for the structures in `system`.
 
     Parameters
@@ -46,13 +55,22 @@ def render_config(system: Path, oracle: str, folder: Path, name: str) -> str:
         Where the file will stand: the path of `system` is written relative to it.
     name : str
         The file's name, for the hint in the header.
+    charge, multiplicity : int or None
+        Of the molecule, for an oracle that takes them; None leaves them to the structure file.
+
+    Raises
+    ------
+    InputError
+        As `read_structures`; an unknown oracle; electrons that do not go with charge and multiplicity.
+    UnsaidElectronsError
+        An odd number of electrons, and nothing says charge or spin.
     """
     from thalweg.store.reading import read_structures
 
     structures = read_structures(system)
     values: dict[str, Any] = {
         "system": _relative(system, folder),
-        "oracle": _oracle_settings(oracle, structures),
+        "oracle": _oracle_settings(oracle, structures, charge, multiplicity),
     }
     lines = [_HEADER.format(name=name), *(f"# {line}" for line in _findings(system, structures))]
     for key, field in RunConfig.model_fields.items():
@@ -95,12 +113,38 @@ def _scalar(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _oracle_settings(oracle: str, structures: list[Structure]) -> dict[str, Any]:
+def _oracle_settings(
+    oracle: str, structures: list[Structure], charge: int | None, multiplicity: int | None
+) -> dict[str, Any]:
     try:
         entry = find_entry(oracle)
     except InputError as error:
         raise InputError(f"--oracle: {error}") from None
-    return {"name": oracle, **entry.advise(structures)}
+    return {"name": oracle, **entry.advise(structures), **_electrons(entry, structures, charge, multiplicity)}
+
+
+def _electrons(
+    entry: OracleEntry, structures: list[Structure], charge: int | None, multiplicity: int | None
+) -> dict[str, Any]:
+    """Charge and multiplicity for an oracle that has such settings, held against the structures."""
+    given = {"charge": charge, "multiplicity": multiplicity}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    unknown = [name for name in wanted if name not in entry.settings.model_fields]
+    if unknown:
+        raise InputError(f"--{unknown[0]}: the oracle {entry.name} has no such setting")
+    if given.keys() <= entry.settings.model_fields.keys():
+        for number, structure in enumerate(structures, start=1):
+            if len(structure) == 1:  # an isolated atom is labelled in its ground state
+                continue
+            try:
+                electrons_of(structure, charge, multiplicity)
+            except UnsaidElectronsError as error:
+                raise UnsaidElectronsError(
+                    f"structure {number}: {error}, or --charge or --multiplicity here"
+                ) from None
+            except InputError as error:
+                raise InputError(f"structure {number}: {error}") from None
+    return wanted
 
 
 def _findings(system: Path, structures: list[Structure]) -> list[str]:
@@ -110,7 +154,10 @@ def _findings(system: Path, structures: list[Structure]) -> list[str]:
     kind = "periodic" if periodic.all() else "partly periodic" if periodic.any() else "not periodic"
     count = "1 structure" if len(structures) == 1 else f"{len(structures)} structures"
     step = automatic_timestep(structures)
-    return [f"{system.name}: {count}, {shown}, {kind}; the automatic time step is {step:g} fs."]
+    lines = [f"{system.name}: {count}, {shown}, {kind}; the automatic time step is {step:g} fs."]
+    if remarks := structures[0].remarks:
+        lines.append(f"Of the file: {', '.join(remarks)}.")
+    return lines
 
 
 def _relative(path: Path, folder: Path) -> str:

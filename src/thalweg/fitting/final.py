@@ -237,6 +237,7 @@ def _provenance(labelled: Labelled, settings: FitSettings) -> dict[str, object]:
         "version": number,
         "oracles": sorted({label.oracle for _, label in labelled}),
         "n_labels": len(labelled),
+        "charges": sorted({structure.charge or 0 for structure, _ in labelled}),
         "data_hash": data_hash(labelled),
         "seed": settings.seed,
     }

@@ -127,5 +127,6 @@ def _go_on(begun: Invocation, changes: Sequence[str]) -> None:
 
 
 def _system(setup: Setup) -> str:
-    first = setup.structures[0].to_atoms()
-    return f"{first.get_chemical_formula()} ({Path(setup.config.system.paths[0]).name})"
+    first = setup.structures[0]
+    known = "".join(f", {remark}" for remark in first.remarks)
+    return f"{first.to_atoms().get_chemical_formula()} ({Path(setup.config.system.paths[0]).name}){known}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thalweg.border import check_filled, check_timestep
-from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, start_structures
+from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, read_starts
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
 from thalweg.explorers.dynamics import MolecularDynamics
@@ -22,7 +22,7 @@ from thalweg.loop.deciding.stopping import Target
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.properties.eos import N_POINTS
-from thalweg.structure import Structure
+from thalweg.structure import Structure, check_states
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -104,7 +104,17 @@ def prepare(
     OracleError
         An element or a periodicity that the oracle cannot treat.
     """
-    structures = tuple(start_structures(config.system) if structures is None else structures)
+    warnings = []
+    if structures is None:
+        starts = read_starts(config.system)
+        structures = starts.structures
+        if starts.with_velocities:
+            warnings.append(
+                f"velocities of {starts.with_velocities} of {len(structures)} start structures are not taken: walkers "
+                "draw their own at their temperatures"
+            )
+    structures = tuple(structures)
+    check_states(structures)
     for number, structure in enumerate(structures, start=1):
         try:
             oracle.check_structure(structure)
@@ -112,7 +122,8 @@ def prepare(
             raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
-    warning = check_timestep(structures, timestep, "explore.timestep")
+    slow = check_timestep(structures, timestep, "explore.timestep")
+    warnings += [] if slow is None else [slow]
     _check_cells(config, structures)
     return Setup(
         config=config,
@@ -121,7 +132,7 @@ def prepare(
         basis=_basis(config, structures),
         explorer=_dynamics(explore, timestep) if explorer is None else explorer,
         temperatures=explore.temperatures(),
-        warnings=() if warning is None else (warning,),
+        warnings=tuple(warnings),
     )
 
 

@@ -143,7 +143,8 @@ def _own_columns(structure: Structure) -> Iterator[tuple[str, NDArray[Any], str,
     if structure.magmoms is not None:
         yield "initial_magmoms", structure.magmoms, "R", "%.8f"
     if structure.fixed is not None:
-        yield "move_mask", ~structure.fixed, "I", "%d"
+        whole = (structure.fixed == structure.fixed[:, :1]).all()
+        yield "move_mask", ~(structure.fixed[:, :1] if whole else structure.fixed), "I", "%d"
 
 
 def extxyz_text(snapshot: Snapshot, masses: FloatArray | None = None, comment: str = "") -> str:

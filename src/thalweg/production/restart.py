@@ -21,8 +21,8 @@ from thalweg.potential.saving import archived
 from thalweg.structure import Structure
 
 FOLDER = "restart"
-_BY_ATOM = {"magmoms": np.float64, "fixed": np.bool_}
-"""What the structure itself says of each atom; masses are the walker's."""
+_BY_ATOM = {"magmoms": np.float64, "masses": np.float64, "fixed": np.bool_}
+"""What the structure itself says of each atom. Its masses are the walker's; standard ones it forgets again."""
 _KIND, _VERSION = "md", 2
 _UNREADABLE = (ModelError, InputError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
@@ -114,8 +114,8 @@ def save_restart(folder: Path, restart: Restart) -> None:
         "cell": state.structure.cell,
         "pbc": state.structure.pbc,
         "velocities": state.velocities,
-        "masses": state.masses,
         **{name: value for name, value in state.structure.particulars.items() if name in _BY_ATOM},
+        "masses": state.masses,
     }
     if state.list_positions is not None and state.list_cell is not None:
         arrays |= {"list_positions": state.list_positions, "list_cell": state.list_cell}

@@ -74,6 +74,12 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
     return structure, velocities
 
 
+def has_velocities(atoms: Any) -> bool:
+    """Whether a file has velocities that are not all zero."""
+    names = ("momenta", *VELOCITIES, *UNCLEAR_VELOCITIES)
+    return any(np.any(atoms.arrays[name]) for name in names if name in atoms.arrays)
+
+
 def _velocities(atoms: Any, where: str) -> FloatArray | None:
     """ASE's momenta, or a column of velocities in Å/fs as GPUMD and QUIP write it."""
     column = next((name for name in VELOCITIES if name in atoms.arrays), None)

@@ -1,7 +1,13 @@
 """One configuration of atoms, with all that its file says of it."""
 
 from thalweg.structure.arrays import BoolArray, FloatArray, IntArray
-from thalweg.structure.electrons import Electrons, electrons_of, n_electrons
+from thalweg.structure.electrons import (
+    Electrons,
+    UnsaidElectronsError,
+    check_states,
+    electrons_of,
+    n_electrons,
+)
 from thalweg.structure.structure import LARGEST_LENGTH, LARGEST_Z, LEAST_HEIGHT, Structure, standard_masses
 
 __all__ = [
@@ -13,6 +19,8 @@ __all__ = [
     "FloatArray",
     "IntArray",
     "Structure",
+    "UnsaidElectronsError",
+    "check_states",
     "electrons_of",
     "n_electrons",
     "standard_masses",

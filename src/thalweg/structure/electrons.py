@@ -8,12 +8,17 @@ Notation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from thalweg.errors import InputError
 from thalweg.structure.structure import Structure
+
+
+class UnsaidElectronsError(InputError):
+    """A molecule has an odd number of electrons, and nothing says its charge or spin."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,25 @@ def electrons_of(
     return Electrons(q or 0, spin)
 
 
+def check_states(structures: Sequence[Structure]) -> None:
+    """Raise InputError where structures of one composition differ in charge or multiplicity: no model sees these."""
+    known: dict[bytes, tuple[int, Structure]] = {}
+    for number, structure in enumerate(structures, start=1):
+        key = np.sort(structure.numbers).tobytes()
+        first, other = known.setdefault(key, (number, structure))
+        if (other.charge or 0, other.multiplicity) != (structure.charge or 0, structure.multiplicity):
+            formula = structure.to_atoms().get_chemical_formula()
+            raise InputError(
+                f"{formula} has {_state(other)} in structure {first} and {_state(structure)} in structure {number}; "
+                "the potential sees neither charge nor spin, so that each needs a run of its own"
+            )
+
+
+def _state(structure: Structure) -> str:
+    spin = "no multiplicity" if structure.multiplicity is None else f"multiplicity {structure.multiplicity}"
+    return f"{'no charge' if structure.charge is None else f'charge {structure.charge:+d}'} and {spin}"
+
+
 def _unsaid(structure: Structure, N: int, charge: int | None) -> int:
     if N % 2 == 0:
         return 1
@@ -88,14 +112,14 @@ def _unsaid(structure: Structure, N: int, charge: int | None) -> int:
         return 2
     formula = structure.to_atoms().get_chemical_formula()
     missing = "charge or spin" if charge is None else "spin"
-    raise InputError(
+    raise UnsaidElectronsError(
         f"{formula} has {N} electrons (charge {charge or 0:+d}), an odd number, and nothing says its {missing}; {_CURE}"
     )
 
 
 _CURE = (
-    "an ion needs its charge, a radical its multiplicity: write charge=-1 or multiplicity=2 into the comment line of the "
-    "structure file, or `charge: -1` or `multiplicity: 2` into the oracle's section"
+    "an ion needs its charge, a radical its multiplicity: write charge=-1 or multiplicity=2 into the comment line of "
+    "the structure file, or `charge: -1` or `multiplicity: 2` into the oracle's section"
 )
 
 

@@ -209,6 +209,21 @@ class Structure:
         return {name: np.asarray(value).tolist() for name, value in self.particulars.items()}
 
     @property
+    def remarks(self) -> list[str]:
+        """What a reader should know of it, in a few words each: `charge -1`, `8 of 32 atoms held`."""
+        found = [] if self.charge is None else [f"charge {self.charge:+d}" if self.charge else "charge 0"]
+        if self.multiplicity is not None:
+            found.append(f"multiplicity {self.multiplicity}")
+        if self.magmoms is not None:
+            found.append("magnetic moments of the file")
+        if self.masses is not None:
+            n_own = int((self.masses != standard_masses(self.numbers)).sum())
+            found.append(f"{n_own} atom{'s' if n_own > 1 else ''} with a mass of the file")
+        if self.fixed is not None:
+            found.append(f"{int(self.fixed.any(axis=1).sum())} of {len(self)} atoms held")
+        return found
+
+    @property
     def amu(self) -> FloatArray:
         """Masses of the atoms (n_atoms,), amu: their own, else the standard ones."""
         return standard_masses(self.numbers) if self.masses is None else self.masses

@@ -28,7 +28,7 @@ from thalweg.oracles import make_oracle
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import fingerprint_of, runs_named_code
 from thalweg.store import HANDED, Scored, SqliteStore, Store, TaskState, read_scored
-from thalweg.structure import Structure
+from thalweg.structure import Structure, check_states
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
         numbers = frozenset(int(z) for s in starts for z in s.numbers)
         for path, one in offers:
             _check(one.structure, path, oracle, numbers, max_atoms)
+            _check_state(one.structure, path, starts)
         fingerprint = store.meta(FINGERPRINT) or fingerprint_of(section)
         if not isinstance(fingerprint, str):
             raise StoreError(
@@ -181,6 +182,18 @@ def _check(
         oracle.check_structure(structure)
     except OracleError as error:
         raise OracleError(f"{path}: {error}") from error
+
+
+def _check_state(structure: Structure, path: Path, starts: Sequence[Structure]) -> None:
+    """It must have the charge and spin of the run's own structures of its composition."""
+    composition = np.sort(structure.numbers)
+    like = next((s for s in starts if np.array_equal(np.sort(s.numbers), composition)), None)
+    if like is None:
+        return
+    try:
+        check_states([like, structure])
+    except InputError as error:
+        raise InputError(f"{path}: {error} (1: the run's start, 2: the file's)") from None
 
 
 def _check_distances(structure: Structure, path: Path) -> None:

@@ -59,10 +59,18 @@ def make_potential(setup: Setup, learner: Learner, calibration: Calibration, ora
     provenance = {
         "oracle": oracle,
         "n_labels": learner.n_labels,
+        "charges": _charges(setup),
         "target_force_error": setup.rules.target.force_error,
         "system": [structure.content_hash for structure in setup.structures],
     }
     return learner.potential(error_bounds(calibration, numbers_of(learner.basis.elements)), provenance)
+
+
+def _charges(setup: Setup) -> list[int]:
+    """Of the start structures, and where they leave it open of the oracle's section."""
+    given = getattr(setup.config.oracle, "charge", None) or 0
+    own = {given if structure.charge is None else structure.charge for structure in setup.structures}
+    return sorted(own)
 
 
 def _in_order(
