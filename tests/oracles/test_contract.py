@@ -9,7 +9,7 @@ from ase.build import bulk, molecule
 
 from thalweg.errors import OracleError
 from thalweg.label import Label
-from thalweg.oracles import make_oracle
+from thalweg.oracles import check_no_electrons, make_oracle
 from thalweg.oracles.analytic import MorseOracle
 from thalweg.structure import Structure
 from thalweg.testing import OracleContract, OracleContractError, Tolerances, check_oracle
@@ -131,6 +131,8 @@ class Wrong:
     def check_structure(self, structure):
         if self.fault == "refuses":
             raise OracleError("no")
+        if self.fault != "deaf":
+            check_no_electrons(structure, "wrong")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,7 @@ class Wrong:
         ("raises", "outcomes_are_typed: label raises RuntimeError"),
         ("rungs", "rungs must be a whole number"),
         ("refuses", "check_structure raises OracleError"),
+        ("deaf", "particulars: it labels an ion as the neutral structure"),
     ],
 )
 def test_a_broken_law_is_named(fault, words):

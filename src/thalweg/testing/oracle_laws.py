@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -202,6 +202,27 @@ def isolated_atoms(oracle: Oracle, structures: Sequence[Structure], tolerances: 
         )
 
 
+def particulars(oracle: Oracle, structures: Sequence[Structure], tolerances: Tolerances) -> None:
+    """An ion is refused or has another label; masses and held atoms change nothing."""
+    for structure in structures:
+        plain = replace(structure, charge=None, multiplicity=None, magmoms=None)
+        try:
+            label = oracle.label(plain)
+            ion = replace(
+                plain, charge=2 if (structure.charge or 0) <= 0 else -2, multiplicity=structure.multiplicity
+            )
+            oracle.check_structure(ion)
+        except OracleError:
+            pass
+        else:
+            told = oracle.label(ion)
+            same = isinstance(label, Label) and isinstance(told, Label) and label.energy == told.energy
+            _must(not same, "it labels an ion as the neutral structure; refuse it in check_structure")
+        held = replace(structure, masses=1.1 * structure.amu, fixed=np.ones((len(structure), 3), dtype=bool))
+        one, other = _label(oracle, structure), _label(oracle, held)
+        _must_agree(one, other, tolerances, "with other masses and held atoms")
+
+
 def _absurd(structure: Structure) -> list[tuple[str, Structure]]:
     n = len(structure)
     together = np.array(structure.positions)
@@ -244,7 +265,7 @@ def _energy_along(oracle: Oracle, structure: Structure, u: FloatArray) -> Callab
 
 
 def _energy_under(oracle: Oracle, structure: Structure, strain: FloatArray) -> Callable[[float], float]:
-    return lambda t: _label(oracle, _strained(structure, t * strain)).energy
+    return lambda t: _label(oracle, structure.strained(np.eye(3) + t * strain)).energy
 
 
 def _slope(energy: Callable[[float], float], h: float) -> float:
@@ -273,13 +294,6 @@ def _moved(structure: Structure, seed: int) -> Structure:
     return structure.with_positions(structure.positions + shift)
 
 
-def _strained(structure: Structure, strain: FloatArray) -> Structure:
-    deformation = np.eye(3) + strain
-    return Structure(
-        structure.numbers, structure.positions @ deformation, structure.cell @ deformation, structure.pbc
-    )
-
-
 def _or_zeros(stress: FloatArray | None) -> FloatArray:
     return np.zeros(6) if stress is None else stress
 
@@ -293,4 +307,5 @@ LAWS: tuple[Callable[[Oracle, Sequence[Structure], Tolerances], None], ...] = (
     ladder,
     outcomes_are_typed,
     isolated_atoms,
+    particulars,
 )

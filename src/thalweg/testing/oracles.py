@@ -84,3 +84,7 @@ class OracleContract:
     def test_isolated_atoms(self) -> None:
         """Lone atoms are labelled, where the oracle says so."""
         laws.isolated_atoms(self.oracle(), self.structures(), self.tolerances)
+
+    def test_particulars(self) -> None:
+        """An ion is refused or has another label; masses and held atoms change nothing."""
+        laws.particulars(self.oracle(), self.structures(), self.tolerances)
