@@ -86,7 +86,7 @@ def test_scores_of_atoms_are_read_where_a_file_has_them(tmp_path):
         ("cut.xyz.xz", lzma.compress(b"1\n\nH 0 0 0\n")[:-4], "not a whole compressed file"),
         ("empty.xyz.xz", lzma.compress(b""), "the compressed file is empty"),
         ("unknown.xyz", b"1\nProperties=species:S:1:pos:R:3\nQq 0 0 0\n", "'Qq' is not a chemical element"),
-        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "not a chemical element"),
+        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "not of a chemical element"),
     ],
 )
 def test_hostile_files_are_refused_at_once(tmp_path, name, content, words):
