@@ -29,6 +29,8 @@ VACUUM = 8.0
 """Å without an atom along a cell vector; in a crystal, a liquid or a porous solid there is no such layer."""
 _STABLE_FS = ((4.0, 3.0), (20.0, 6.0), (np.inf, 20.0))
 """amu below which, fs: a third of the fastest period, 9 fs with hydrogen; twice that of first-row atoms' bonds."""
+HOT, HOTTEST = 6000.0, 20_000.0
+"""K: tungsten boils at the first; beyond the second, electrons are no longer in the ground state."""
 FRAGMENTS_APART = 25.0
 """Å. Parts with more than this between them have nothing to do with each other."""
 
@@ -198,6 +200,23 @@ def check_timestep(structures: Sequence[Structure], timestep_fs: float, where: s
     if timestep_fs > stable / 2:
         cure = f"look at the drift of the energy, or take {stable / 6:.1g} fs"
         return f"{where}: {timestep_fs:g} fs is long for {atom}; {cure}"
+    return None
+
+
+def check_temperature(temperatures: Sequence[float], where: str) -> str | None:
+    """A warning where dynamics would be hotter than any condensed substance or molecule; None where they would not.
+
+    Raises
+    ------
+    InputError
+        A temperature that is negative, not finite, or beyond 20,000 K.
+    """
+    lowest, highest = min(temperatures), max(temperatures)
+    if not (lowest >= 0.0 and highest <= HOTTEST):
+        odd = lowest if not lowest >= 0.0 else highest
+        raise InputError(f"{where}: expected 0 to {HOTTEST:g} K, got {odd:g}")
+    if highest > HOT:
+        return f"{where}: {highest:g} K is hotter than any bond or crystal lasts ({HOT:g} K); is it meant?"
     return None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import check_filled, check_timestep
+from thalweg.border import check_filled, check_temperature, check_timestep
 from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, start_structures
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
@@ -112,7 +112,10 @@ def prepare(
             raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
-    warning = check_timestep(structures, timestep, "explore.timestep")
+    warnings = (
+        check_timestep(structures, timestep, "explore.timestep"),
+        check_temperature(explore.temperatures(), "explore.temperature"),
+    )
     _check_cells(config, structures)
     return Setup(
         config=config,
@@ -121,7 +124,7 @@ def prepare(
         basis=_basis(config, structures),
         explorer=_dynamics(explore, timestep) if explorer is None else explorer,
         temperatures=explore.temperatures(),
-        warnings=() if warning is None else (warning,),
+        warnings=tuple(warning for warning in warnings if warning is not None),
     )
 
 
