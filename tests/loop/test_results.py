@@ -80,7 +80,8 @@ def test_the_equation_of_state_stands_beside_the_oracles_own(tmp_path, potential
     assert again.to_json() == results.to_json()
     assert "potential V0 11." in line
     assert "oracle V0 11." in line
-    assert "±" in line
+    assert "off by" in line
+    assert "which is no error bar" in line
     assert line.endswith(f"({eos['oracle_calls']} calls)")
 
 
