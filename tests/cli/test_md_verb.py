@@ -96,7 +96,7 @@ def test_means_in_words():
         "averaged": {"rows": 9, "rows_left_out": 0, "from_ps": 0.0}, "energy_drift_meV_per_atom_ps": None,
         "timing": {"steps": 0}, "files": {"trajectory": "t", "log": "l"},
     }  # fmt: skip
-    said = "300.123 ± 2.3 K (sd 26), 0.51234 ± unknown: too short GPa (sd 1.2), 47.04 Å³"
+    said = "300.123 ± 2.3 K (sd 26), 0.51234 ± (unknown: too short) GPa (sd 1.2), 47.04 Å³"
     assert closing_lines(summary)[1] == f"mean ± its standard error (sd: of single values): {said}"
     equilibrating = summary | {"averages": {}, "averaged": {"rows": 0, "rows_left_out": 9, "from_ps": 5.0}}
     assert closing_lines(equilibrating)[1] == "no averages: they begin at 5 ps"

@@ -35,6 +35,7 @@ def test_other_formats_of_ase_are_read(tmp_path, name):
         ("none.xyz", None, "no such file"),
         ("empty.xyz", "", "the file is empty"),
         ("bad.xyz", "2\ncomment\nH 0 0 zero\nH 0 0 1\n", "ASE cannot read it"),
+        ("POSCAR", "of VASP 4\n1\n3 0 0\n0 3 0\n0 0 3\n1\nDirect\n0 0 0\n", "does not name its elements"),
         ("short.xyz", "5\ncomment\nH 0 0 0\n", "ASE cannot read it"),
         ("unknown.abc", "hello", "ASE knows no format"),
         ("nan.xyz", "1\ncomment\nH 0 0 nan\n", "structure 1: .*NaN"),

@@ -195,7 +195,7 @@ class Potential:
             )
         species = packed.species
         energy_uncertainty = self._energy_uncertainty(structure, species)
-        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty)
+        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty, novelty)
         return Prediction(
             energy=float(energies[0]),
             forces=forces,

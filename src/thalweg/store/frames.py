@@ -16,12 +16,13 @@ from typing import Any, TextIO
 import ase.db
 import ase.io
 from ase.io.extxyz import key_val_str_to_dict
-from ase.io.formats import UnknownFileTypeError
 
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
 from thalweg.store import lammps
+from thalweg.store.readerrors import CommentError, could_be_an_element, why
 from thalweg.store.sites import check_disorder, reduce_cells
+from thalweg.store.suspects import note_unit
 
 _Decompressor = Any
 """Of lzma, bz2 or zlib: `decompress(data, most)`; what they have in common has no type."""
@@ -53,10 +54,11 @@ def read_atoms(path: Path) -> list[Any]:
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
-        raise InputError(f"{path}{_place(path, frames, error)}: {_why(error)}") from error
+        raise InputError(f"{path}{_place(path, frames, error)}: {why(error)}") from error
     if not frames:
         raise InputError(f"{path}: there is no structure in it")
     reduce_cells(path, frames)
+    note_unit(path, frames)
     return frames
 
 
@@ -88,10 +90,6 @@ def is_extxyz(path: Path) -> bool:
     if suffixes and suffixes[-1] in _COMPRESSED:
         suffixes.pop()
     return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
-
-
-class CommentError(ValueError):
-    """A comment line of extended XYZ that cannot be read, in words."""
 
 
 def _comment_line(line: str) -> dict[str, Any]:
@@ -152,7 +150,7 @@ def _place(path: Path, frames: list[Any], error: Exception) -> str:
     if not (one_by_one and known):
         return ""
     number = len(frames) + 1
-    named = isinstance(error, KeyError) and _could_be_an_element(error.args[0])
+    named = isinstance(error, KeyError) and could_be_an_element(error.args[0])
     atom = _atom_called(path, number, str(error.args[0])) if named else None
     return f", structure {number}" + ("" if atom is None else f", atom {atom} (counted from 0)")
 
@@ -166,35 +164,6 @@ def _atom_called(path: Path, number: int, word: str) -> int | None:
             if n == number:
                 return next((k for k, line in enumerate(atoms) if word in line.split()), None)
     return None
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, UnknownFileTypeError):
-        return (
-            "ASE knows no format of this name or content; use extended XYZ (.xyz, .extxyz), .cif, "
-            "POSCAR or another format that ASE reads"
-        )
-    if isinstance(error, lzma.LZMAError | zlib.error | EOFError):
-        return f"it is not a whole compressed file: {error}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"it is no text in UTF-8 (byte {error.start}); is it a file of structures?"
-    if isinstance(error, OSError) and error.strerror:
-        return f"it cannot be read: {error.strerror}"
-    if isinstance(error, KeyError) and _could_be_an_element(error.args[0]):
-        return (
-            f"{error.args[0]!r} is not a chemical element; expected symbols such as H, C, Si. Put the symbol of its "
-            "element in place of a dummy, a type or an atom's own name, and remove what is no atom"
-        )
-    return f"ASE cannot read it as a file of structures ({type(error).__name__}: {_brief(error)})"
-
-
-def _could_be_an_element(word: object) -> bool:
-    return isinstance(word, str) and 0 < len(word) <= 12 and not any(letter.isspace() for letter in word)
-
-
-def _brief(error: Exception) -> str:
-    words = " ".join(str(error).split())
-    return words if len(words) <= 200 else words[:200] + " ..."
 
 
 def _check_file(path: Path) -> None:
