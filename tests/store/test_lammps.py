@@ -1,6 +1,7 @@
 """Files of LAMMPS: elements are read where the file says them, and nowhere else."""
 
 import gzip
+import warnings
 
 import pytest
 
@@ -102,3 +103,19 @@ def test_the_frame_without_elements_is_named(tmp_path):
     path = write(tmp_path, whole + lammps_dump("id type x y z", "1 1 0 0 0", "2 2 0 0 2"), "x.dump")
     with pytest.raises(InputError, match="structure 2: a LAMMPS dump without elements"):
         read_structures(path)
+
+
+def test_masses_of_a_dump_must_be_an_element_s(tmp_path):
+    atoms = [row.format(a="63.546", b="100.0") for row in ATOMS]
+    path = write(tmp_path, lammps_dump("id type mass x y z", *atoms), "x.dump")
+    with pytest.raises(InputError, match=r"structure 1: .* its mass 100.0 is no element's"):
+        read_structures(path)
+
+
+def test_carbon_everywhere_is_lammps_default(tmp_path):
+    atoms = [row.format(a="C", b="C") for row in ATOMS]
+    with pytest.warns(InputWarning, match="all 2 types are C, which LAMMPS writes"):
+        read_structures(write(tmp_path, lammps_dump("id type element x y z", *atoms), "x.dump"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # one type may well be carbon
+        read_structures(write(tmp_path, lammps_dump("id type element x y z", atoms[0]), "y.dump"))

@@ -1,6 +1,7 @@
 import gzip
 import lzma
 import os
+import re
 
 import ase.io
 import numpy as np
@@ -35,7 +36,6 @@ def test_other_formats_of_ase_are_read(tmp_path, name):
         ("none.xyz", None, "no such file"),
         ("empty.xyz", "", "the file is empty"),
         ("bad.xyz", "2\ncomment\nH 0 0 zero\nH 0 0 1\n", "ASE cannot read it"),
-        ("POSCAR", "of VASP 4\n1\n3 0 0\n0 3 0\n0 0 3\n1\nDirect\n0 0 0\n", "does not name its elements"),
         ("short.xyz", "5\ncomment\nH 0 0 0\n", "ASE cannot read it"),
         ("unknown.abc", "hello", "ASE knows no format"),
         ("nan.xyz", "1\ncomment\nH 0 0 nan\n", "structure 1: .*NaN"),
@@ -48,6 +48,32 @@ def test_unreadable_files_say_what_is_wrong(tmp_path, name, content, words):
     with pytest.raises(InputError, match=words) as caught:
         read_structures(tmp_path / name)
     assert str(tmp_path / name) in str(caught.value)
+
+
+POSCAR = "{title}\n1\n3 0 0\n0 3 0\n0 0 3\n{counts}\nDirect\n0 0 0\n.5 .5 .5\n"
+
+
+@pytest.mark.parametrize(
+    ("title", "counts", "words"),
+    [
+        ("of VASP 4", "2", "its title is 'of VASP 4'; write their symbols in a line before"),
+        ("CO on Pt(111)", "1 1", "elements are not named"),
+        ("Cu", "1 1", "does not name its elements"),
+        ("by hand", "1 1", "does not name its elements"),
+        ("by hand", "Cu O\n1 1", None),
+        ("of VASP 5", "Cu_pv O_h\n1 1", None),
+        ("Cu O", "1 1", None),
+        ("Cu O", "1 1 ! copper and oxygen", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["POSCAR", "CONTCAR", "x.poscar", "x.vasp"])
+def test_elements_of_a_poscar_are_not_guessed(tmp_path, name, title, counts, words):
+    (tmp_path / name).write_text(POSCAR.format(title=title, counts=counts))
+    if words is None:
+        assert read_structures(tmp_path / name)[0].numbers.tolist() == [29, 8]
+        return
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_structures(tmp_path / name)
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -135,14 +135,56 @@ def _element_of(mass: float) -> str | None:
 
 
 def check_dump(path: Path, text: TextIO) -> None:
-    """Raise InputError where a dump says nothing of the elements of its atoms: ASE would take type 1 for hydrogen.
+    """Refuse a dump that says nothing of the elements of its atoms: ASE would take type 1 for hydrogen.
 
-    A column of masses is as good as one of elements.
+    A column of masses is as good as one of elements, where each is an element's.
+
+    Raises
+    ------
+    InputError
+        Naming the structure that lacks them, or has a mass that is no element's.
     """
-    columns = (line.split()[2:] for line in text if line.startswith("ITEM: ATOMS"))
-    for number, names in enumerate(columns, start=1):
-        if not {"element", "mass"} & set(names):
-            raise InputError(
-                f"{path}, structure {number}: a LAMMPS dump without elements (its columns: {' '.join(names)}); "
-                + _CURE_OF_DUMP
-            )
+    number, names = 0, list[str]()
+    kinds: set[tuple[str, str]] = set()
+    for line in text:
+        if line.startswith("ITEM:"):
+            names = line.split()[2:] if line.startswith("ITEM: ATOMS") else []
+            number += line.startswith("ITEM: ATOMS")
+            _check_columns(path, number, names)
+        elif names:
+            row = dict(zip(names, line.split(), strict=False))
+            kind = (row.get("type", ""), row.get("element", row.get("mass", "")))
+            if kind not in kinds:
+                kinds.add(kind)
+                _check_mass(path, number, None if "element" in row else row.get("mass"))
+    _note_carbon(path, kinds)
+
+
+def _check_columns(path: Path, number: int, names: list[str]) -> None:
+    if names and not {"element", "mass"} & set(names):
+        raise InputError(
+            f"{path}, structure {number}: a LAMMPS dump without elements (its columns: {' '.join(names)}); "
+            + _CURE_OF_DUMP
+        )
+
+
+def _check_mass(path: Path, number: int, mass: str | None) -> None:
+    try:
+        known = mass is None or _element_of(float(mass)) is not None
+    except ValueError:
+        return  # ASE has its words for it
+    if not known:
+        raise InputError(
+            f"{path}, structure {number}: this LAMMPS dump has no elements, and its mass {mass} is no element's; "
+            + _CURE_OF_DUMP
+        )
+
+
+def _note_carbon(path: Path, kinds: set[tuple[str, str]]) -> None:
+    types = {kind for kind, _ in kinds}
+    if len(types) > 1 and {name for _, name in kinds} == {"C"}:
+        warnings.warn(
+            f"{path}: all {len(types)} types are C, which LAMMPS writes where dump_modify does not name elements",
+            InputWarning,
+            stacklevel=2,
+        )
