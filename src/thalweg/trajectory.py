@@ -131,7 +131,8 @@ def explore(
     Raises
     ------
     InputError
-        An element that the potential does not know, or an argument out of range.
+        An element that the potential does not know, an argument out of range, time steps too long for the lightest
+        atom, or constant pressure on a cell with vacuum. What is merely odd is a Python warning (`InputWarning`).
     ModelError
         A limit on novelty, but a potential without a novelty model.
     """

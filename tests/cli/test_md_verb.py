@@ -98,6 +98,11 @@ def test_means_in_words():
     }  # fmt: skip
     said = "300.123 ± 2.3 K (sd 26), 0.51234 ± (unknown: too short) GPa (sd 1.2), 47.04 Å³"
     assert closing_lines(summary)[1] == f"mean ± its standard error (sd: of single values): {said}"
+    only = summary | {
+        "averages": {"volume_A3": averages["volume_A3"]},
+        "averaged": {"rows": 1, "from_ps": 0.0},
+    }
+    assert closing_lines(only)[1] == "the only row of the log: 47.04 Å³"
     equilibrating = summary | {"averages": {}, "averaged": {"rows": 0, "rows_left_out": 9, "from_ps": 5.0}}
     assert closing_lines(equilibrating)[1] == "no averages: they begin at 5 ps"
 

@@ -129,16 +129,14 @@ def _averages(summary: dict[str, Any]) -> list[str]:
     if not averages:
         return [f"no averages: they begin at {averaged['from_ps']:g} ps"] if begin else []
     units = {"temperature_K": "K", "pressure_GPa": "GPa", "volume_A3": "Å³"}
-    numbers = [
-        _mean(averages[name], unit, averaged["rows"]) for name, unit in units.items() if name in averages
-    ]
-    return [
-        f"mean{begin} ± its standard error (sd: of single values): {', '.join(numbers)}",
-    ]
+    numbers = [_mean(averages[name], unit) for name, unit in units.items() if name in averages]
+    if averaged["rows"] == 1:
+        return [f"the only row of the log{begin}: {', '.join(numbers)}"]
+    return [f"mean{begin} ± its standard error (sd: of single values): {', '.join(numbers)}"]
 
 
-def _mean(one: dict[str, float | None], unit: str, n_rows: int) -> str:
-    if one["sd"] == 0.0 and n_rows > 1:
+def _mean(one: dict[str, float | None], unit: str) -> str:
+    if one["sd"] == 0.0:  # a constant, or the only row
         return f"{one['mean']:.6g} {unit}"
     error = "(unknown: too short)" if one["error_of_mean"] is None else f"{one['error_of_mean']:.2g}"
     return f"{one['mean']:.6g} ± {error} {unit} (sd {one['sd']:.2g})"
