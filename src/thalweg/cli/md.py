@@ -129,6 +129,7 @@ def md(
     check_output_folder(folder)
     potential = Potential.load(model_folder(model))
     start = prepare_start(*read_moving(structure), repeat)
+    potential.check_elements(start.structure, str(structure))
     step_fs = _timestep(timestep, start)
     plan = Plan(
         n_steps=_n_steps(steps, time, step_fs),

@@ -21,7 +21,7 @@ import numpy as np
 from thalweg import _native
 from thalweg.errors import InputError, ModelError, check, core_refusals
 from thalweg.features.basis import AceBasis
-from thalweg.features.batch import pack
+from thalweg.features.batch import pack, species_of
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.models.archive import read_archive, write_archive
@@ -205,6 +205,13 @@ class Potential:
             forces_bound=self.bounds.factors[species] * deviation + self.bounds.floors[species],
             novelty=novelty,
         )
+
+    def check_elements(self, structure: Structure, where: str) -> None:
+        """Raise InputError, which begins with `where`, for an element that the potential does not know."""
+        try:
+            species_of(structure, self.elements)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
 
     def atom_energies(
         self,
