@@ -71,6 +71,19 @@ def test_odd_but_sane_structures_pass():
         assert check_input(structure, "file") is structure
 
 
+@pytest.mark.parametrize("axis", range(3))
+def test_an_atom_one_angstrom_away_is_no_image_where_nothing_is_periodic(axis):
+    pair = np.zeros((2, 3))
+    pair[1, axis] = 1.0
+    check_input(atoms(pair, BOX * 0, (False,) * 3), "pair")
+    slab = np.array([True, True, True])
+    slab[axis] = False
+    check_input(atoms(pair, BOX * slab[:, None], tuple(slab)), "pair across a layer")
+    pair[1, axis] = 5.0 - 1e-17
+    with pytest.raises(InputError, match="images counted"):
+        check_input(atoms(pair), "image")
+
+
 def test_too_many_atoms_are_told_with_the_limit():
     with pytest.raises(InputError, match="file: 3 atoms, the limit is 2"):
         check_input(atoms([[0, 0, 0], [2, 0, 0], [0, 2, 0]]), "file", most_atoms=2)

@@ -121,7 +121,7 @@ def _same_place(structure: Structure) -> tuple[int, int] | None:
     cell, heights = structure.padded_cell(), structure.heights()
     fractions = structure.positions @ np.linalg.inv(cell)
     fractions[:, structure.pbc] %= 1.0
-    fractions[fractions == 1.0] = 0.0  # what was a little below 0
+    fractions[:, structure.pbc] %= 1.0  # again: what was a little below 0 became 1
     crowded = _same_voxel(fractions @ cell)
     if crowded is not None:
         return crowded
