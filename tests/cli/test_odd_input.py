@@ -147,6 +147,13 @@ def test_elements_that_a_model_or_run_does_not_know_are_named_with_their_place(i
     assert "(atom 1, counted from 0)" in message or verb == "queue"
 
 
+def test_a_test_structure_with_an_element_of_its_own_is_named_before_the_fit(invoke, place):
+    (place / "own.xyz").write_text(frame("O 0 0 0", "H 0 0 1") * 2 + frame("O 0 0 0", "S 0 0 1.6"))
+    (place / "train.xyz").write_text(frame("O 0 0 0", "H 0 0 1"))
+    message = is_one_message(invoke("fit train.xyz --test own.xyz"))
+    assert "own.xyz, structure 3: it contains S (atom 1, counted from 0), which no training" in message
+
+
 def test_every_verb_takes_what_is_one(invoke, place):
     """The control: the same commands on a water molecule."""
     for verb in ("init", "carve", "queue"):
