@@ -19,8 +19,9 @@ LEAST_LAYER = 0.1
 """Å. Distance of a periodic cell's faces."""
 LEAST_VOLUME = 0.5
 """Å³ for each atom of a crystal; hydrogen at the pressure of Jupiter's core has 1.5."""
-SAME_PLACE = 0.01
-"""Å. Atoms nearer than this stand twice in the file."""
+SAME_PLACE = 0.1
+"""Å. Atoms nearer than this stand twice in the file: once more by another image, or by a symmetry whose fractions were
+rounded. No collision brings nuclei so near."""
 MOST_ATOMS = 1_000_000
 """Of a file's structure; `md` is meant for 100,000."""
 MOST_ATOMS_OF_A_RUN = 10_000
@@ -104,7 +105,7 @@ def _check_places(structure: Structure, where: str) -> None:
     images = " (periodic images counted)" if structure.pbc.any() else ""
     raise InputError(
         f"{where}: {names} (counted from 0) are at the same position, less than {SAME_PLACE:g} Å apart{images}; "
-        "remove one of them"
+        "remove one of them, or write thirds of a cell with more digits"
     )
 
 

@@ -23,7 +23,7 @@ def tell_taken(files: Mapping[str, LabelledFile]) -> None:
 
 
 def check_known(files: Mapping[str, LabelledFile]) -> None:
-    """Raise InputError where a test structure has an element that no training structure has; before a fit, not after."""
+    """Raise InputError, before the fit, where a test structure has an element that no training structure has."""
     known = {int(z) for structure, _ in files["train"] for z in structure.numbers}
     test = files.get("test")
     if test is None:

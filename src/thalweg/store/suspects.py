@@ -22,7 +22,7 @@ MOST_ATOMS = 500
 _LEAST_ATOMS = 3
 _ORGANIC = (1, 6, 7, 8, 9, 15, 16, 17, 35)
 """With hydrogen among them, such atoms are bonded; metals, ions and noble gases may well be apart."""
-_STRETCHED, _SQUEEZED = (1.6, 2.2), 0.62
+_STRETCHED, _SQUEEZED = (1.6, 2.2), (0.35, 0.62)
 """s of all atoms: only the wrong unit does this to every one of them."""
 
 
@@ -40,7 +40,7 @@ def note_unit(path: Path, frames: Sequence[Any]) -> None:
             path,
             f"every atom is {np.median(s):.2f} times a bond's length from the next; are lengths in Bohr?",
         )
-    elif s.max() < _SQUEEZED:
+    elif s.min() > _SQUEEZED[0] and s.max() < _SQUEEZED[1]:
         _say(
             path,
             f"every atom is only {np.median(s):.2f} of a bond's length from the next; was Å converted twice?",
