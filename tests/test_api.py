@@ -11,7 +11,8 @@ from copper import copper
 from thalweg import api
 from thalweg.calibration import CalibrationSpec
 from thalweg.config import ModelConfig
-from thalweg.errors import InputError, ModelError
+from thalweg.errors import InputError, InputWarning, ModelError
+from thalweg.evaluation import compare
 from thalweg.explorers import WalkEvent
 from thalweg.label import Label
 from thalweg.potential import Potential
@@ -277,3 +278,32 @@ def test_blocks_leave_no_trace(result, start, monkeypatch):
 def test_what_makes_no_walk_is_refused(result, start, words):
     with pytest.raises(InputError):
         api.explore(result.potential, start, **{"temperature": 300, "time_ps": 0.1, **words})
+
+
+def test_walks_protect_vacuum_and_say_what_is_odd(result, start):
+    npt = api.Dynamics(ensemble="npt")
+    slab = start.to_atoms()
+    slab.center(vacuum=6.0, axis=2)
+    with pytest.raises(InputError, match=r"explore: ensemble npt: along cell vector 3 .* without an atom"):
+        api.explore(result.potential, Structure.from_atoms(slab), temperature=300, time_ps=0.01, dynamics=npt)
+    with pytest.warns(InputWarning, match="explore: temperature: 7000 K is hotter"):
+        api.explore(result.potential, start, temperature=7000, time_ps=0.01)
+    with pytest.warns(InputWarning, match="explore: timestep_fs: 15 fs is long for Cu"):
+        api.explore(
+            result.potential, start, temperature=300, time_ps=0.03, dynamics=replace(npt, timestep_fs=15.0)
+        )
+    with pytest.raises(InputError, match="expected 0 to 20000 K"):
+        api.explore(result.potential, start, temperature=1e6, time_ps=0.01)
+
+
+def test_what_a_potential_has_no_numbers_for_is_named(result, held_out):
+    structure, label = held_out[1]
+    positions = structure.positions.copy()
+    positions[1] = positions[0]
+    wrong = structure.with_positions(positions)
+    with pytest.raises(InputError, match="atoms 0 and 1 are 0 Å apart"):
+        result.potential.predict(wrong)
+    with pytest.raises(InputError, match=r"labelled\[1\]: Cu0 and Cu1 .* at the same position"):
+        api.evaluate(result.potential, [held_out[0], (wrong, label)])
+    with pytest.raises(InputError, match=r"labelled\[1\]: the potential gives no finite energy"):
+        compare(result.potential, [held_out[0], (wrong, label)])

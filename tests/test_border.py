@@ -52,9 +52,9 @@ def test_no_structure_is_made_of_what_is_none(numbers, positions, cell, words):
         (atoms([[0, 0, 0]], np.diag([5, 5, 0.05]), (True, False, True)), "vector 3 are 0.05 Å apart"),
         (atoms([[0, 0, 0]], BOX + np.diag([5000.0, 0], k=1)), "minkowski_reduce"),
         (atoms([[0, 0, 0]], BOX * 0.1), "at least 0.5 Å³"),
-        (atoms([[0, 0, 0], [0, 0, 0.003]]), "Si0 and Si1 .* the same position"),
+        (atoms([[0, 0, 0], [0, 0, 0.09]]), "Si0 and Si1 .* the same position"),
         (atoms([[0, 1, 0], [5.001, -4, 10]]), "Si0 and Si1 .* images counted"),
-        (atoms([[0, 0, 0], [0, 0, 0]], BOX * 0, (False,) * 3), "less than 0.01 Å apart; remove"),
+        (atoms([[0, 0, 0], [0, 0, 0]], BOX * 0, (False,) * 3), "less than 0.1 Å apart; remove"),
     ],
 )
 def test_absurd_input_is_refused_with_what_is_allowed(structure, words):
@@ -66,9 +66,22 @@ def test_odd_but_sane_structures_pass():
     left_handed = atoms([[0, 0, 0], [2, 1, 1]], -BOX)
     skewed = atoms([[0, 0, 0]], [[5, 0, 0], [30, 5, 0], [0, 20, 5]])
     slab = atoms([[0, 0, 0]], [[3, 0, 0], [0, 3, 0], [0, 0, 0]], (True, True, False))
-    close = atoms([[0, 0, 0], [0, 0, 0.02]])
+    close = atoms([[0, 0, 0], [0, 0, 0.12]])
     for structure in (left_handed, skewed, slab, close, Structure.from_atoms(molecule("C60"))):
         assert check_input(structure, "file") is structure
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_an_atom_one_angstrom_away_is_no_image_where_nothing_is_periodic(axis):
+    pair = np.zeros((2, 3))
+    pair[1, axis] = 1.0
+    check_input(atoms(pair, BOX * 0, (False,) * 3), "pair")
+    slab = np.array([True, True, True])
+    slab[axis] = False
+    check_input(atoms(pair, BOX * slab[:, None], tuple(slab)), "pair across a layer")
+    pair[1, axis] = 5.0 - 1e-17
+    with pytest.raises(InputError, match="images counted"):
+        check_input(atoms(pair), "image")
 
 
 def test_too_many_atoms_are_told_with_the_limit():

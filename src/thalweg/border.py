@@ -19,8 +19,9 @@ LEAST_LAYER = 0.1
 """Å. Distance of a periodic cell's faces."""
 LEAST_VOLUME = 0.5
 """Å³ for each atom of a crystal; hydrogen at the pressure of Jupiter's core has 1.5."""
-SAME_PLACE = 0.01
-"""Å. Atoms nearer than this stand twice in the file."""
+SAME_PLACE = 0.1
+"""Å. Atoms nearer than this stand twice in the file: once more by another image, or by a symmetry whose fractions were
+rounded. No collision brings nuclei so near."""
 MOST_ATOMS = 1_000_000
 """Of a file's structure; `md` is meant for 100,000."""
 MOST_ATOMS_OF_A_RUN = 10_000
@@ -29,6 +30,8 @@ VACUUM = 8.0
 """Å without an atom along a cell vector; in a crystal, a liquid or a porous solid there is no such layer."""
 _STABLE_FS = ((4.0, 3.0), (20.0, 6.0), (np.inf, 20.0))
 """amu below which, fs: a third of the fastest period, 9 fs with hydrogen; twice that of first-row atoms' bonds."""
+HOT, HOTTEST = 6000.0, 20_000.0
+"""K: tungsten boils at the first; beyond the second, electrons are no longer in the ground state."""
 FRAGMENTS_APART = 25.0
 """Å. Parts with more than this between them have nothing to do with each other."""
 
@@ -102,7 +105,7 @@ def _check_places(structure: Structure, where: str) -> None:
     images = " (periodic images counted)" if structure.pbc.any() else ""
     raise InputError(
         f"{where}: {names} (counted from 0) are at the same position, less than {SAME_PLACE:g} Å apart{images}; "
-        "remove one of them"
+        "remove one of them, or write thirds of a cell with more digits"
     )
 
 
@@ -119,7 +122,7 @@ def _same_place(structure: Structure) -> tuple[int, int] | None:
     cell, heights = structure.padded_cell(), structure.heights()
     fractions = structure.positions @ np.linalg.inv(cell)
     fractions[:, structure.pbc] %= 1.0
-    fractions[fractions == 1.0] = 0.0  # what was a little below 0
+    fractions[:, structure.pbc] %= 1.0  # again: what was a little below 0 became 1
     crowded = _same_voxel(fractions @ cell)
     if crowded is not None:
         return crowded
@@ -200,6 +203,23 @@ def check_timestep(structures: Sequence[Structure], timestep_fs: float, where: s
     if timestep_fs > stable / 2:
         cure = f"look at the drift of the energy, or take {stable / 6:.1g} fs"
         return f"{where}: {timestep_fs:g} fs is long for {atom}; {cure}"
+    return None
+
+
+def check_temperature(temperatures: Sequence[float], where: str) -> str | None:
+    """A warning where dynamics would be hotter than any condensed substance or molecule; None where they would not.
+
+    Raises
+    ------
+    InputError
+        A temperature that is negative, not finite, or beyond 20,000 K.
+    """
+    lowest, highest = min(temperatures), max(temperatures)
+    if not (lowest >= 0.0 and highest <= HOTTEST):
+        odd = lowest if not lowest >= 0.0 else highest
+        raise InputError(f"{where}: expected 0 to {HOTTEST:g} K, got {odd:g}")
+    if highest > HOT:
+        return f"{where}: {highest:g} K is hotter than any bond or crystal lasts ({HOT:g} K); is it meant?"
     return None
 
 

@@ -11,11 +11,12 @@ from ase.data import chemical_symbols
 
 from thalweg import _native
 from thalweg.border import check_cell
-from thalweg.errors import ExtrapolationError, InputError, check, core_refusals
+from thalweg.errors import ExtrapolationError, check, core_refusals
 from thalweg.features.batch import pack
 from thalweg.models.training import voigt
-from thalweg.neighbours import pairs_within
 from thalweg.potential import Potential
+from thalweg.potential.finite import check_finite
+from thalweg.reducing import least_skewed, reduce_atoms
 from thalweg.structure import Structure
 from thalweg.vocabulary import Precision
 
@@ -121,10 +122,7 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
             A force bound or a novelty above `bound_max` or `novelty_max`.
         """
         super().calculate(atoms, properties, system_changes)
-        # Constraints, masses and charges are the business of whoever uses the forces.
-        atoms = self.atoms
-        structure = Structure(atoms.numbers, atoms.positions, np.array(atoms.cell), atoms.pbc)
-        check_cell(structure, "these atoms")
+        structure = _structure_of(self.atoms)
         # Without changes only something left out before is asked for.
         results: dict[str, Any] = {}
         if not system_changes:
@@ -135,9 +133,8 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
             results["energies"] = self.potential.atom_energies(
                 structure, precision=self.precision, kept=self._kept
             )
-        if not all(np.isfinite(values).all() for values in results.values()):
-            self.results = {}
-            raise InputError(_no_numbers(structure))
+        self.results = {}
+        check_finite(structure, *results.values())
         self._refuse_extrapolation(structure, results)
         self.results = results
 
@@ -186,14 +183,12 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         return results
 
 
-def _no_numbers(structure: Structure) -> str:
-    """Why a potential may have none, in words."""
-    words = "the potential gives no finite energy and forces for this structure"
-    i, j, _, d = pairs_within(structure, 1.0)
-    if len(d) == 0:
-        return f"{words}: its coefficients are too large; train it again"
-    closest = int(np.argmin(d))
-    return (
-        f"{words}: atoms {i[closest]} and {j[closest]} are {d[closest]:.2g} Å apart; move them apart, or use a "
-        "structure from before they met"
-    )
+def _structure_of(atoms: Atoms) -> Structure:
+    """The atoms in the least skewed cell of their lattice, in which all results are the same."""
+    if least_skewed(np.array(atoms.cell), atoms.pbc) is not None:
+        atoms = atoms.copy()
+        reduce_atoms(atoms)
+    # Constraints, masses and charges are the business of whoever uses the forces.
+    structure = Structure(atoms.numbers, atoms.positions, np.array(atoms.cell), atoms.pbc)
+    check_cell(structure, "these atoms")
+    return structure

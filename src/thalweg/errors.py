@@ -9,6 +9,8 @@
   + ModelError         a model asked before it is fitted, or a damaged model folder
     + ExtrapolationError   a structure beyond the error bound or novelty that the caller allows
 
+InputWarning is no error: the input is used, and its user should know how.
+
 Each message says what is wrong, what was expected, what was got and the cure.
 """
 
@@ -24,6 +26,10 @@ class ThalwegError(Exception):
 
 class InputError(ThalwegError):
     """The user's input is not usable."""
+
+
+class InputWarning(UserWarning):
+    """What was made of the user's input beyond what it says: shown by every verb, and a Python warning otherwise."""
 
 
 class SetupError(ThalwegError):

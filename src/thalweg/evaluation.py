@@ -19,9 +19,9 @@ import numpy as np
 from scipy import stats
 
 from thalweg.calibration import coverage, ence, rank_correlation
-from thalweg.errors import check
+from thalweg.errors import InputError, check
 from thalweg.label import Label
-from thalweg.potential import Potential
+from thalweg.potential import Potential, Prediction
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import GPa
 
@@ -84,6 +84,13 @@ def _mae_rmse(name: str, error: FloatArray) -> dict[str, float]:
     }
 
 
+def _predicted(potential: Potential, structure: Structure, number: int) -> Prediction:
+    try:
+        return potential.predict(structure)
+    except InputError as error:
+        raise InputError(f"labelled[{number}]: {error}") from error
+
+
 def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -> Comparison:
     """Predict every structure and take the labels away.
 
@@ -95,12 +102,12 @@ def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -
     """
     check(len(labelled) > 0, "evaluate: no labelled structures; expected at least one")
     energy, forces, stress, bound = [], [], [], []
-    for structure, label in labelled:
+    for number, (structure, label) in enumerate(labelled):
         check(
             label.forces.shape == (len(structure), 3),
             f"evaluate: {len(structure)} atoms, but the label's forces have shape {label.forces.shape}",
         )
-        prediction = potential.predict(structure)
+        prediction = _predicted(potential, structure, number)
         energy.append((prediction.energy - label.energy) / len(structure))
         if label.has_forces:
             forces.append(prediction.forces - label.forces)

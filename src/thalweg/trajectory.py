@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
-from thalweg.border import check_input
+from thalweg.border import check_filled, check_input, check_temperature, check_timestep
 from thalweg.config import automatic_timestep
-from thalweg.errors import check
+from thalweg.errors import InputWarning, check
 from thalweg.explorers import (
     CoreField,
     Finding,
@@ -130,7 +131,8 @@ def explore(
     Raises
     ------
     InputError
-        An element that the potential does not know, or an argument out of range.
+        An element that the potential does not know, an argument out of range, time steps too long for the lightest
+        atom, or constant pressure on a cell with vacuum. What is merely odd is a Python warning (`InputWarning`).
     ModelError
         A limit on novelty, but a potential without a novelty model.
     """
@@ -138,9 +140,7 @@ def explore(
         time_ps > 0 and walkers >= 1,
         f"explore: expected time_ps above 0 and walkers of 1 or more, got {time_ps} and {walkers}",
     )
-    check(0 <= temperature < math.inf, f"explore: temperature must be 0 K or more, got {temperature}")
-    check_input(structure, "explore")
-    step = automatic_timestep([structure]) if dynamics.timestep_fs is None else dynamics.timestep_fs
+    step = _checked_step(structure, temperature, dynamics)
     settings = MdSettings(
         timestep_fs=step,
         friction_per_fs=dynamics.friction_per_fs,
@@ -162,6 +162,21 @@ def explore(
         for k in range(walkers)
     ]
     return _walk(potential, starts, max(1, round(1000.0 * time_ps / step)), settings, limits)
+
+
+def _checked_step(structure: Structure, temperature: float, dynamics: Dynamics) -> float:
+    """The time step, fs, where structure and settings go together; what is odd about them is a Python warning."""
+    check_input(structure, "explore")
+    step = automatic_timestep([structure]) if dynamics.timestep_fs is None else dynamics.timestep_fs
+    if dynamics.ensemble == "npt" and structure.pbc.all():
+        check_filled(structure, "explore: ensemble npt")
+    for found in (
+        check_temperature([temperature], "explore: temperature"),
+        check_timestep([structure], step, "explore: timestep_fs"),
+    ):
+        if found is not None:
+            warnings.warn(found, InputWarning, stacklevel=3)
+    return step
 
 
 def _novelty_limit(potential: Potential) -> float:

@@ -27,6 +27,11 @@ def place(tmp_path_factory):
     copper_potential().save(folder / "run" / "model")
     atoms = copper(1, size=0.0)[0][0].to_atoms()
     atoms.write(folder / "copper.xyz", format="extxyz")
+    slab = atoms.copy()
+    slab.center(vacuum=6.0, axis=2)
+    slab.write(folder / "slab.xyz", format="extxyz")
+    slab.symbols[0] = "H"
+    slab.write(folder / "hydride.xyz", format="extxyz")
     atoms.set_pbc(False)
     atoms.write(folder / "cluster.xyz", format="extxyz")
     atoms.symbols[0] = "Ge"
@@ -69,6 +74,43 @@ def test_time_units_supercell_and_json(md, tmp_path):
     assert summary["settings"]["ensemble"] == "npt"
 
 
+def test_equilibration_is_left_out_of_averages_and_errors_of_means_are_said(md, tmp_path):
+    words = ("--time", "0.4ps", "--halt", "off", "-T", "50", "--log-every", "1", "--equilibrate", "0.2 ps")
+    assert md(*words[:1], "0.1ps", *words[2:]).exit_code == 2  # nothing would be left
+    result = md(*words)
+    assert result.exit_code == 0, result.output
+    assert "mean from 0.2 ps on ± its standard error (sd: of single values): " in result.output
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["averaged"] == {"rows": 101, "rows_left_out": 100, "from_ps": 0.2}
+    assert summary["settings"]["equilibrate"] == 100
+    assert summary["energy_drift_meV_per_atom_ps"] is None
+    other = md(*words[:-1], "0.3 ps")
+    assert other.exit_code == 2
+    assert "equilibrate 100 -> 150" in other.output
+
+
+def test_means_in_words():
+    averages = {
+        "temperature_K": {"mean": 300.12345, "error_of_mean": 2.345, "sd": 25.61},
+        "pressure_GPa": {"mean": 0.51234, "error_of_mean": None, "sd": 1.234},
+        "volume_A3": {"mean": 47.04, "error_of_mean": 0.0, "sd": 0.0},
+    }
+    summary = {
+        "state": "finished", "step": 3, "time_ps": 0.003, "averages": averages, "largest_bound": None,
+        "averaged": {"rows": 9, "rows_left_out": 0, "from_ps": 0.0}, "energy_drift_meV_per_atom_ps": None,
+        "timing": {"steps": 0}, "files": {"trajectory": "t", "log": "l"},
+    }  # fmt: skip
+    said = "300.123 ± 2.3 K (sd 26), 0.51234 ± (unknown: too short) GPa (sd 1.2), 47.04 Å³"
+    assert closing_lines(summary)[1] == f"mean ± its standard error (sd: of single values): {said}"
+    only = summary | {
+        "averages": {"volume_A3": averages["volume_A3"]},
+        "averaged": {"rows": 1, "from_ps": 0.0},
+    }
+    assert closing_lines(only)[1] == "the only row of the log: 47.04 Å³"
+    equilibrating = summary | {"averages": {}, "averaged": {"rows": 0, "rows_left_out": 9, "from_ps": 5.0}}
+    assert closing_lines(equilibrating)[1] == "no averages: they begin at 5 ps"
+
+
 def test_halt_says_what_to_do(md, tmp_path):
     result = md("--steps", "400", "--halt", "0.012", "--uncertainty-every", "1", "-T", "600")
     assert result.exit_code == 3, result.output
@@ -91,6 +133,16 @@ def test_halt_says_what_to_do(md, tmp_path):
         (("--steps", "5", "--uncertainty-every", "0"), {}, "set halt to off"),
         (("--steps", "5", "-e", "npt", "--barostat-time", "1"), {}, "at least 20 time steps"),
         (("--steps", "5", "-e", "npt"), {"structure": "cluster.xyz"}, "periodic in three directions"),
+        (("--steps", "5", "-e", "npt"), {"structure": "slab.xyz"}, "Å without an atom"),
+        (("--steps", "5", "-T", "1e6"), {}, "temperature: expected 0 to 20000 K"),
+        (
+            ("--steps", "5", "--timestep", "5"),
+            {"structure": "hydride.xyz"},
+            "cannot follow the vibrations of H",
+        ),
+        (("--steps", "5", "--equilibrate", "-1"), {}, "--equilibrate: expected a time of 0 to"),
+        (("--steps", "5", "--equilibrate", "1 eV"), {}, "--equilibrate: expected a time"),
+        (("--steps", "5", "--equilibrate", "1 ns"), {}, "leave none for averages"),
         (("--steps", "5", "--repeat", "2", "2", "2"), {"structure": "cluster.xyz"}, "not periodic along"),
         (("--steps", "5"), {"structure": "germanium.xyz"}, "Ge"),
         (("--steps", "5"), {"structure": "absent.xyz"}, "there is no such file"),
@@ -216,6 +268,7 @@ def test_a_live_line_in_a_terminal_and_none_when_quiet():
 def test_large_structures_are_carved_before_they_are_queued():
     summary = {
         "state": "halted", "step": 3, "time_ps": 0.003, "n_atoms": 4000, "averages": {}, "largest_bound": None,
+            "averaged": {"rows": 0, "rows_left_out": 0, "from_ps": 0.0},
         "energy_drift_meV_per_atom_ps": None, "settings": {"ensemble": "nvt"}, "timing": {"steps": 0},
         "files": {}, "halted": {"reason": "Cu1 uncertain", "event": "break_uncertain", "file": "halted.extxyz"},
     }  # fmt: skip

@@ -13,6 +13,7 @@ from ase.build import molecule
 from cli_documents import CONFIG
 from typer.testing import CliRunner
 
+from odd_files import TWO, cif, disordered, lammps_data, lammps_dump
 from small_potentials import random_potential
 from thalweg.cli.app import app
 from thalweg.store import SqliteStore
@@ -46,7 +47,14 @@ FILES = {
     "long.xyz": frame("O 0 0 0", lattice="1e12 0 0 0 5 0 0 0 5").encode(),
     "longer.xyz": frame("O 0 0 0", lattice="1e6 0 0 0 1e6 0 0 0 1e6").encode(),
     "flat.xyz": frame("O 0 0 0", lattice="0.005 0 0 0 5 0 0 0 5").encode(),
-    "skewed.xyz": frame("O 0 0 0", lattice="5 0 0 5000 5 0 0 0 5").encode(),
+    "skewed.xyz": frame("O 0 0 0", lattice="5 0 0 5e12 5 0 0 0 5").encode(),
+    "partial.cif": cif("O1 O 0 0 0 0.75").encode(),
+    "disorder.cif": disordered("1", "2").encode(),
+    "types.data": lammps_data(*TWO).encode(),
+    "types.dump": lammps_dump("id type x y z", "1 1 0 0 0").encode(),
+    "dummy.xyz": frame("O 0 0 0", "Xx 0 0 2").encode(),
+    "huge.xyz": frame("O 0 0 0", "H 0 0 1e30").encode(),
+    "nocell.xyz": frame("O 0 0 0", lattice="0 0 0 0 0 0 0 0 0").encode(),
     "dense.xyz": frame("O 0 0 0", lattice="0.3 0 0 0 0.3 0 0 0 0.3").encode(),
     "singular.xyz": frame("O 0 0 0", lattice="5 0 0 5 0 0 0 0 5").encode(),
     "words.xyz": frame("O 0 0 0", lattice="a b c d e f g h i").encode(),
@@ -113,6 +121,37 @@ def test_every_verb_refuses_what_is_no_structure(invoke, place, verb, name):
     else:
         message = is_one_message(invoke(VERBS[verb], file=name))
     assert name.strip("./")[:100] in message
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_reduces_a_very_skewed_cell_and_says_so(invoke, place, tmp_path, verb):
+    """Water in a crystal's cell; one label is too little for a fit, and the run's time step too long."""
+    text = frame("O 0 0 0", "H 0 0.8 0.6", "H 0 -0.8 0.6", lattice="6 0 0 300 6 0 0 0 6")
+    (place / "tilted.xyz").write_text(text)
+    settings = {"system": "tilted.xyz", "oracle": "tblite", "explore": {"timestep": 10}}
+    (place / "tilted.xyz.yaml").write_text(json.dumps(settings))
+    line = VERBS[verb].replace("-o ", f"-o {tmp_path}/").replace("fresh", f"{tmp_path}/fresh")
+    result = invoke(line, file="tilted.xyz")
+    assert "tilted.xyz: very skewed cells (structure 1)" in result.stderr, result.output
+    assert "a defect" not in result.output
+    assert result.exit_code in (0, 3) or verb in ("fit", "run")
+
+
+@pytest.mark.parametrize("verb", ["evaluate", "md", "carve", "queue"])
+def test_elements_that_a_model_or_run_does_not_know_are_named_with_their_place(invoke, place, tmp_path, verb):
+    (place / "two.xyz").write_text(frame("O 0 0 0", "H 0 0 1", "H 0.9 0 -0.3") + frame("O 0 0 0", "S 0 0 1.6"))
+    message = is_one_message(invoke(VERBS[verb].replace("-o ", f"-o {tmp_path}/"), file="two.xyz"))
+    assert "two.xyz" in message
+    assert "contains S" in message
+    assert "structure 2" in message or verb in ("md", "carve")  # these take the last structure
+    assert "(atom 1, counted from 0)" in message or verb == "queue"
+
+
+def test_a_test_structure_with_an_element_of_its_own_is_named_before_the_fit(invoke, place):
+    (place / "own.xyz").write_text(frame("O 0 0 0", "H 0 0 1") * 2 + frame("O 0 0 0", "S 0 0 1.6"))
+    (place / "train.xyz").write_text(frame("O 0 0 0", "H 0 0 1"))
+    message = is_one_message(invoke("fit train.xyz --test own.xyz"))
+    assert "own.xyz, structure 3: it contains S (atom 1, counted from 0), which no training" in message
 
 
 def test_every_verb_takes_what_is_one(invoke, place):

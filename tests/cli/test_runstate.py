@@ -87,6 +87,18 @@ def test_summary_of_a_crystal_tells_energy_and_stress(tmp_path):
     assert "energy RMSE 1.2 meV/atom, stress RMSE 0.25 GPa" in console.file.getvalue()
 
 
+def test_summary_tells_volumes_met_and_properties(tmp_path):
+    from thalweg.cli.summary import summary_panel
+
+    console = Console(file=io.StringIO(), width=200)
+    audit = {"n_structures": 9, "volume_mean": 11.734, "volume_min": 11.5, "volume_max": 12.0}
+    properties = {"equation_of_state": {"failed": "no minimum", "oracle_calls": 3}}
+    console.print(summary_panel({"audit": audit, "properties": properties}, tmp_path))
+    text = console.file.getvalue()
+    assert "volumes met: 11.50 to 12.00 Å³/atom, mean 11.73" in text
+    assert "equation of state: no minimum" in text
+
+
 def written(folder):
     """A run folder with a store and a summary that names a model in another folder."""
     with SqliteStore.open(folder) as store:

@@ -130,3 +130,21 @@ def test_a_saved_walker_knows_its_trajectory_again_and_no_other() -> None:
         explorer.state_from_dict({**data, "track": 3})
     with pytest.raises(InputError, match="walkers of another explorer"):
         explorer.state_from_dict({"step": 3})
+
+
+def test_frames_in_very_skewed_cells_are_reduced_and_others_named() -> None:
+    atoms = crystal().to_atoms()
+    skewed = atoms.copy()
+    skewed.set_cell(np.array([[1, 0, 0], [40, 1, 0], [0, 3, 1]]) @ np.array(atoms.cell))
+    track = Track.of("md.traj", [atoms, skewed])
+    assert track.frames[0].cell == pytest.approx(np.array(atoms.cell))
+    assert np.abs(np.linalg.det(track.frames[1].cell)) == pytest.approx(atoms.get_volume())
+    assert track.frames[1].heights().min() > 0.5 * track.frames[0].heights().min()
+    assert skewed.cell[1, 0] > 100  # the caller's atoms stay
+    flat = atoms.copy()
+    flat.set_cell([5, 5, 0.01])
+    with pytest.raises(InputError, match=r"replay: frame 1 of md.traj: the cell's faces"):
+        Track.of("md.traj", [atoms, flat])
+    flat.set_cell([5, 5, 0])
+    with pytest.raises(InputError, match=r"replay: frame 0 of md.traj: a periodic direction"):
+        Track.of("md.traj", [flat])

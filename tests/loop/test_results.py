@@ -80,8 +80,8 @@ def test_the_equation_of_state_stands_beside_the_oracles_own(tmp_path, potential
     assert again.to_json() == results.to_json()
     assert "potential V0 11." in line
     assert "oracle V0 11." in line
-    assert "±" in line
-    assert line.endswith(f"({eos['oracle_calls']} calls)")
+    assert "which is no error bar" in line
+    assert f"({eos['oracle_calls']} calls); off by" in line
 
 
 def test_an_oracle_that_fails_says_at_which_volume_and_why(tmp_path, potential):

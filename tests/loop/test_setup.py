@@ -51,6 +51,13 @@ def test_the_automatic_timestep_is_shorter_with_hydrogen(tmp_path):
     assert 0.2 <= light.explorer.settings.timestep_fs <= 1.0 < heavy.explorer.settings.timestep_fs
 
 
+def test_long_steps_and_heat_beyond_any_bond_are_warned_of(tmp_path):
+    assert setup_of(cluster(tmp_path)).warnings == ()
+    warned = setup_of(cluster(tmp_path), explore={"timestep": 15.0, "temperature": [300.0, 9000.0]}).warnings
+    assert [text.split(":")[0] for text in warned] == ["explore.timestep", "explore.temperature"]
+    assert "9000 K is hotter than any bond" in warned[1]
+
+
 def test_seeds_begin_with_the_start_structure_and_follow_from_the_generator(tmp_path):
     setup = setup_of(cluster(tmp_path), seeds={"count": None})
     seeds = setup.seeds(np.random.default_rng(1))

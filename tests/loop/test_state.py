@@ -35,7 +35,7 @@ def full_state():
             walked_fs=(THIRD, 2.0),
             under_way=2,
             held=(1, 3),
-            audits=(AuditRecord(8, (THIRD,), (0.2,), energy_error=-THIRD),),
+            audits=(AuditRecord(8, (THIRD,), (0.2,), energy_error=-THIRD, volume=11 + THIRD),),
             certification=Certification(certificate=certificate),
             verdict=Verdict(True, StopReason.TARGET, "target reached", {"lower_bound": THIRD}),
         ),

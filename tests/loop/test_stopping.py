@@ -29,6 +29,15 @@ def random_audits(rng: np.random.Generator, p: float, icc: float, n: int) -> lis
     return [audit(int(k)) for k in rng.binomial(9, rng.beta(a, b, size=n))]
 
 
+def test_volumes_are_summed_up_where_they_vary():
+    target = Target(0.1)
+    fixed = [AuditRecord(9, (0.01,), (0.1,), volume=11.0) for _ in range(3)]
+    assert summarise_audits(fixed, target).volume_mean is None
+    varied = [*fixed, AuditRecord(9, (0.01,), (0.1,), volume=13.0), AuditRecord(9, (0.01,), (0.1,))]
+    found = summarise_audits(varied, target)
+    assert (found.volume_min, found.volume_mean, found.volume_max) == (11.0, 11.5, 13.0)
+
+
 def test_summary_by_hand() -> None:
     summary = summarise_audits([audit(9), audit(8)], TARGET)
     assert summary is not None

@@ -118,7 +118,7 @@ def test_without_convergence_the_failure_says_so():
 @pytest.mark.parametrize(
     ("changes", "kind", "words"),
     [
-        ({"system__ecutwfcc": 3}, FailureKind.CRASHED, "ecutwfcc"),
+        ({"system__ecutwfcc": 3}, FailureKind.REFUSED, "ecutwfcc"),
         ({"control__tprnfor": False}, FailureKind.REFUSED, "tprnfor: true"),
     ],
 )
@@ -135,6 +135,7 @@ def test_a_missing_pseudopotential_is_named():
     oracle["options"]["pseudopotentials"] = {"Al": "nowhere.UPF"}
     outcome = make_oracle(oracle).label(Structure.from_atoms(aluminium()))
     assert isinstance(outcome, Failure)
+    assert outcome.kind is FailureKind.REFUSED
     assert "nowhere.UPF not found" in outcome.message
 
 

@@ -1,6 +1,7 @@
 import gzip
 import lzma
 import os
+import re
 
 import ase.io
 import numpy as np
@@ -49,6 +50,32 @@ def test_unreadable_files_say_what_is_wrong(tmp_path, name, content, words):
     assert str(tmp_path / name) in str(caught.value)
 
 
+POSCAR = "{title}\n1\n3 0 0\n0 3 0\n0 0 3\n{counts}\nDirect\n0 0 0\n.5 .5 .5\n"
+
+
+@pytest.mark.parametrize(
+    ("title", "counts", "words"),
+    [
+        ("of VASP 4", "2", "its title is 'of VASP 4'; write their symbols in a line before"),
+        ("CO on Pt(111)", "1 1", "elements are not named"),
+        ("Cu", "1 1", "does not name its elements"),
+        ("by hand", "1 1", "does not name its elements"),
+        ("by hand", "Cu O\n1 1", None),
+        ("of VASP 5", "Cu_pv O_h\n1 1", None),
+        ("Cu O", "1 1", None),
+        ("Cu O", "1 1 ! copper and oxygen", None),
+    ],
+)
+@pytest.mark.parametrize("name", ["POSCAR", "CONTCAR", "x.poscar", "x.vasp"])
+def test_elements_of_a_poscar_are_not_guessed(tmp_path, name, title, counts, words):
+    (tmp_path / name).write_text(POSCAR.format(title=title, counts=counts))
+    if words is None:
+        assert read_structures(tmp_path / name)[0].numbers.tolist() == [29, 8]
+        return
+    with pytest.raises(InputError, match=re.escape(words)):
+        read_structures(tmp_path / name)
+
+
 def test_a_folder_is_no_file(tmp_path):
     with pytest.raises(InputError, match="this is a folder"):
         read_structures(tmp_path)
@@ -86,7 +113,7 @@ def test_scores_of_atoms_are_read_where_a_file_has_them(tmp_path):
         ("cut.xyz.xz", lzma.compress(b"1\n\nH 0 0 0\n")[:-4], "not a whole compressed file"),
         ("empty.xyz.xz", lzma.compress(b""), "the compressed file is empty"),
         ("unknown.xyz", b"1\nProperties=species:S:1:pos:R:3\nQq 0 0 0\n", "'Qq' is not a chemical element"),
-        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "not a chemical element"),
+        ("x.xyz", b"1\nProperties=species:S:1:pos:R:3\nX 0 0 0\n", "not of a chemical element"),
     ],
 )
 def test_hostile_files_are_refused_at_once(tmp_path, name, content, words):

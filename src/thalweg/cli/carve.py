@@ -58,7 +58,9 @@ def carve(
 
     check_output(output, force)
     large = read_scored(file)[-1]
-    cut = _cut(large, Potential.load(model_folder(model)), atom, max_atoms, cells, above)
+    potential = Potential.load(model_folder(model))
+    potential.check_elements(large.structure, str(file))
+    cut = _cut(large, potential, atom, max_atoms, cells, above)
     _write(cut, large, file, output)
     if json_:
         print_json({"file": str(output), "cells": [cell.to_json() for cell in cut]})

@@ -37,12 +37,14 @@ def evaluate(
     from thalweg.cli.labelled import document_with, tell_taken
     from thalweg.cli.output import model_folder, print_json, terminal
     from thalweg.potential import Potential
-    from thalweg.store import read_labelled_file
+    from thalweg.store import place_of, read_labelled_file
 
     potential = Potential.load(model_folder(model))
     files = {"test": read_labelled_file(test, split, labels=labels)}
     if not json_:
         tell_taken(files)
+    for number, (structure, _) in zip(files["test"].numbers, files["test"], strict=True):
+        potential.check_elements(structure, place_of(test, number))
     document = evaluate_labels(potential, files["test"])
     if json_:
         print_json(document_with(document, files))

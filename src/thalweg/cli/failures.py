@@ -12,16 +12,17 @@ import signal
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TextIO
 
 import typer
 from typer.core import TyperGroup
 
-from thalweg.errors import SetupError, StoreError, ThalwegError
+from thalweg.errors import InputWarning, SetupError, StoreError, ThalwegError
 
 OK, UNEXPECTED, INPUT, UNCERTIFIED, SETUP, STORE, INTERRUPTED, PIPE = 0, 1, 2, 3, 4, 5, 130, 141
 
@@ -62,7 +63,8 @@ class GuardedGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run the verb; translate what it raises into a message on stderr and an exit code."""
         try:
-            result = super().invoke(ctx)
+            with telling_input_warnings():
+                result = super().invoke(ctx)
             sys.stdout.flush()
             return result
         except (
@@ -78,6 +80,32 @@ class GuardedGroup(TyperGroup):
             if _belongs_to_the_parser(error):
                 raise
             raise typer.Exit(explain(UnexpectedError(error, write_log(error, None)))) from None
+
+
+@contextmanager
+def telling_input_warnings() -> Iterator[None]:
+    """Inside, what is made of the user's input is said on stderr, each sentence once."""
+    said: set[str] = set()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", InputWarning)
+        elsewhere = warnings.showwarning
+
+        def show(
+            message: Warning | str,
+            category: type[Warning],
+            filename: str,
+            lineno: int,
+            file: TextIO | None = None,
+            line: str | None = None,
+        ) -> None:
+            if not issubclass(category, InputWarning):
+                elsewhere(message, category, filename, lineno, file, line)
+            elif str(message) not in said:
+                said.add(str(message))
+                _say(f"note: {message}")
+
+        warnings.showwarning = show
+        yield
 
 
 @contextmanager

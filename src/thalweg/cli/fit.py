@@ -69,7 +69,7 @@ def fit(
     """
     from thalweg.api import fit as fit_labels
     from thalweg.cli.errortable import error_table
-    from thalweg.cli.labelled import document_with, tell_taken
+    from thalweg.cli.labelled import check_known, document_with, tell_taken
     from thalweg.cli.output import check_output_folder, print_json, terminal
     from thalweg.config import ModelConfig, settings_from_words
     from thalweg.store import read_labelled_file
@@ -83,6 +83,7 @@ def fit(
         files["test"] = read_labelled_file(test or train, test_split, labels=labels)
     if not json_:
         tell_taken(files)
+    check_known(files)
     start = time.monotonic()
 
     def tell(line: str) -> None:

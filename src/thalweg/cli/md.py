@@ -50,6 +50,13 @@ def md(
         str | None,
         typer.Option("--time", "-t", help="Instead of --steps: 10ps, 1 ns; a bare number is in ps."),
     ] = None,
+    equilibrate: Annotated[
+        str,
+        typer.Option(
+            "--equilibrate",
+            help="Time at the beginning that averages leave out: 5ps; a bare number is in ps.",
+        ),
+    ] = "0",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder. [default: md/<name of STRUCTURE>]")
     ] = None,
@@ -122,6 +129,7 @@ def md(
     check_output_folder(folder)
     potential = Potential.load(model_folder(model))
     start = prepare_start(*read_moving(structure), repeat)
+    potential.check_elements(start.structure, str(structure))
     step_fs = _timestep(timestep, start)
     plan = Plan(
         n_steps=_n_steps(steps, time, step_fs),
@@ -133,6 +141,7 @@ def md(
         barostat_fs=_number("--barostat-time", barostat_time, "fs"),
         bulk_modulus_gpa=bulk_modulus,
         friction_per_fs=_number("--friction", friction, "1/fs"),
+        equilibrate=_steps_within("--equilibrate", equilibrate, step_fs),
         every=every,
         log_every=log_every,
         uncertainty_every=uncertainty_every,
@@ -162,12 +171,15 @@ def _check_charge(start: Start, potential: Potential) -> list[str]:
 
 def _check_physics(start: Start, plan: Plan) -> list[str]:
     """What is worth a warning; raises InputError for steps too long and for constant pressure on vacuum."""
-    from thalweg.border import check_filled, check_timestep
+    from thalweg.border import check_filled, check_temperature, check_timestep
 
     if plan.ensemble == "npt" and start.structure.pbc.all():
         check_filled(start.structure, "--ensemble npt")
-    slow = check_timestep([start.structure], plan.timestep_fs, "--timestep")
-    return [] if slow is None else [slow]
+    found = (
+        check_timestep([start.structure], plan.timestep_fs, "--timestep"),
+        check_temperature([plan.temperature], "--temperature"),
+    )
+    return [warning for warning in found if warning is not None]
 
 
 def _run(
@@ -216,12 +228,21 @@ def _n_steps(steps: int | None, time: str | None, timestep_fs: float) -> int:
         raise InputError("how long? give either --steps or --time, for example --time 10ps")
     if steps is not None:
         return steps
-    if timestep_fs <= 0:
-        raise InputError(f"--timestep: expected a time above 0 fs, got {timestep_fs:g}")
-    n_steps = round(1000.0 * _number("--time", time, "ps") / timestep_fs)
+    n_steps = _steps_within("--time", str(time), timestep_fs)
     if n_steps < 1:
         raise InputError(f"--time: {time} is less than one step of {timestep_fs:g} fs")
     return n_steps
+
+
+def _steps_within(option: str, time: str, timestep_fs: float) -> int:
+    from thalweg.errors import InputError
+
+    if timestep_fs <= 0:
+        raise InputError(f"--timestep: expected a time above 0 fs, got {timestep_fs:g}")
+    picoseconds = _number(option, time, "ps")
+    if not 0 <= picoseconds < 1e9:
+        raise InputError(f"{option}: expected a time of 0 to 1e9 ps, got {time}")
+    return round(1000.0 * picoseconds / timestep_fs)
 
 
 def _number(option: str, text: str | None, unit: str) -> float:

@@ -104,21 +104,16 @@ def opening_line(start: Start, plan: Plan, folder: Path, threads: int) -> str:
 
 def closing_lines(summary: dict[str, Any]) -> list[str]:
     """What came out, and what to do next."""
-    averages, timing = summary["averages"], summary["timing"]
-    units = {"temperature_K": "K", "pressure_GPa": "GPa", "volume_A3": "Å³"}
-    numbers = [
-        f"{averages[name]['mean']:.6g} ± {averages[name]['sd']:.2g} {unit}"
-        for name, unit in units.items()
-        if name in averages
-    ]
+    timing = summary["timing"]
     lines = [
-        f"{summary['state']} at step {summary['step']}, {summary['time_ps']:.3f} ps; {', '.join(numbers)}"
+        f"{summary['state']} at step {summary['step']}, {summary['time_ps']:.3f} ps",
+        *_averages(summary),
     ]
     worst = summary["largest_bound"]
     if worst:
         lines.append(f"largest bound {worst['bound']:.2f} eV/Å, atom {worst['atom']} at step {worst['step']}")
     drift = summary["energy_drift_meV_per_atom_ps"]
-    if summary["settings"]["ensemble"] == "nve" and drift is not None:
+    if drift is not None:
         lines.append(f"drift of the total energy {drift:.2g} meV/atom/ps")
     if timing["steps"]:
         lines.append(
@@ -127,6 +122,26 @@ def closing_lines(summary: dict[str, Any]) -> list[str]:
         )
     lines += _next_steps(summary)
     return lines
+
+
+def _averages(summary: dict[str, Any]) -> list[str]:
+    """Means with their errors, and apart from these how far single values fluctuate."""
+    averages, averaged = summary["averages"], summary["averaged"]
+    begin = f" from {averaged['from_ps']:g} ps on" if averaged["from_ps"] else ""
+    if not averages:
+        return [f"no averages: they begin at {averaged['from_ps']:g} ps"] if begin else []
+    units = {"temperature_K": "K", "pressure_GPa": "GPa", "volume_A3": "Å³"}
+    numbers = [_mean(averages[name], unit) for name, unit in units.items() if name in averages]
+    if averaged["rows"] == 1:
+        return [f"the only row of the log{begin}: {', '.join(numbers)}"]
+    return [f"mean{begin} ± its standard error (sd: of single values): {', '.join(numbers)}"]
+
+
+def _mean(one: dict[str, float | None], unit: str) -> str:
+    if one["sd"] == 0.0:  # a constant, or the only row
+        return f"{one['mean']:.6g} {unit}"
+    error = "(unknown: too short)" if one["error_of_mean"] is None else f"{one['error_of_mean']:.2g}"
+    return f"{one['mean']:.6g} ± {error} {unit} (sd {one['sd']:.2g})"
 
 
 def _next_steps(summary: dict[str, Any]) -> list[str]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thalweg.cli.output import duration
+from thalweg.properties.results import PropertyResults
 from thalweg.units import GPa, meV
 
 
@@ -20,7 +21,13 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for heading, text in (*_verdict(summary), *_quality(summary), *_cost(summary), *_places(summary, folder)):
+    for heading, text in (
+        *_verdict(summary),
+        *_quality(summary),
+        *_properties(summary),
+        *_cost(summary),
+        *_places(summary, folder),
+    ):
         table.add_row(heading, Text(text))
     reached = (summary.get("stop") or {}).get("reason") == "target"
     return Panel(table, title="summary", title_align="left", border_style="green" if reached else "yellow")
@@ -48,11 +55,23 @@ def _quality(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             others.append(f"stress RMSE {audit['stress_rmse'] / GPa:.2f} GPa")
         if others:
             yield "", ", ".join(others)
+        if all(_number(audit.get(key)) for key in ("volume_mean", "volume_min", "volume_max")):
+            yield "", _volumes(audit)
         interval = audit.get("interval")
         if isinstance(interval, list | tuple) and len(interval) == 2 and all(map(_number, interval)):
             yield "", f"between {interval[0]:.1%} and {interval[1]:.1%} of atoms are within the target"
     if _number(calibration.get("coverage")):
         yield "bounds", f"held for {calibration['coverage']:.1%} of the oracle's answers"
+
+
+def _volumes(audit: Mapping[str, Any]) -> str:
+    mean, lowest, highest = (audit[f"volume_{key}"] for key in ("mean", "min", "max"))
+    return f"volumes met: {lowest:.2f} to {highest:.2f} Å³/atom, mean {mean:.2f}"
+
+
+def _properties(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for line in PropertyResults.from_summary(summary.get("properties")).describe():
+        yield "property", line
 
 
 def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from thalweg.border import check_cell
 from thalweg.errors import InputError, check
 from thalweg.explorers.base import NativeField, Snapshot
 from thalweg.explorers.block import BlockResult
@@ -25,6 +26,7 @@ from thalweg.explorers.limits import Finding, Limits, WalkEvent
 from thalweg.explorers.md import MdSettings, advance
 from thalweg.explorers.visit import Frames, Visit
 from thalweg.explorers.walker import WalkerState
+from thalweg.reducing import reduce_atoms
 from thalweg.structure import Structure
 
 if TYPE_CHECKING:
@@ -54,8 +56,28 @@ class Track:
 
     @classmethod
     def of(cls, source: str, frames: Iterable[ase.Atoms]) -> Track:
-        """From ASE's structures, for example `Track.of("aimd.traj", ase.io.iread("aimd.traj"))`."""
-        return cls(source, tuple(Structure.from_atoms(atoms) for atoms in frames))
+        """From ASE's structures, for example `Track.of("aimd.traj", ase.io.iread("aimd.traj"))`.
+
+        Very skewed cells become the shortest vectors of their lattice.
+
+        Raises
+        ------
+        InputError
+            A frame that is no structure, or whose cell is no crystal's; the message names it.
+        """
+        return cls(source, tuple(_frame(atoms, source, k) for k, atoms in enumerate(frames)))
+
+
+def _frame(atoms: ase.Atoms, source: str, number: int) -> Structure:
+    where = f"replay: frame {number} of {source}"
+    atoms = atoms.copy()
+    reduce_atoms(atoms)
+    try:
+        structure = Structure.from_atoms(atoms)
+    except InputError as error:
+        raise InputError(f"{where}: {str(error).removeprefix('structure: ')}") from error
+    check_cell(structure, where)
+    return structure
 
 
 @dataclass(frozen=True, eq=False)

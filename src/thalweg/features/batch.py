@@ -30,10 +30,12 @@ def species_of(structure: Structure, elements: Sequence[str]) -> NDArray[np.int3
     numbers = structure.numbers
     species: NDArray[np.int32] = table[np.where((numbers > 0) & (numbers < n), numbers, n)]
     if (species < 0).any():
-        number = int(numbers[species < 0][0])
+        atom = int(np.argmax(species < 0))
+        number = int(numbers[atom])
         symbol = chemical_symbols[number] if 0 < number < n else f"an atom of number {number}"
         raise InputError(
-            f"the structure contains {symbol}, but the model knows only {', '.join(elements)}: "
+            f"the structure contains {symbol} (atom {atom}, counted from 0), but the model knows only "
+            f"{', '.join(elements)}: "
             "train one that includes this element"
         )
     return species

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import check_filled, check_timestep
+from thalweg.border import check_filled, check_temperature, check_timestep
 from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, read_starts
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
@@ -122,8 +122,14 @@ def prepare(
             raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
-    slow = check_timestep(structures, timestep, "explore.timestep")
-    warnings += [] if slow is None else [slow]
+    warnings += [
+        warning
+        for warning in (
+            check_timestep(structures, timestep, "explore.timestep"),
+            check_temperature(explore.temperatures(), "explore.temperature"),
+        )
+        if warning is not None
+    ]
     _check_cells(config, structures)
     return Setup(
         config=config,

@@ -15,6 +15,7 @@ from thalweg.errors import OracleError
 from thalweg.label import Failure, FailureKind
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.excerpt import Reason, excerpt, find_reason, speaks_of_convergence
+from thalweg.oracles.mistakes import element_left_out, is_mistake
 
 _F = TypeVar("_F", bound=Callable[..., object])
 _LAUNCHERS = {
@@ -85,17 +86,26 @@ def _judge(error: BaseException, reason: Reason | None, name: str) -> tuple[Fail
         return FailureKind.REFUSED, f"the program {absent} cannot be started; install it, or correct its path"
     program = _program(error)
     if reason is not None and (reason.specific or reason.unconverged or program):
-        kind = FailureKind.UNCONVERGED if reason.unconverged else FailureKind.CRASHED
-        return kind, f"{program or name}: {reason.text}"
+        return _kind_of(reason), f"{program or name}: {reason.text}"
     message = words(error)
     names = {cls.__name__ for cls in type(error).__mro__}
     if any("SCFError" in n or "Convergence" in n for n in names) or speaks_of_convergence(message):
         return FailureKind.UNCONVERGED, message
     if isinstance(error, OracleError):
         return FailureKind.REFUSED, str(error)
-    if names & _REFUSALS:
-        return FailureKind.REFUSED, message
-    return FailureKind.CRASHED, message
+    element = element_left_out(error)
+    if element is not None:
+        return FailureKind.REFUSED, (
+            f"the calculator's options hold nothing for {element} ({message}); name its pseudopotential or basis there"
+        )
+    hopeless = names & _REFUSALS or is_mistake(message)
+    return FailureKind.REFUSED if hopeless else FailureKind.CRASHED, message
+
+
+def _kind_of(reason: Reason) -> FailureKind:
+    if reason.unconverged:
+        return FailureKind.UNCONVERGED
+    return FailureKind.REFUSED if is_mistake(reason.text) else FailureKind.CRASHED
 
 
 def words(error: BaseException) -> str:

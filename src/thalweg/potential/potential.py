@@ -21,13 +21,14 @@ import numpy as np
 from thalweg import _native
 from thalweg.errors import InputError, ModelError, check, core_refusals
 from thalweg.features.basis import AceBasis
-from thalweg.features.batch import pack
+from thalweg.features.batch import pack, species_of
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.models.archive import read_archive, write_archive
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.training import Baseline, voigt
+from thalweg.potential.finite import check_finite
 from thalweg.potential.prediction import ErrorBounds, Prediction
 from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
@@ -184,7 +185,8 @@ class Potential:
         Raises
         ------
         InputError
-            The structure contains an element that the potential does not know; the message names it.
+            The structure contains an element that the potential does not know; the message names it. Or the
+            potential has no finite numbers for it.
         """
         packed = pack([structure], self.elements)
         with core_refusals():
@@ -192,15 +194,24 @@ class Potential:
                 *packed.arrays, deviation=True, novelty=self.novelty is not None, kept=kept
             )
         species = packed.species
+        energy_uncertainty = self._energy_uncertainty(structure, species)
+        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty, novelty)
         return Prediction(
             energy=float(energies[0]),
             forces=forces,
             stress=voigt(virials[0]) / structure.volume if structure.pbc.all() else None,
-            energy_uncertainty=self._energy_uncertainty(structure, species),
+            energy_uncertainty=energy_uncertainty,
             forces_deviation=deviation,
             forces_bound=self.bounds.factors[species] * deviation + self.bounds.floors[species],
             novelty=novelty,
         )
+
+    def check_elements(self, structure: Structure, where: str) -> None:
+        """Raise InputError, which begins with `where`, for an element that the potential does not know."""
+        try:
+            species_of(structure, self.elements)
+        except InputError as error:
+            raise InputError(f"{where}: {error}") from error
 
     def atom_energies(
         self,
@@ -215,7 +226,9 @@ class Potential:
         """
         arrays = pack([structure], self.elements).arrays
         with core_refusals():
-            return self.field(precision).atom_energies(*arrays, kept=kept)
+            energies = self.field(precision).atom_energies(*arrays, kept=kept)
+        check_finite(structure, energies)
+        return energies
 
     def _energy_uncertainty(self, structure: Structure, species: np.ndarray[Any, Any]) -> float:
         """Standard deviation over members of sum_i dw_m[z_i] . phi_i."""

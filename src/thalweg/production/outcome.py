@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from thalweg.explorers import Snapshot, WalkEvent
-from thalweg.production.thermo import Averages
+from thalweg.production.averages import Averages
 
 
 @dataclass(frozen=True)

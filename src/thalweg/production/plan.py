@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from thalweg.border import HOTTEST
 from thalweg.errors import InputError, check
 from thalweg.explorers import Limits, MdSettings
 from thalweg.explorers.limits import NOVELTY_BREAK
@@ -16,11 +17,12 @@ from thalweg.vocabulary import Committee, Coupling, Ensemble, Precision, Traject
 _RANGES: dict[str, tuple[float, float, str, str]] = {
     "n_steps": (1, 1e12, "steps", "steps"),
     "timestep_fs": (1e-3, 20, "timestep", "fs"),
-    "temperature": (0, 20_000, "temperature", "K"),
+    "temperature": (0, HOTTEST, "temperature", "K"),
     "pressure_gpa": (-1000, 10_000, "pressure", "GPa"),
     "barostat_fs": (1, 1e9, "barostat time", "fs"),
     "bulk_modulus_gpa": (1e-3, 1e5, "bulk modulus", "GPa"),
     "friction_per_fs": (0, 10, "friction", "1/fs"),
+    "equilibrate": (0, 1e12, "equilibrate", "steps"),
     "every": (1, 1e12, "every", "steps between frames"),
     "log_every": (1, 1e12, "log-every", "steps between rows of the log"),
     "uncertainty_every": (0, 1e12, "uncertainty-every", "steps between looks at the bound"),
@@ -47,6 +49,8 @@ class Plan:
         As in `MdSettings`.
     friction_per_fs : float, 1/fs
         Friction of the thermostat.
+    equilibrate : int, steps
+        At the beginning, which averages and the drift leave out.
     every, log_every, uncertainty_every : int, steps
         Between frames, rows of the log, and looks at the uncertainty; the last may be 0: never.
     committee : 'whole' or 'screened'
@@ -72,6 +76,7 @@ class Plan:
     barostat_fs: float = 1000.0
     bulk_modulus_gpa: float = 100.0
     friction_per_fs: float = 0.01
+    equilibrate: int = 0
     every: int = 1000
     log_every: int = 100
     uncertainty_every: int = 10
@@ -86,6 +91,10 @@ class Plan:
         for key, (least, most, name, unit) in _RANGES.items():
             value = getattr(self, key)
             check(least <= value <= most, f"{name}: expected {least:g} to {most:g} {unit}, got {value:g}")
+        check(
+            self.equilibrate < self.n_steps,
+            f"equilibrate: {self.equilibrate} of {self.n_steps} steps leave none for averages; take fewer of them",
+        )
         check(
             self.precision in get_args(Precision),
             f"precision: expected double or mixed, got {self.precision!r}",
@@ -137,9 +146,10 @@ class Plan:
         return dataclasses.asdict(self)
 
     def changes(self, saved: dict[str, Any]) -> list[str]:
-        """In words, what differs from the saved settings and may not."""
+        """In words, what differs from the saved settings and may not; what these do not name stood at its default."""
+        before = {part.name: part.default for part in dataclasses.fields(self)} | saved
         return [
-            f"{key} {saved.get(key)} -> {value}"
+            f"{key} {before[key]} -> {value}"
             for key, value in self.to_json().items()
-            if key not in _MAY_CHANGE and saved.get(key) != value
+            if key not in _MAY_CHANGE and before[key] != value
         ]

@@ -53,10 +53,12 @@ class _Averages(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     n: _Count = 0
+    n_left_out: _Count = 0
     first: dict[str, _Number] = {}
     sums: dict[str, _Number] = {}
     squares: dict[str, _Number] = {}
     time_sums: Annotated[list[_Number], Field(min_length=3, max_length=3)] = [0.0, 0.0, 0.0]
+    blocks: dict[str, list[tuple[_Count, _Number, _Number, _Number]]] = {}
 
     @model_validator(mode="after")
     def _complete(self) -> _Averages:

@@ -15,19 +15,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from thalweg.errors import InputError
+from thalweg.border import check_filled, check_timestep
+from thalweg.errors import InputError, check
 from thalweg.explorers import BlockResult, CoreField, WalkerState, WalkEvent, advance
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.files import write_atomically
 from thalweg.potential import Potential
+from thalweg.production.averages import Averages
 from thalweg.production.frames import FrameFile, extxyz_text, open_frames
 from thalweg.production.outcome import Observer, Outcome, ProductionProgress
 from thalweg.production.plan import Plan
 from thalweg.production.restart import Restart, identity_of, load_restart, save_restart
 from thalweg.production.start import Start
-from thalweg.production.thermo import Averages, ThermoFile, table
+from thalweg.production.thermo import ThermoFile, table
 from thalweg.store.lock import RunLock
+from thalweg.structure import Structure
 
 LOG, HALTED, LAST = "log.csv", "halted.extxyz", "last.extxyz"
 _BLOCK_SECONDS = 10.0
@@ -76,7 +79,7 @@ def produce(
     ------
     InputError
         The restart belongs to another potential, start or plan; an element that the potential does not know; constant
-        pressure without a periodic cell.
+        pressure without a periodic cell or with vacuum in it; steps too long for the lightest atom.
     StoreError
         The restart is damaged, or a file is shorter than the restart says.
     """
@@ -109,10 +112,8 @@ def _open(
         _check_same(saved.facts, identities, plan, folder)
     walker = start.walker(plan) if saved is None else saved.state
     facts = {} if saved is None else saved.facts
-    if saved is None and plan.ensemble == "npt" and not walker.structure.pbc.all():
-        raise InputError(
-            "ensemble npt: the structure must be periodic in three directions; use nvt, or give it a cell"
-        )
+    if saved is None:
+        _check_physics(walker.structure, plan)
     walker.to_native(potential.elements)  # an unknown element is an error before any file is made
     (folder / HALTED).unlink(missing_ok=True)
     path = folder / f"trajectory.{plan.format}"
@@ -136,6 +137,17 @@ def _open(
     )
 
 
+def _check_physics(structure: Structure, plan: Plan) -> None:
+    """Raise InputError where the plan cannot be followed, or would press the vacuum out of the cell."""
+    if plan.ensemble == "npt":
+        check(
+            structure.pbc.all(),
+            "ensemble npt: the structure must be periodic in three directions; use nvt, or give it a cell",
+        )
+        check_filled(structure, "ensemble npt")
+    check_timestep([structure], plan.timestep_fs, "timestep")
+
+
 def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, folder: Path) -> None:
     """A trajectory is one thing: what its numbers depend on stays."""
     changed = plan.changes(facts.get("plan", {}))
@@ -153,7 +165,7 @@ def _check_same(facts: dict[str, Any], identities: dict[str, Any], plan: Plan, f
 def _first(run: _Run) -> BlockResult:
     """Judge where it stands; a trajectory that begins has its first frame and its first row of the log there."""
     result = _advance(run, 0)
-    if run.averages.n == 0 and result.event is WalkEvent.BLOCK_END:
+    if run.averages.n + run.averages.n_left_out == 0 and result.event is WalkEvent.BLOCK_END:
         run.frames.write(result.last)
         _keep(run, result, 0.0)
     return result
@@ -216,7 +228,7 @@ def _keep(run: _Run, result: BlockResult, us_per_atom_step: float) -> None:
     structure = result.state.structure
     rows = table(result.log, len(structure), bool(structure.pbc.all()))
     run.log.write(rows, us_per_atom_step)
-    run.averages.add(rows)
+    run.averages.add(rows, run.plan.equilibrate)
     if len(rows):
         run.latest = {"temperature": float(result.log.temperature[-1])}
         pressure = float(rows[-1, 6])

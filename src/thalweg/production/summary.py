@@ -16,9 +16,13 @@ FILE_NAME = "summary.json"
 
 
 def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dict[str, Any]:
-    """Keys: state, step, time_ps, n_atoms, settings, averages, energy_drift, largest_bound, halted, files, timing."""
+    """Keys: state, step, time_ps, n_atoms, settings, averages and what they are over, energy_drift, largest_bound,
+    halted, files, timing.
+
+    The drift is there at constant energy: under a thermostat or barostat the total energy is not conserved.
+    """
     n_atoms = len(outcome.snapshot.structure)
-    drift = outcome.averages.drift()
+    drift = outcome.averages.drift() if plan.ensemble == "nve" else None
     rate = outcome.steps_done / outcome.seconds if outcome.seconds > 0 else 0.0
     halted = None
     if outcome.state == "halted":
@@ -30,6 +34,11 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
         "n_atoms": n_atoms,
         "settings": plan.to_json(),
         "averages": outcome.averages.summary(),
+        "averaged": {
+            "rows": outcome.averages.n,
+            "rows_left_out": outcome.averages.n_left_out,
+            "from_ps": plan.equilibrate * plan.timestep_fs / 1000.0,
+        },
         "energy_drift_meV_per_atom_ps": None if drift is None else 1e3 * drift / n_atoms,
         "largest_bound": outcome.worst or None,
         "halted": halted,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,9 +14,9 @@ from thalweg.units import GPa, kB
 _CELL = ("cell_ax", "cell_ay", "cell_az", "cell_bx", "cell_by", "cell_bz", "cell_cx", "cell_cy", "cell_cz")
 _PRESSURES = ("P_xx_GPa", "P_yy_GPa", "P_zz_GPa", "P_yz_GPa", "P_xz_GPa", "P_xy_GPa")
 _VOIGT = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
-_SCALARS = ("temperature_K", "E_pot_eV", "E_kin_eV", "E_tot_eV", "pressure_GPa", "volume_A3")
+SCALARS = ("temperature_K", "E_pot_eV", "E_kin_eV", "E_tot_eV", "pressure_GPa", "volume_A3")
 
-COLUMNS = ("step", "time_ps", *_SCALARS, *_PRESSURES, *_CELL, "bound_eV_per_A", "novelty", "us_per_atom_step")
+COLUMNS = ("step", "time_ps", *SCALARS, *_PRESSURES, *_CELL, "bound_eV_per_A", "novelty", "us_per_atom_step")
 """Of the log; the last is the wall time, and the only one that differs from run to run."""
 
 
@@ -66,60 +64,3 @@ class ThermoFile:
     def close(self) -> None:
         """No more rows."""
         self._file.close()
-
-
-@dataclass
-class Averages:
-    """Mean and spread of the log's columns, and the drift of the total energy, over all rows so far.
-
-    Running sums about the first row, so that a total energy of many eV loses no digits.
-    """
-
-    n: int = 0
-    first: dict[str, float] = field(default_factory=dict)
-    sums: dict[str, float] = field(default_factory=dict)
-    squares: dict[str, float] = field(default_factory=dict)
-    time_sums: list[float] = field(default_factory=lambda: [0.0, 0.0, 0.0])
-
-    def add(self, rows: FloatArray) -> None:
-        """Take in rows of `table`."""
-        names = [name for name in _SCALARS if rows.size and not np.isnan(rows[0, COLUMNS.index(name)])]
-        for row in rows:
-            for name in names:
-                value = float(row[COLUMNS.index(name)])
-                delta = value - self.first.setdefault(name, value)
-                self.sums[name] = self.sums.get(name, 0.0) + delta
-                self.squares[name] = self.squares.get(name, 0.0) + delta * delta
-            time = float(row[1])
-            energy = float(row[COLUMNS.index("E_tot_eV")]) - self.first["E_tot_eV"]
-            self.time_sums = [
-                a + b for a, b in zip(self.time_sums, (time, time * time, time * energy), strict=True)
-            ]
-            self.n += 1
-
-    def summary(self) -> dict[str, dict[str, float]]:
-        """`{column: {mean, sd}}`; empty before the first row."""
-        out = {}
-        for name, total in self.sums.items():
-            mean = total / self.n
-            spread = max(self.squares[name] / self.n - mean * mean, 0.0) ** 0.5
-            out[name] = {"mean": self.first[name] + mean, "sd": spread}
-        return out
-
-    def drift(self) -> float | None:
-        """Slope of the total energy, eV/ps; None before there are two rows."""
-        time, square, product = self.time_sums
-        spread = square - time * time / self.n if self.n else 0.0
-        if self.n < 2 or spread <= 0.0:
-            return None
-        return (product - time * self.sums["E_tot_eV"] / self.n) / spread
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "n": self.n,
-            "first": self.first,
-            "sums": self.sums,
-            "squares": self.squares,
-            "time_sums": self.time_sums,
-        }

@@ -8,6 +8,34 @@ from typing import Any
 
 from thalweg.properties.eos import EquationOfState
 
+SPREAD = (
+    "the committee's spread holds the scatter of the labels alone, not what the basis cannot represent: it is no "
+    "error bar. The error is the difference to the oracle"
+)
+"""What the spread of a property over the committee means, wherever it is shown."""
+
+
+@dataclass(frozen=True)
+class EosDifference:
+    """The potential's value less the oracle's: the error of the potential, measured.
+
+    Attributes
+    ----------
+    volume : Å³ per atom, at the minimum
+    bulk_modulus_GPa : GPa
+    """
+
+    volume: float
+    bulk_modulus_GPa: float  # noqa: N815  (GPa is how it is written)
+
+    def to_json(self) -> dict[str, float]:
+        """Plain data."""
+        return {"volume_per_atom": self.volume, "bulk_modulus_GPa": self.bulk_modulus_GPa}
+
+    def describe(self) -> str:
+        """In words."""
+        return f"{self.volume:+.3f} Å³/atom and {self.bulk_modulus_GPa:+.1f} GPa"
+
 
 @dataclass(frozen=True, eq=False)
 class EquationOfStateResult:
@@ -30,6 +58,8 @@ class EquationOfStateResult:
     def to_json(self) -> dict[str, Any]:
         """Plain data; what is absent is left out."""
         data: dict[str, Any] = {"failed": self.failed} if self.failed else {}
+        if self.difference is not None:
+            data["difference"] = self.difference.to_json()
         for name, one in (("potential", self.potential), ("oracle", self.oracle)):
             if one is not None:
                 data[name] = one.to_json()
@@ -44,13 +74,23 @@ class EquationOfStateResult:
         )
         return cls(int(data.get("oracle_calls", 0)), potential, oracle, data.get("failed", ""))
 
+    @property
+    def difference(self) -> EosDifference | None:
+        """How far the potential is from its oracle; None where there is no equation of state."""
+        if self.potential is None or self.oracle is None:
+            return None
+        return EosDifference(
+            self.potential.volume / self.potential.n_atoms - self.oracle.volume / self.oracle.n_atoms,
+            self.potential.bulk_modulus_GPa - self.oracle.bulk_modulus_GPa,
+        )
+
     def describe(self) -> str:
         """In one line."""
-        if self.potential is None or self.oracle is None:
+        if self.potential is None or self.oracle is None or self.difference is None:
             return f"equation of state: {self.failed}"
         return (
             f"equation of state: potential {_in_words(self.potential)}; oracle {_in_words(self.oracle)} "
-            f"({self.oracle_calls} calls)"
+            f"({self.oracle_calls} calls); off by {self.difference.describe()}{_spread_in_words(self.potential)}"
         )
 
 
@@ -76,12 +116,23 @@ class PropertyResults:
         eos = data.get("equation_of_state")
         return cls(None if eos is None else EquationOfStateResult.from_json(eos))
 
+    @classmethod
+    def from_summary(cls, keys: Any) -> PropertyResults:
+        """From `properties` of a `summary.json`; none where somebody else has written it otherwise."""
+        try:
+            return cls.from_json(keys or {})
+        except (KeyError, TypeError, ValueError, AttributeError):
+            return cls()
+
     def describe(self) -> list[str]:
         """One line for each property."""
         return [] if self.equation_of_state is None else [self.equation_of_state.describe()]
 
 
 def _in_words(eos: EquationOfState) -> str:
+    return f"V0 {eos.volume / eos.n_atoms:.3f} Å³/atom, B {eos.bulk_modulus_GPa:.1f} GPa"
+
+
+def _spread_in_words(eos: EquationOfState) -> str:
     spread = eos.bulk_modulus_uncertainty_GPa
-    margin = "" if spread is None else f" ± {spread:.1f}"
-    return f"V0 {eos.volume / eos.n_atoms:.2f} Å³/atom, B {eos.bulk_modulus_GPa:.1f}{margin} GPa"
+    return "" if spread is None else f" (committee's spread {spread:.1f} GPa, which is no error bar)"

@@ -23,6 +23,7 @@ import yaml
 from thalweg.report import data as d
 from thalweg.report.series import audit_series, cost_series, walker_series
 from thalweg.report.summary_file import read_summary
+from thalweg.report.volumes import volumes_met
 from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, Store
 
 CALLS = (d.REFERENCE, d.SEED, d.QUERY, d.AUDIT, d.HANDED, d.PROPERTY)
@@ -64,6 +65,7 @@ def collect(store: Store, folder: Path) -> d.ReportData:
         pending=sum(not q.state.is_finished() for q in store.questions()),
         handed_waiting=tuple(str(q.reason.get("text", "")) for q in store.handed_in()),
         walkers=walkers,
+        volumes=volumes_met(store, questions),
         audit_series=audit_series(questions, summary.force_error, summary.confidence),
         cost=cost_series(metrics),
         portraits=_portraits(store, questions),

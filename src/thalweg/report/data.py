@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from thalweg.properties.results import PropertyResults
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import QuestionKind
 
@@ -179,6 +180,18 @@ class RunNumbers:
     certificate: dict[str, float] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     model_path: str = ""
+    properties: PropertyResults = field(default_factory=PropertyResults)
+
+
+@dataclass(frozen=True)
+class VolumesMet:
+    """Volumes (Å³ per atom) of the `n` structures that walkers of one temperature (K) asked about."""
+
+    temperature: float
+    n: int
+    lowest: float
+    mean: float
+    highest: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,6 +215,7 @@ class ReportData:
     pending: int = 0
     handed_waiting: tuple[str, ...] = ()
     walkers: tuple[WalkerSeries, ...] = ()
+    volumes: tuple[VolumesMet, ...] = ()
     audit_series: AuditSeries | None = None
     cost: CostSeries | None = None
     portraits: tuple[Portrait, ...] = ()

@@ -8,9 +8,11 @@ from shlex import quote
 
 from thalweg.report import figures, figures_run
 from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, SEED, ReportData
+from thalweg.report.properties import property_table
 from thalweg.report.structure3d import gallery
 from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table
 from thalweg.report.verdict import verdict
+from thalweg.report.volumes import volume_table
 
 SECTIONS = (
     ("learning", "Learning"),
@@ -21,6 +23,7 @@ SECTIONS = (
     ("cost", "Cost"),
     ("walkers", "Walkers"),
     ("structures", "Most uncertain structures"),
+    ("properties", "Properties"),
     ("settings", "Settings"),
     ("use", "How to use the potential"),
 )
@@ -36,7 +39,9 @@ def page(data: ReportData) -> str:
         "queries": waiting_table(data) + query_table(data),
         "failures": failure_table(data),
         "cost": _grid(figures_run.cost_curve(data), figures_run.oracle_times(data)),
-        "walkers": figures_run.walker_uncertainty(data)
+        "properties": property_table(data),
+        "walkers": volume_table(data)
+        + figures_run.walker_uncertainty(data)
         + _grid(figures_run.temperature_check(data), figures_run.walker_table(data)),
         "structures": gallery(data.portraits),
         "settings": _settings(data),
@@ -73,6 +78,7 @@ def _none(key: str) -> str:
         "calibration": "No answer has been compared with a prediction yet.",
         "audit": "No audited structure has been answered yet.",
         "failures": "No call has been made yet.",
+        "properties": "None was asked for, or the run has not come to its end.",
         "structures": "No structure with an error bound has been answered yet.",
     }
     return f'<p class="none">{words.get(key, "Nothing has been recorded yet.")}</p>'

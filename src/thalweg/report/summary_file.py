@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import StoreError
+from thalweg.properties.results import PropertyResults
 from thalweg.report.data import AuditNumbers, RunNumbers
 
 
@@ -48,6 +49,7 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         certificate=stop.get("certified") or {},
         timing={k: float(v) for k, v in (keys.get("timing") or {}).items()},
         model_path=str(keys.get("model_path") or ""),
+        properties=PropertyResults.from_summary(keys.get("properties")),
     )
 
 

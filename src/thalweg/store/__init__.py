@@ -7,7 +7,7 @@ from thalweg.store.connecting import EmptyStoreError
 from thalweg.store.encoding import bounded_text
 from thalweg.store.labelled import LabelledFile, read_labelled, read_labelled_file
 from thalweg.store.memory import MemoryStore
-from thalweg.store.reading import Scored, read_moving, read_scored, read_structures
+from thalweg.store.reading import Scored, place_of, read_moving, read_scored, read_structures
 from thalweg.store.records import (
     HANDED,
     AttemptRecord,
@@ -44,6 +44,7 @@ __all__ = [
     "TaskState",
     "WithdrawalRecord",
     "bounded_text",
+    "place_of",
     "read_labelled",
     "read_labelled_file",
     "read_moving",

@@ -9,18 +9,22 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import ase.db
 import ase.io
 from ase.io.extxyz import key_val_str_to_dict
-from ase.io.formats import UnknownFileTypeError
 
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
+from thalweg.store import lammps
 from thalweg.store.isotopes import is_isotope, read_isotopes
+from thalweg.store.poscar import check_poscar
+from thalweg.store.readerrors import CommentError, could_be_an_element, why
+from thalweg.store.sites import check_disorder, reduce_cells
+from thalweg.store.suspects import note_unit
 
 _Decompressor = Any
 """Of lzma, bz2 or zlib: `decompress(data, most)`; what they have in common has no type."""
@@ -31,6 +35,8 @@ _COMPRESSED: dict[str, Callable[[], _Decompressor]] = {
     ".bz2": bz2.BZ2Decompressor,
 }
 _DATABASES = (".db", ".json")
+_PEEK = 50_000
+"""Characters by which ASE tells a format that its name does not."""
 LARGEST_RATIO, ALWAYS_FINE = 100, 16_000_000
 """Numbers as text compress five-fold; what unfolds a hundred-fold, beyond so many bytes, is no data."""
 
@@ -41,27 +47,34 @@ def read_atoms(path: Path) -> list[Any]:
     frames: list[Any] = []
     try:
         source, form = _source(path)
-        if form == "extxyz":
-            _check_counts(path, source)
+        if form in _CHECKS:
+            with _opened(source) as text:
+                _CHECKS[form](path, text)
         try:
-            frames.extend(_read(source, form))
+            frames.extend(_read(path, source, form))
         except KeyError as error:
             if form != "extxyz" or not is_isotope(error.args[0]):
                 raise
-            frames = list(_read_isotopes(source, form))
+            frames = list(_read_isotopes(path, source))
     except CommentError as error:
         raise InputError(f"{path}, structure {len(frames) + 1}: {error}") from None
     except InputError:
         raise
     except Exception as error:  # ASE's readers raise whatever their parsing meets
-        raise InputError(f"{path}{_place(path, frames, error)}: {_why(error)}") from error
+        raise InputError(f"{path}{_place(path, frames, error)}: {why(error)}") from error
     if not frames:
         raise InputError(f"{path}: there is no structure in it")
+    reduce_cells(path, frames)
+    note_unit(path, frames)
     return frames
 
 
-def _read(source: Any, form: str | None) -> Iterator[Any]:
+def _read(path: Path, source: Any, form: str | None) -> Iterator[Any]:
     """The frames one after the other, as ASE reads them."""
+    if form == lammps.DATA:
+        with _opened(source) as text:
+            yield lammps.read_data(path, text)
+        return
     if isinstance(source, Path) and source.suffix.lower() in _DATABASES:
         yield from _read_database(source)
         return
@@ -69,12 +82,12 @@ def _read(source: Any, form: str | None) -> Iterator[Any]:
     yield from ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True, **words)
 
 
-def _read_isotopes(source: Any, form: str) -> Iterator[Any]:
-    """As `_read`, of a file that says D or T."""
+def _read_isotopes(path: Path, source: Any) -> Iterator[Any]:
+    """As `_read`, of an extended XYZ that says D or T."""
     if not isinstance(source, Path):
         source.seek(0)
-    with source.open(encoding="utf-8") if isinstance(source, Path) else nullcontext(source) as lines:
-        yield from read_isotopes(lines, lambda text: _read(text, form))
+    with _opened(source) as lines:
+        yield from read_isotopes(lines, lambda text: _read(path, text, "extxyz"))
 
 
 def _read_database(path: Path) -> Iterator[Any]:
@@ -94,10 +107,6 @@ def is_extxyz(path: Path) -> bool:
     return bool(suffixes) and suffixes[-1] in (".xyz", ".extxyz")
 
 
-class CommentError(ValueError):
-    """A comment line of extended XYZ that cannot be read, in words."""
-
-
 def _comment_line(line: str) -> dict[str, Any]:
     """What stands in a comment line, as ASE reads it, but that a stress which is none is shown."""
     try:
@@ -113,61 +122,64 @@ def _comment_line(line: str) -> dict[str, Any]:
         ) from None
 
 
-def _check_counts(path: Path, source: Any) -> None:
+def _check_counts(path: Path, lines: TextIO) -> None:
     """Refuse an extended XYZ that announces more atoms than any has: ASE would count lines for ever."""
-    with (
-        path.open(encoding="utf-8", newline="\n")
-        if isinstance(source, Path)
-        else nullcontext(source) as lines
-    ):
-        for number in itertools.count(1):
-            words = next(lines, "").split()
-            if len(words) != 1 or not words[0].lstrip("-").isdecimal():
-                break  # the end, or what ASE has its own words for
-            if len(words[0]) > 12 or not 0 < int(words[0]) <= MOST_ATOMS:
-                raise InputError(
-                    f"{path}, structure {number}: its first line says {words[0][:20]} atoms, "
-                    f"expected 1 to {MOST_ATOMS:,}"
-                )
-            next(itertools.islice(lines, int(words[0]), None), "")  # the comment and the atoms
-    if not isinstance(source, Path):
-        source.seek(0)
+    for number in itertools.count(1):
+        words = next(lines, "").split()
+        if len(words) != 1 or not words[0].lstrip("-").isdecimal():
+            break  # the end, or what ASE has its own words for
+        if len(words[0]) > 12 or not 0 < int(words[0]) <= MOST_ATOMS:
+            raise InputError(
+                f"{path}, structure {number}: its first line says {words[0][:20]} atoms, "
+                f"expected 1 to {MOST_ATOMS:,}"
+            )
+        next(itertools.islice(lines, int(words[0]), None), "")  # the comment and the atoms
+
+
+_CHECKS: dict[str | None, Callable[[Path, TextIO], None]] = {
+    "extxyz": _check_counts,
+    "cif": check_disorder,
+    "vasp": check_poscar,
+    lammps.DUMP: lammps.check_dump,
+}
+"""What is looked at before ASE reads a file of this format."""
+
+
+@contextmanager
+def _opened(source: Any) -> Iterator[TextIO]:
+    """The text of a source from its beginning; what is no text shows as such."""
+    if isinstance(source, Path):
+        with source.open(encoding="utf-8", errors="replace", newline="\n") as text:
+            yield text
+        return
+    source.seek(0)
+    yield source
+    source.seek(0)
 
 
 def _place(path: Path, frames: list[Any], error: Exception) -> str:
-    """Which structure could not be read, where ASE reads them one after the other."""
+    """Which structure could not be read, where ASE reads them one after the other; and which of its atoms, if one."""
     one_by_one = {".xyz", ".extxyz"} & {suffix.lower() for suffix in path.suffixes[-2:]}
     known = isinstance(error, KeyError | ValueError | IndexError | TypeError) and not isinstance(
         error, UnicodeError
     )
-    return f", structure {len(frames) + 1}" if one_by_one and known else ""
+    if not (one_by_one and known):
+        return ""
+    number = len(frames) + 1
+    named = isinstance(error, KeyError) and could_be_an_element(error.args[0])
+    atom = _atom_called(path, number, str(error.args[0])) if named else None
+    return f", structure {number}" + ("" if atom is None else f", atom {atom} (counted from 0)")
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, UnknownFileTypeError):
-        return (
-            "ASE knows no format of this name or content; use extended XYZ (.xyz, .extxyz), .cif, "
-            "POSCAR or another format that ASE reads"
-        )
-    if isinstance(error, lzma.LZMAError | zlib.error | EOFError):
-        return f"it is not a whole compressed file: {error}"
-    if isinstance(error, UnicodeDecodeError):
-        return f"it is no text in UTF-8 (byte {error.start}); is it a file of structures?"
-    if isinstance(error, OSError) and error.strerror:
-        return f"it cannot be read: {error.strerror}"
-    if isinstance(error, KeyError) and _could_be_an_element(error.args[0]):
-        isotope = "; D and T are known in extended XYZ alone" if is_isotope(error.args[0]) else ""
-        return f"{error.args[0]!r} is not a chemical element; expected symbols such as H, C, Si{isotope}"
-    return f"ASE cannot read it as a file of structures ({type(error).__name__}: {_brief(error)})"
-
-
-def _could_be_an_element(word: object) -> bool:
-    return isinstance(word, str) and 0 < len(word) <= 5
-
-
-def _brief(error: Exception) -> str:
-    words = " ".join(str(error).split())
-    return words if len(words) <= 200 else words[:200] + " ..."
+def _atom_called(path: Path, number: int, word: str) -> int | None:
+    """The first atom in whose line of an extended XYZ a word stands."""
+    with _opened(_source(path)[0]) as lines:
+        for n in range(1, number + 1):
+            n_atoms = int(next(lines))
+            atoms = list(itertools.islice(lines, 1, n_atoms + 1))
+            if n == number:
+                return next((k for k, line in enumerate(atoms) if word in line.split()), None)
+    return None
 
 
 def _check_file(path: Path) -> None:
@@ -190,13 +202,30 @@ def _source(path: Path) -> tuple[Any, str | None]:
     """What to give to ASE, and the format. Compressed text goes through memory, since ASE seeks in it."""
     decompressor = _COMPRESSED.get(path.suffix.lower())
     if decompressor is None:
-        return path, "extxyz" if path.suffix.lower() in (".xyz", ".extxyz") else None
+        return path, _form_of(path, path.name)
     text = _decompressed(path, decompressor).decode("utf-8")
     if not text:
         raise InputError(f"{path}: the compressed file is empty")
-    inner = Path(path.stem).suffix.lower()
-    form = "extxyz" if inner in (".xyz", ".extxyz") else ase.io.formats.filetype(path.stem, read=False)
-    return io.StringIO(text), form
+    source = io.StringIO(text)
+    return source, _form_of(source, path.stem)
+
+
+def _form_of(source: Any, name: str) -> str | None:
+    """ASE's name of the format of a file; None for a database, which is not read by `ase.io`."""
+    suffix = Path(name).suffix.lower()
+    if suffix in (".xyz", ".extxyz"):
+        return "extxyz"
+    if suffix in _DATABASES and isinstance(source, Path):
+        return None
+    with _opened(source) as text:
+        if lammps.is_data(text):
+            return lammps.DATA
+    if isinstance(source, Path):
+        return str(ase.io.formats.filetype(str(source)))
+    form = str(ase.io.formats.filetype(name, read=False))
+    if form in ase.io.formats.ioformats:
+        return form
+    return str(ase.io.formats.match_magic(source.getvalue()[:_PEEK].encode()).name)
 
 
 def _decompressed(path: Path, decompressor: Callable[[], _Decompressor]) -> bytes:

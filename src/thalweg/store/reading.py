@@ -11,6 +11,7 @@ import numpy as np
 from thalweg.border import check_input
 from thalweg.errors import InputError
 from thalweg.store.frames import read_atoms
+from thalweg.store.sites import check_sites
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import fs
 
@@ -39,6 +40,7 @@ def place_of(path: Path, number: int) -> str:
 
 def structure_of(atoms: Any, where: str) -> Structure:
     """The structure of ASE's atoms, checked; `where` names it in messages."""
+    check_sites(atoms, where)
     try:
         structure = Structure.from_atoms(atoms)
     except InputError as error:

@@ -27,7 +27,7 @@ from thalweg.neighbours import pairs_within
 from thalweg.oracles import make_oracle
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import fingerprint_of, runs_named_code
-from thalweg.store import HANDED, Scored, SqliteStore, Store, TaskState, read_scored
+from thalweg.store import HANDED, Scored, SqliteStore, Store, TaskState, place_of, read_scored
 from thalweg.structure import Structure, check_states
 
 
@@ -87,7 +87,8 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
     StoreError
         No run, or one that another process is writing to.
     """
-    offers = [(path, one) for path in files for one in read_scored(path)]
+    read = [(path, read_scored(path)) for path in files]
+    offers = [(path, one) for path, structures in read for one in structures]
     with SqliteStore.open(folder, create=False) as store:
         config = last_config(store)
         if config is None:
@@ -98,9 +99,11 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
         oracle = None if runs_named_code(section) else make_oracle(section)
         starts = store.start_structures() or start_structures(config.system)
         numbers = frozenset(int(z) for s in starts for z in s.numbers)
-        for path, one in offers:
-            _check(one.structure, path, oracle, numbers, max_atoms)
-            _check_state(one.structure, path, starts)
+        for path, structures in read:
+            for n, one in enumerate(structures, start=1):
+                where = place_of(path, n) if len(structures) > 1 else str(path)
+                _check(one.structure, where, path, oracle, numbers, max_atoms)
+                _check_state(one.structure, where, starts)
         fingerprint = store.meta(FINGERPRINT) or fingerprint_of(section)
         if not isinstance(fingerprint, str):
             raise StoreError(
@@ -160,31 +163,36 @@ def reason_of(one: Scored, path: Path) -> dict[str, Any]:
 
 
 def _check(
-    structure: Structure, path: Path, oracle: Oracle | None, numbers: frozenset[int], max_atoms: int
+    structure: Structure,
+    where: str,
+    path: Path,
+    oracle: Oracle | None,
+    numbers: frozenset[int],
+    max_atoms: int,
 ) -> None:
     strange = sorted({int(z) for z in structure.numbers} - numbers)
     if strange:
         known = ", ".join(chemical_symbols[z] for z in sorted(numbers))
         raise InputError(
-            f"{path}: it contains {', '.join(chemical_symbols[z] for z in strange)}, but the run knows only {known}; "
+            f"{where}: it contains {', '.join(chemical_symbols[z] for z in strange)}, but the run knows only {known}; "
             "start a run whose system contains all elements"
         )
     if len(structure) > max_atoms:
         raise InputError(
-            f"{path}: {len(structure)} atoms are more than the {max_atoms} that a question may have; cut out what is "
+            f"{where}: {len(structure)} atoms are more than the {max_atoms} that a question may have; cut out what is "
             f"uncertain (`thalweg carve {path} --model MODEL`), or raise --max-atoms"
         )
-    _check_distances(structure, path)
-    check_connected(structure, str(path))
+    _check_distances(structure, where)
+    check_connected(structure, where)
     if oracle is None:
         return  # what a calculator can treat is known only by trying, which is the call that is to be made
     try:
         oracle.check_structure(structure)
     except OracleError as error:
-        raise OracleError(f"{path}: {error}") from error
+        raise OracleError(f"{where}: {error}") from error
 
 
-def _check_state(structure: Structure, path: Path, starts: Sequence[Structure]) -> None:
+def _check_state(structure: Structure, where: str, starts: Sequence[Structure]) -> None:
     """It must have the charge and spin of the run's own structures of its composition."""
     composition = np.sort(structure.numbers)
     like = next((s for s in starts if np.array_equal(np.sort(s.numbers), composition)), None)
@@ -193,10 +201,10 @@ def _check_state(structure: Structure, path: Path, starts: Sequence[Structure]) 
     try:
         check_states([like, structure])
     except InputError as error:
-        raise InputError(f"{path}: {error} (1: the run's start, 2: the file's)") from None
+        raise InputError(f"{where}: {error} (1: the run's start, 2: the file's)") from None
 
 
-def _check_distances(structure: Structure, path: Path) -> None:
+def _check_distances(structure: Structure, where: str) -> None:
     radii = SHORTEST_FRACTION * covalent_radii[structure.numbers]
     i, j, _, d = pairs_within(structure, max(0.1, 2.0 * float(radii.max())))
     touching = np.flatnonzero(d < radii[i] + radii[j])
@@ -204,6 +212,6 @@ def _check_distances(structure: Structure, path: Path) -> None:
         pair = touching[np.argmin(d[touching])]
         a, b = (f"{chemical_symbols[int(structure.numbers[k])]}{k}" for k in (i[pair], j[pair]))
         raise InputError(
-            f"{path}: {a} and {b} are {d[pair]:.2f} Å apart; an oracle gives no sensible answer for cores that touch. "
+            f"{where}: {a} and {b} are {d[pair]:.2f} Å apart; an oracle gives no sensible answer for cores that touch. "
             "Use a structure from before that happened"
         )

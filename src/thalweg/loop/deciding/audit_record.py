@@ -16,6 +16,9 @@ import numpy as np
 from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
 from thalweg.errors import check
 
+SAME_VOLUME = 1e-6
+"""Relative; what differs less has one volume."""
+
 
 @dataclass(frozen=True)
 class AuditRecord:
@@ -28,6 +31,7 @@ class AuditRecord:
     force_bounds : the bound predicted for each of them beforehand, eV/Å
     energy_error : (E_model - E_oracle) / n_atoms, eV per atom, or None
     stress_error : root mean square over the six components, eV/Å³, or None
+    volume : Å³ per atom, of structures periodic in three directions, or None
     """
 
     n_labels: int
@@ -35,6 +39,7 @@ class AuditRecord:
     force_bounds: tuple[float, ...]
     energy_error: float | None = None
     stress_error: float | None = None
+    volume: float | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "force_errors", tuple(float(e) for e in self.force_errors))
@@ -102,7 +107,8 @@ class AuditSummary:
     confidence; `interval` holds the fraction within the target: a two-sided Wilson interval with the
     effective number of trials, level 2 certificate_level - 1, so that each end holds one-sidedly at
     certificate_level.
-    `coverage` is the fraction of atoms within their predicted bounds.
+    `coverage` is the fraction of atoms within their predicted bounds. `volume_mean`, `volume_min` and `volume_max` (Å³
+    per atom) are of the structures that walkers met; None where the volume does not vary.
     """
 
     n_structures: int
@@ -115,6 +121,9 @@ class AuditSummary:
     coverage: float
     energy_rmse: float | None = None
     stress_rmse: float | None = None
+    volume_mean: float | None = None
+    volume_min: float | None = None
+    volume_max: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for summaries and reports."""
@@ -123,6 +132,13 @@ class AuditSummary:
 
 def _rms(values: list[float]) -> float | None:
     return math.sqrt(sum(v * v for v in values) / len(values)) if values else None
+
+
+def _volumes(volumes: list[float]) -> dict[str, float]:
+    if not volumes or max(volumes) <= min(volumes) * (1.0 + SAME_VOLUME):
+        return {}
+    mean = sum(volumes) / len(volumes)
+    return {"volume_mean": mean, "volume_min": min(volumes), "volume_max": max(volumes)}
 
 
 def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSummary | None:
@@ -149,4 +165,5 @@ def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSumm
         coverage=sum(a.n_covered for a in audits) / sum(sizes),
         energy_rmse=_rms([a.energy_error for a in audits if a.energy_error is not None]),
         stress_rmse=_rms([a.stress_error for a in audits if a.stress_error is not None]),
+        **_volumes([a.volume for a in audits if a.volume is not None]),
     )

@@ -53,6 +53,7 @@ def audit_record(n_labels: int, structure: Structure, prediction: Prediction, la
         force_bounds=tuple(prediction.forces_bound),
         energy_error=(prediction.energy - label.energy) / len(structure),
         stress_error=stress,
+        volume=structure.volume / len(structure) if structure.pbc.all() else None,
     )
 
 
