@@ -12,6 +12,8 @@ Ensemble = Literal["nvt", "nve", "npt"]
 """What molecular dynamics holds constant."""
 Coupling = Literal["isotropic", "axes", "full"]
 """What the barostat may change of the cell."""
+Dissociation = Literal["stop", "walk"]
+"""What becomes of a walker that has fallen apart."""
 Committee = Literal["whole", "screened"]
 """How the committee is looked at."""
 Precision = Literal["double", "mixed"]

@@ -14,8 +14,8 @@ from thalweg.explorers.base import NativeField, Snapshot
 from thalweg.explorers.block import BlockResult
 from thalweg.explorers.limits import Limits
 from thalweg.explorers.md import MdSettings, advance
-from thalweg.explorers.walker import WalkerState, initial_velocities
-from thalweg.structure import Structure
+from thalweg.explorers.walker import WalkerState, initial_velocities, standard_masses
+from thalweg.structure import FloatArray, Structure
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,18 @@ class MolecularDynamics:
     ) -> WalkerState:
         """With velocities drawn again. One that was stuck measures energy spikes anew.
 
-        Its first energy may stem from a model that knew little.
+        Its first energy may stem from a model that knew little. `structure` may have other atoms.
         """
-        velocities = initial_velocities(structure, state.temperature, rng, masses=state.masses)
+        masses = _masses(state, structure)
+        velocities = initial_velocities(structure, state.temperature, rng, masses=masses)
         return dataclasses.replace(
             state,
             structure=structure,
             velocities=velocities,
+            masses=masses,
             step=state.step + 1,
             list_positions=None,
+            list_cell=None,
             reference_energy=None if stuck else state.reference_energy,
         )
 
@@ -111,3 +114,9 @@ class MolecularDynamics:
                 "with that explorer: learn(..., explorer=...)"
             )
         return WalkerState.from_dict(data)
+
+
+def _masses(state: WalkerState, structure: Structure) -> FloatArray:
+    """Those of the walker, unless the atoms are others."""
+    same = np.array_equal(state.structure.numbers, structure.numbers)
+    return state.masses if same else standard_masses(structure)

@@ -25,7 +25,8 @@ from thalweg.store import HANDED, Store, TaskState
 from thalweg.structure import Structure
 
 EXPLORED = tuple(
-    f"explore.{key}" for key in ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling")
+    f"explore.{key}"
+    for key in ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling", "dissociation")
 )
 """Settings with which walkers go elsewhere."""
 FINGERPRINT = "oracle_fingerprint"
@@ -209,9 +210,13 @@ def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int
 def _send_elsewhere(state: LoopState, setup: Setup) -> None:
     """Walkers as now configured: those that can go on do, at their new temperature; the others start again."""
     fresh = setup.walkers()
+    # one that had moved on to another start begins again at its own
+    stayed = [state.start_of(k) in (None, k % len(setup.structures)) for k in range(len(state.walkers))]
     kept = [
-        setup.explorer.redirect(old, new, state.rng) for old, new in zip(state.walkers, fresh, strict=False)
+        setup.explorer.redirect(old, new, state.rng) if here else new
+        for old, new, here in zip(state.walkers, fresh, stayed, strict=False)
     ]
+    state.starts, state.legs = [], []
     state.walkers = kept + fresh[len(kept) :]
     state.homes = list(state.walkers)
 

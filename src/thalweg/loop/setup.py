@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import check_filled, check_timestep
+from thalweg.border import VACUUM, check_filled, check_timestep, largest_gap
+from thalweg.cells import repeats_to_reach, shortest_vector
 from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, start_structures
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
 from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.md import MdSettings
+from thalweg.explorers.order import is_crystal
 from thalweg.explorers.seeding import seed_structures
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
@@ -22,7 +24,8 @@ from thalweg.loop.deciding.stopping import Target
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.properties.eos import N_POINTS
-from thalweg.structure import Structure
+from thalweg.structure import FloatArray, Structure
+from thalweg.vocabulary import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +34,8 @@ SEEDS = 8
 """First labels when the configuration names no number."""
 SEED_HEAT = 0.7
 """Seeds are drawn at this fraction of each temperature: a harmonic model's far tails are not worth a label."""
+SEED_STRAIN = 0.03
+"""Largest strain of the first structures of a crystal, where none is asked for."""
 SAMPLE_FS = 10.0
 """Time between the samples of a trajectory from which audits are drawn."""
 
@@ -47,6 +52,35 @@ class Setup:
     temperatures: tuple[float, ...]
     warnings: tuple[str, ...] = ()
     """What the user should know before any call is made."""
+    coupling: Coupling = "isotropic"
+    """What the barostat may change."""
+    gives_stress: bool = False
+    """Whether the oracle does, for structures that are periodic in three directions."""
+    moves_on: bool = True
+    """Whether walkers take the starts in turn: molecular dynamics does, an explorer of the user's has its own way."""
+
+    @property
+    def sends_back(self) -> bool:
+        """Whether walkers that have fallen apart go back to their start."""
+        return self.moves_on and self.config.explore.dissociation == "stop"
+
+    @property
+    def may_flow(self) -> bool:
+        """Whether the barostat may change the shape of the cell."""
+        return self.moves_on and self.config.explore.ensemble == "npt" and self.coupling != "isotropic"
+
+    @property
+    def seed_strain(self) -> float:
+        """Largest strain of the first structures: without it nothing is learned of how a crystal answers to shear."""
+        if self.config.explore.strain is not None:
+            return self.config.explore.strain
+        solid = not any(self.can_leave(k) for k in range(len(self.structures)))
+        return SEED_STRAIN if self.gives_stress and solid else 0.0
+
+    def can_leave(self, start: int) -> bool:
+        """Whether atoms of this start structure have somewhere to go: it does not fill its cell."""
+        structure = self.structures[start]
+        return not structure.pbc.all() or largest_gap(structure)[1] > VACUUM
 
     @property
     def width(self) -> int:
@@ -74,15 +108,23 @@ class Setup:
     def seeds(self, rng: np.random.Generator) -> list[Structure]:
         """The first structures to label, each once, chosen without any call of the oracle."""
         heat = sorted({SEED_HEAT * t for t in self.temperatures})
-        seeds = seed_structures(self.structures, self.n_seeds, heat, rng, self.config.explore.strain)
+        seeds = seed_structures(self.structures, self.n_seeds, heat, rng, self.seed_strain)
         return list({seed.content_hash: seed for seed in seeds}.values())
 
     def walkers(self) -> list[Walker]:
         """Walkers at their start: start structures in turn, crystals strained over the configured range."""
-        n = len(self.temperatures)
-        strains = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) * self.config.explore.strain
-        starts = [_strained(self.structures[k % len(self.structures)], strains[k]) for k in range(n)]
+        starts = [self.start(k, k % len(self.structures)) for k in range(len(self.temperatures))]
         return list(self.explorer.start(starts, self.temperatures, self.config.seed))
+
+    def start(self, walker: int, start: int) -> Structure:
+        """Where this walker begins on that start structure: a crystal is strained for it."""
+        n, largest = len(self.temperatures), self.config.explore.strain or 0.0
+        if n == 1 or largest == 0.0:
+            return self.structures[start]
+        strain = (2.0 * walker / (n - 1) - 1.0) * largest * np.eye(3)
+        if self.gives_stress:
+            strain += 0.5 * largest * _shear(walker)
+        return _strained(self.structures[start], strain)
 
 
 def prepare(
@@ -114,14 +156,45 @@ def prepare(
     timestep = explore.timestep or automatic_timestep(list(structures))
     warning = check_timestep(structures, timestep, "explore.timestep")
     _check_cells(config, structures)
+    basis = _basis(config, structures)
+    coupling = explore.coupling or automatic_coupling(structures, gives_stress=oracle.gives_stress)
+    small = small_cell(structures, basis.r_cut)
     return Setup(
         config=config,
         rules=_rules(config),
         structures=structures,
-        basis=_basis(config, structures),
-        explorer=_dynamics(explore, timestep) if explorer is None else explorer,
+        basis=basis,
+        explorer=_dynamics(explore, timestep, coupling) if explorer is None else explorer,
         temperatures=explore.temperatures(),
-        warnings=() if warning is None else (warning,),
+        warnings=tuple(text for text in (warning, small) if text is not None),
+        coupling=coupling,
+        gives_stress=oracle.gives_stress,
+        moves_on=explorer is None,
+    )
+
+
+def automatic_coupling(structures: Sequence[Structure], *, gives_stress: bool) -> Coupling:
+    """Crystals may change their shape, if labels say what that costs; a liquid's cell would flow."""
+    return "full" if gives_stress and all(is_crystal(structure) for structure in structures) else "isotropic"
+
+
+def small_cell(structures: Sequence[Structure], r_cut: float) -> str | None:
+    """A warning where a cell is smaller than the potential's reach (Å), with the repeats that would do."""
+    small = [
+        (number, structure, length)
+        for number, structure in enumerate(structures, start=1)
+        if (length := shortest_vector(structure)[0]) < r_cut
+    ]
+    if not small:
+        return None
+    number, structure, length = small[0]
+    others = f" (and {len(small) - 1} others)" if len(small) > 1 else ""
+    repeat = list(repeats_to_reach(structure, r_cut))
+    still = "; forces on its atom vanish by symmetry" if len(structure) == 1 else ""
+    return (
+        f"small cell, start {number} of {len(structures)}{others}: atoms are {length:.2f} Å from their own images, below the "
+        f"cutoff of {r_cut:g} Å{still}; atoms that move alike show less than those of a larger cell, and a certificate "
+        f"says nothing about that one; system: {{repeat: {repeat}}} would do"
     )
 
 
@@ -140,7 +213,7 @@ def _rules(config: RunConfig) -> Rules:
 def _check_cells(config: RunConfig, structures: Sequence[Structure]) -> None:
     """Whether they can be strained, and follow a pressure, where that is asked for."""
     periodic = all(structure.pbc.all() for structure in structures)
-    if config.explore.strain > 0 and not periodic:
+    if (config.explore.strain or 0.0) > 0 and not periodic:
         raise InputError(
             "explore.strain: only structures that are periodic in three directions can be strained"
         )
@@ -165,14 +238,14 @@ def _calls_to_learn(config: RunConfig) -> int:
     return budget - kept
 
 
-def _dynamics(explore: ExploreConfig, timestep: float) -> MolecularDynamics:
+def _dynamics(explore: ExploreConfig, timestep: float, coupling: Coupling) -> MolecularDynamics:
     """The explorer that the configuration describes, on every processor."""
     settings = MdSettings(
         timestep_fs=timestep,
         friction_per_fs=explore.friction,
         ensemble=explore.ensemble,
         pressure_gpa=explore.pressure,
-        coupling=explore.coupling,
+        coupling=coupling,
         committee=explore.committee,
         record_stride=max(1, round(SAMPLE_FS / timestep)),
         history_stride=max(1, round(2.0 / timestep)),
@@ -201,8 +274,15 @@ def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:
     return default_basis(elements, any(bool(s.pbc.any()) for s in structures), **settings)
 
 
-def _strained(structure: Structure, strain: float) -> Structure:
-    if strain == 0.0:
-        return structure
-    factor = 1.0 + strain
-    return Structure(structure.numbers, structure.positions * factor, structure.cell * factor, structure.pbc)
+def _strained(structure: Structure, strain: FloatArray) -> Structure:
+    """Deformed homogeneously by a symmetric strain (3, 3)."""
+    deform = np.eye(3) + strain
+    return Structure(structure.numbers, structure.positions @ deform, structure.cell @ deform, structure.pbc)
+
+
+def _shear(walker: int) -> FloatArray:
+    """A unit shear for this walker: yz, xz, xy in turn, then the same the other way."""
+    shear = np.zeros((3, 3))
+    i, j = ((1, 2), (0, 2), (0, 1))[walker % 3]
+    shear[i, j] = shear[j, i] = -1.0 if walker // 3 % 2 else 1.0
+    return shear

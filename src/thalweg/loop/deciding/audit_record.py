@@ -28,6 +28,9 @@ class AuditRecord:
     force_bounds : the bound predicted for each of them beforehand, eV/Å
     energy_error : (E_model - E_oracle) / n_atoms, eV per atom, or None
     stress_error : root mean square over the six components, eV/Å³, or None
+    stress_errors : |stress_model - stress_oracle| of each of them, eV/Å³; empty without a stress
+    start : number of the start, from 0, whose walker met it, or None
+    temperature : of that walker, K, or None
     """
 
     n_labels: int
@@ -35,10 +38,13 @@ class AuditRecord:
     force_bounds: tuple[float, ...]
     energy_error: float | None = None
     stress_error: float | None = None
+    stress_errors: tuple[float, ...] = ()
+    start: int | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "force_errors", tuple(float(e) for e in self.force_errors))
-        object.__setattr__(self, "force_bounds", tuple(float(b) for b in self.force_bounds))
+        for name in ("force_errors", "force_bounds", "stress_errors"):
+            object.__setattr__(self, name, tuple(float(e) for e in getattr(self, name)))
         check(
             len(self.force_errors) == len(self.force_bounds) > 0,
             f"audit: each atom needs both; {len(self.force_errors)} errors, {len(self.force_bounds)} bounds",

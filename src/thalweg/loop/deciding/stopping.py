@@ -45,9 +45,11 @@ __all__ = [
     "Verdict",
     "advance",
     "audits_needed",
+    "certified_audits",
     "decide_stop",
     "forecast_gain",
     "fresh_window",
+    "in_vain",
     "learning_points",
     "summarise_audits",
 ]
@@ -185,6 +187,24 @@ def _describe_audits(summary: AuditSummary | None, target: Target) -> str:
     )
 
 
+def _with_scope(claim: str, scope: str) -> str:
+    return f"{claim}; {scope}" if scope else claim
+
+
+def in_vain(n_audits: int) -> str:
+    """Why a run ends in which every force vanishes by symmetry."""
+    return (
+        f"nothing can be certified: in all {n_audits} audits every force vanishes by symmetry, whatever the potential; "
+        "repeat the cell (system.repeat), so that atoms can move against each other"
+    )
+
+
+def certified_audits(certification: Certification, audits: Sequence[AuditRecord]) -> tuple[AuditRecord, ...]:
+    """The audits on which the certificate was judged; none without one."""
+    certificate, first = certification.certificate, certification.window_start
+    return () if certificate is None else tuple(audits[first : first + certificate.n_structures])
+
+
 def _certified(certificate: Certificate | None) -> dict[str, float]:
     return {} if certificate is None else {k: float(v) for k, v in asdict(certificate).items()}
 
@@ -195,8 +215,11 @@ def decide_stop(
     target: Target,
     budget: Budget,
     forecast: Forecast | None = None,
+    scope: str = "",
 ) -> Verdict:
     """Judge the run. The certified target comes first, then the budget, then diminishing returns.
+
+    `scope` says what the statement does not cover.
 
     Diminishing returns stop a run only when even the forecast's hopeful gain is below SMALL_GAIN and the
     present window of audits would not certify within the calls that are left.
@@ -204,9 +227,9 @@ def decide_stop(
     check(budget.allowed >= 0, f"budget: calls allowed must not be negative, got {budget.allowed}")
     certificate = certification.certificate
     if certificate is not None:
-        message = f"target reached: {_describe_certificate(certificate)}"
+        message = _with_scope(f"target reached: {_describe_certificate(certificate)}", scope)
         return Verdict(True, StopReason.TARGET, message, _certified(certificate))
-    reached = _describe_audits(summarise_audits(audits, target), target)
+    reached = _with_scope(_describe_audits(summarise_audits(audits, target), target), scope)
     left = budget.allowed - budget.spent
     if left <= 0:
         message = f"budget spent: all {budget.allowed} oracle calls are used; {reached}"

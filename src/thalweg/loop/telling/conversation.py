@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 from thalweg.label import Failure
 from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
 from thalweg.loop.deciding.stopping import AuditSummary
+from thalweg.loop.walking.watch import Parting
 
 
 def size(value: float) -> str:
@@ -70,15 +72,36 @@ FAR_FROM_REST = (0.5, 2.0)
 """Largest force (eV/Å) and pressure (GPa) above which a start structure is probably not meant as it is."""
 
 
-def start_structure(
-    number: int, total: int, formula: str, force: float, pressure: float | None
-) -> tuple[str, bool]:
-    """What the oracle says of a start structure (eV/Å, GPa), and whether it is far from rest."""
-    text = f"start {number} of {total}, {formula}: largest force {size(force)} eV/Å"
-    if pressure is not None:
-        text += f", pressure {pressure:.2g} GPa"
-    far = force > FAR_FROM_REST[0] or abs(pressure or 0.0) > FAR_FROM_REST[1]
-    return (f"{text}; far from rest: relax it first, unless it is meant so" if far else text), far
+@dataclass(frozen=True)
+class StartFacts:
+    """What is said of a start structure: largest force (eV/Å), pressure (GPa, None without a stress), fragments."""
+
+    formula: str
+    force: float
+    pressure: float | None
+    fragments: str
+    n_fragments: int
+    n_pieces: int
+
+    @property
+    def is_far_from_rest(self) -> bool:
+        """Whether it is probably not meant as it is."""
+        return self.force > FAR_FROM_REST[0] or abs(self.pressure or 0.0) > FAR_FROM_REST[1]
+
+
+def start_structure(number: int, total: int, facts: StartFacts) -> str:
+    """What is known of a start structure, and the offer to relax it."""
+    text = f"start {number} of {total}, {facts.formula}: largest force {size(facts.force)} eV/Å"
+    if facts.pressure is not None:
+        text += f", pressure {facts.pressure:.2g} GPa"
+    if facts.n_fragments > 1:
+        text += f", {facts.n_fragments} fragments ({facts.fragments})"
+    if facts.n_pieces > 1:
+        text += f", {facts.n_pieces} pieces that do not touch"
+    if not facts.is_far_from_rest:
+        return text
+    option = "--relax cell" if abs(facts.pressure or 0.0) > FAR_FROM_REST[1] else "--relax positions"
+    return f"{text}; far from rest: unless it is meant so, begin a new run with `thalweg run {option}`"
 
 
 def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
@@ -94,6 +117,23 @@ def learned_anew(n_labels: int) -> str:
 def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
     """A backtrack."""
     return f"{where}: {reason.text}; stepped back {back_fs:.0f} fs to the last sane structure"
+
+
+_CURES = {
+    Parting.DISSOCIATED: "explore: {dissociation: walk} walks on",
+    Parting.FLOWED: "a liquid needs explore: {coupling: isotropic}",
+}
+
+
+def parted(where: str, what: str, how: Parting, goes_back: bool) -> str:
+    """A walker that fell apart, or whose cell flowed."""
+    then = f"back to its start; {_CURES[how]}" if goes_back else "it walks on"
+    return f"{where}: {what}; {then}"
+
+
+def moved_on(walker: int, temperature: float, start: int) -> str:
+    """A walker's next leg; `start` is counted from 1."""
+    return f"walker {walker}, {temperature:.0f} K: goes on from start {start}"
 
 
 def rejected(where: str, reason: Reason) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
 from thalweg.loop.deciding import stopping
+from thalweg.loop.deciding.ground import ground_table
 from thalweg.loop.deciding.policy import audits_in_sight
-from thalweg.loop.deciding.policy_state import Phase
+from thalweg.loop.deciding.policy_state import Phase, PolicyState
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling.reporter import Progress, WalkerProgress
@@ -98,7 +100,7 @@ def make_summary(
         system=", ".join(Path(path).name for path in setup.config.system.paths),
         oracle=oracle,
         oracle_calls=policy.calls + properties.oracle_calls,
-        audit_calls=len(policy.audits),
+        audit_calls=len(policy.audits) + policy.blind_audits,
         failed_calls=policy.failed,
         iterations=policy.iteration,
         n_labels=policy.n_labels,
@@ -112,4 +114,12 @@ def make_summary(
         timing=stopwatch.timing,
         model_path=str(model),
         properties=properties.to_json(),
+        walked=_walked(setup, policy),
     )
+
+
+def _walked(setup: Setup, policy: PolicyState) -> tuple[dict[str, Any], ...]:
+    """What was walked, audited and dissociated, start by start and temperature by temperature."""
+    rows = ground_table(policy.ground, policy.present_audits, setup.rules.target.force_error)
+    formulas = [structure.to_atoms().get_chemical_formula() for structure in setup.structures]
+    return tuple({"start": row.start, "formula": formulas[row.start - 1], **row.to_json()} for row in rows)

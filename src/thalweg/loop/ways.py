@@ -1,0 +1,90 @@
+"""Which start each walker walks from in the present block, and what it is held against meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from thalweg.loop.deciding.ground import Stretch
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.loop.walking.exploration import Walk
+from thalweg.loop.walking.itinerary import Itinerary
+from thalweg.loop.walking.watch import Origin, Parting, Watch
+from thalweg.structure import Structure
+
+
+class Ways:
+    """The walkers' ways over the starts. All that changes is in the state."""
+
+    def __init__(self, setup: Setup, state: LoopState) -> None:
+        self.setup, self.state = setup, state
+        n = len(setup.structures) if setup.moves_on else 1
+        self.itinerary = Itinerary.of(n, len(setup.temperatures), setup.rules.time_fs)
+        self._origins: dict[tuple[int, int], Origin] = {}
+
+    def begin_block(self) -> tuple[int, ...]:
+        """Walkers whose leg is over begin the next one at another start; returns their numbers.
+
+        Those that are held wait for the answer about where they stand.
+        """
+        state, walked = self.state, self.state.policy.walked_fs
+        self._know_starts()
+        moved = []
+        for k in range(len(state.walkers)):
+            leg = self.itinerary.leg(walked[k])
+            if k in state.policy.held or leg <= state.legs[k]:
+                continue
+            state.legs[k] = leg
+            start = self.itinerary.start(k, leg)
+            if start != state.starts[k]:
+                state.starts[k] = start
+                structure = self.setup.start(k, start)
+                state.walkers[k] = self.setup.explorer.restart(
+                    state.walkers[k], structure, state.rng, stuck=True
+                )
+                state.homes[k] = state.walkers[k]
+                moved.append(k)
+        return tuple(moved)
+
+    def _know_starts(self) -> None:
+        """Where walkers begin; their number may have changed since the last time."""
+        n, state = len(self.setup.structures), self.state
+        for k in range(len(state.starts), len(state.walkers)):
+            state.starts.append(k % n)
+            state.legs.append(0)
+        del state.starts[len(state.walkers) :], state.legs[len(state.walkers) :]
+
+    def starts(self) -> list[Structure]:
+        """The start of each walker, as it is strained for it."""
+        return [self.setup.start(k, start) for k, start in enumerate(self.state.starts)]
+
+    def watch(self) -> Watch:
+        """What each walker is held against."""
+        origins = [self._origin(k, start) for k, start in enumerate(self.state.starts)]
+        return Watch(origins, stops=self.setup.sends_back)
+
+    def _origin(self, walker: int, start: int) -> Origin:
+        if (walker, start) not in self._origins:
+            structure = self.setup.start(walker, start)
+            self._origins[walker, start] = Origin.of(
+                structure, can_leave=self.setup.can_leave(start), holds_shape=self.setup.may_flow
+            )
+        return self._origins[walker, start]
+
+    def stretches(self, walk: Walk, advanced_fs: Sequence[float]) -> tuple[Stretch, ...]:
+        """What the walkers of a block have walked, each from its start and at its temperature."""
+        state = self.state
+        found = []
+        for judgement in walk.judgements:
+            k = judgement.walker
+            parted = walk.parted.get(k)
+            found.append(
+                Stretch(
+                    state.starts[k],
+                    state.walkers[k].temperature,
+                    advanced_fs[k],
+                    dissociated=int(parted is not None and parted.how is Parting.DISSOCIATED),
+                    flowed=int(parted is not None and parted.how is Parting.FLOWED),
+                )
+            )
+        return tuple(found)
