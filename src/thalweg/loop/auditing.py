@@ -24,7 +24,7 @@ from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Question, QuestionKind, Reason
 from thalweg.labelling.source import OracleSource
 from thalweg.loop.asking.opening import open_labeller, where_it_runs
-from thalweg.loop.beginning import FINGERPRINT, last_config
+from thalweg.loop.beginning import FINGERPRINT, last_config, with_relaxed
 from thalweg.loop.deciding.stopping import AuditSummary, Target, summarise_audits
 from thalweg.loop.learning.comparing import audit_record
 from thalweg.loop.setup import Setup, prepare
@@ -102,6 +102,7 @@ def audit(
         saved, checkpoint = _learned_by_now(store)
         source = _source(store, saved, config, oracle)
         setup = prepare(saved, source.oracle(), store.start_structures(), explorer=explorer)
+        setup = with_relaxed(setup, store)
         state = LoopState.from_json(checkpoint.state, setup.explorer)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)

@@ -33,6 +33,8 @@ FINGERPRINT = "oracle_fingerprint"
 """Name under which the store keeps the fingerprint of the run's oracle."""
 REFUSED = "refused"
 """Name under which the store keeps that the oracle answered nothing: the next start asks all anew."""
+RELAXED = "relaxed"
+"""Name under which the store keeps the hashes of the start structures as they were relaxed."""
 _SPENT = "calls_without_answer"
 """Name under which the store keeps the calls of starts at which the oracle answered nothing."""
 CHANGED_EARLY = "changed_before_checkpoint"
@@ -61,6 +63,14 @@ def fresh_state(config: RunConfig, store: Store) -> LoopState:
     return LoopState(
         PolicyState(calls=spent, failed=spent), np.random.default_rng(config.seed), Calibration(spec)
     )
+
+
+def with_relaxed(setup: Setup, store: Store) -> Setup:
+    """The setup with the start structures as they were relaxed when the run began; unchanged where they were not."""
+    names = store.meta(RELAXED)
+    if names is None:
+        return setup
+    return dataclasses.replace(setup, structures=tuple(store.structure(name) for name in names))
 
 
 def without_withdrawn(
@@ -216,7 +226,7 @@ def _send_elsewhere(state: LoopState, setup: Setup) -> None:
         setup.explorer.redirect(old, new, state.rng) if here else new
         for old, new, here in zip(state.walkers, fresh, stayed, strict=False)
     ]
-    state.starts, state.legs = [], []
+    state.starts, state.legs, state.left_at = [], [], {}
     state.walkers = kept + fresh[len(kept) :]
     state.homes = list(state.walkers)
 

@@ -216,6 +216,8 @@ class _Run:
     def _label_seeds(self) -> LoopEvent:
         first = FirstLabels(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
         answered, self.learner = first.learn(self.store)
+        self.setup = self.asker.setup = first.setup  # its starts may have been relaxed
+        self.ways = Ways(self.setup, self.state)
         self.state.walkers = self.setup.walkers()
         self.state.homes = list(self.state.walkers)
         return answered

@@ -156,6 +156,7 @@ def prepare(
     timestep = explore.timestep or automatic_timestep(list(structures))
     warning = check_timestep(structures, timestep, "explore.timestep")
     _check_cells(config, structures)
+    _check_relax(config, oracle, structures)
     basis = _basis(config, structures)
     coupling = explore.coupling or automatic_coupling(structures, gives_stress=oracle.gives_stress)
     small = small_cell(structures, basis.r_cut)
@@ -171,6 +172,22 @@ def prepare(
         gives_stress=oracle.gives_stress,
         moves_on=explorer is None,
     )
+
+
+def _check_relax(config: RunConfig, oracle: Oracle, structures: Sequence[Structure]) -> None:
+    """Whether the cells can be relaxed, where that is asked for."""
+    if config.system.relax != "cell":
+        return
+    if not oracle.gives_stress:
+        raise InputError(
+            f"system.relax: relaxing the cell needs stress, which {oracle.display_name} does not give; use positions"
+        )
+    for structure in structures:
+        if not structure.pbc.all():
+            raise InputError(
+                "system.relax: only cells that are periodic in three directions can be relaxed; use positions"
+            )
+        check_filled(structure, "system.relax")
 
 
 def automatic_coupling(structures: Sequence[Structure], *, gives_stress: bool) -> Coupling:
@@ -192,9 +209,9 @@ def small_cell(structures: Sequence[Structure], r_cut: float) -> str | None:
     repeat = list(repeats_to_reach(structure, r_cut))
     still = "; forces on its atom vanish by symmetry" if len(structure) == 1 else ""
     return (
-        f"small cell, start {number} of {len(structures)}{others}: atoms are {length:.2f} Å from their own images, below the "
-        f"cutoff of {r_cut:g} Å{still}; atoms that move alike show less than those of a larger cell, and a certificate "
-        f"says nothing about that one; system: {{repeat: {repeat}}} would do"
+        f"small cell, start {number} of {len(structures)}{others}: atoms are {length:.2f} Å from their own images, "
+        f"below the cutoff of {r_cut:g} Å{still}; a larger cell shows more, and a certificate of this one says nothing "
+        f"about it; system: {{repeat: {repeat}}} would do"
     )
 
 

@@ -18,6 +18,7 @@ from thalweg.explorers.explorer import AnyExplorer
 from thalweg.loop.deciding.policy_state import PolicyState
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.timing import Timing
+from thalweg.structure import FloatArray
 
 FORMAT = 1
 
@@ -30,7 +31,8 @@ class LoopState:
     structures on which every attempt of the oracle has failed; `under_way` the numbers of the questions that were put
     and not yet answered, `shares` the calls that each may take; `ahead` are calls counted before their answer is
     received, by structure hash. `starts` is the start (from 0) that each walker walks from, `legs` the number of the
-    leg it is on; both empty until walkers go.
+    leg it is on; both empty until walkers go. `left_at` are positions and cell (Å) where walkers left a start for
+    another, by walker and start.
     """
 
     policy: PolicyState
@@ -40,6 +42,7 @@ class LoopState:
     homes: list[Walker] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)
     legs: list[int] = field(default_factory=list)
+    left_at: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     tunings: list[Tuning] = field(default_factory=list)
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
@@ -64,6 +67,7 @@ class LoopState:
             "homes": [home.to_dict() for home in self.homes],
             "starts": self.starts,
             "legs": self.legs,
+            "left_at": [[*key, *(array.tolist() for array in place)] for key, place in self.left_at.items()],
             "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
             "n_first": self.n_first,
             "set_aside": sorted(self.set_aside),
@@ -91,6 +95,10 @@ class LoopState:
             set_aside=set(data.get("set_aside", ())),
             starts=data.get("starts", []),
             legs=data.get("legs", []),
+            left_at={
+                (k, s): (np.array(positions), np.array(cell))
+                for k, s, positions, cell in data.get("left_at", ())
+            },
             under_way=data.get("under_way", []),
             shares=data.get("shares", []),
             ahead=data.get("ahead", {}),

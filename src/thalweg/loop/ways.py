@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from thalweg.loop.deciding.ground import Stretch
@@ -37,14 +38,24 @@ class Ways:
             state.legs[k] = leg
             start = self.itinerary.start(k, leg)
             if start != state.starts[k]:
-                state.starts[k] = start
-                structure = self.setup.start(k, start)
-                state.walkers[k] = self.setup.explorer.restart(
-                    state.walkers[k], structure, state.rng, stuck=True
-                )
-                state.homes[k] = state.walkers[k]
+                self._move(k, start)
                 moved.append(k)
         return tuple(moved)
+
+    def _move(self, walker: int, start: int) -> None:
+        """The walker goes on where it had been on this start before, or begins there; the place that it leaves is kept.
+
+        So nothing is audited that is colder than its temperature for having just begun.
+        """
+        state = self.state
+        trusted = state.homes[walker].structure
+        state.left_at[walker, state.starts[walker]] = (trusted.positions, trusted.cell)
+        structure = self.setup.start(walker, start)
+        if (place := state.left_at.pop((walker, start), None)) is not None:
+            structure = dataclasses.replace(structure, positions=place[0], cell=place[1])
+        state.starts[walker] = start
+        moved = self.setup.explorer.restart(state.walkers[walker], structure, state.rng, stuck=True)
+        state.walkers[walker] = state.homes[walker] = moved
 
     def _know_starts(self) -> None:
         """Where walkers begin; their number may have changed since the last time."""
@@ -52,6 +63,7 @@ class Ways:
         for k in range(len(state.starts), len(state.walkers)):
             state.starts.append(k % n)
             state.legs.append(0)
+        state.left_at = {key: place for key, place in state.left_at.items() if key[0] < len(state.walkers)}
         del state.starts[len(state.walkers) :], state.legs[len(state.walkers) :]
 
     def starts(self) -> list[Structure]:

@@ -25,7 +25,7 @@ from thalweg.report.series import audit_series, cost_series, walker_series
 from thalweg.report.summary_file import read_summary
 from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, Store
 
-CALLS = (d.REFERENCE, d.SEED, d.QUERY, d.AUDIT, d.HANDED, d.PROPERTY)
+CALLS = (d.REFERENCE, d.RELAX, d.SEED, d.QUERY, d.AUDIT, d.HANDED, d.PROPERTY)
 """Kinds of question that count as calls of the run; imported labels and audits on request do not."""
 _NOT_LEARNED = {d.REFERENCE: "reference energy", d.PROPERTY: "compared with the potential"}
 

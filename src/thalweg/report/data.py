@@ -17,7 +17,7 @@ import numpy as np
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import QuestionKind
 
-SEED, QUERY = QuestionKind.SEED.value, QuestionKind.QUERY.value
+SEED, QUERY, RELAX = QuestionKind.SEED.value, QuestionKind.QUERY.value, QuestionKind.RELAX.value
 AUDIT, HANDED = QuestionKind.AUDIT.value, QuestionKind.HANDED.value
 REFERENCE, PROPERTY = QuestionKind.REFERENCE.value, QuestionKind.PROPERTY.value
 CONVERGED = "converged"

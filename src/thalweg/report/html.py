@@ -7,7 +7,7 @@ from importlib.resources import files
 from shlex import quote
 
 from thalweg.report import figures, figures_run
-from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, SEED, ReportData
+from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, RELAX, SEED, ReportData
 from thalweg.report.structure3d import gallery
 from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table
 from thalweg.report.verdict import verdict
@@ -99,6 +99,7 @@ def _tiles(data: ReportData) -> str:
     usual = [("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT)]
     others = [
         ("isolated atom", "isolated atoms", REFERENCE),
+        ("relaxation step", "relaxation steps", RELAX),
         ("handed in", "handed in", HANDED),
         ("property", "properties", PROPERTY),
     ]

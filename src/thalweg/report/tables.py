@@ -6,7 +6,17 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, SEED, AskedQuestion, ReportData
+from thalweg.report.data import (
+    AUDIT,
+    HANDED,
+    PROPERTY,
+    QUERY,
+    REFERENCE,
+    RELAX,
+    SEED,
+    AskedQuestion,
+    ReportData,
+)
 
 MAX_ROWS = 4000
 """Questions listed in the page, the last ones; a browser still sorts that many at once."""
@@ -80,7 +90,7 @@ def query_table(data: ReportData) -> str:
     rows = data.questions[-MAX_ROWS:]
     if not rows:
         return '<p class="none">No question has been answered yet.</p>'
-    others = (kind for kind in (REFERENCE, HANDED, PROPERTY) if data.of_kind(kind))
+    others = (kind for kind in (REFERENCE, RELAX, HANDED, PROPERTY) if data.of_kind(kind))
     kinds = ("all", SEED, QUERY, AUDIT, *others, "failed")
     buttons = "".join(
         f'<button type="button" data-kind="{k}" aria-pressed="{str(k == "all").lower()}">{k}</button>'

@@ -17,6 +17,7 @@ from thalweg.structure import FloatArray, Structure
 
 STREAMS = {
     QuestionKind.SEED: Stream.SEED,
+    QuestionKind.RELAX: Stream.SEED,
     QuestionKind.QUERY: Stream.QUERY,
     QuestionKind.AUDIT: Stream.AUDIT,
     QuestionKind.HANDED: Stream.QUERY,  # chosen for their uncertainty, like queries

@@ -63,7 +63,7 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     state.policy = retarget(policy, setup.rules, target_changed=True, explore_changed=True)
     state.walkers = setup.walkers()
     state.homes = list(state.walkers)
-    state.legs, state.starts = [], []
+    state.starts, state.legs, state.left_at = [], [], {}
     return learner
 
 

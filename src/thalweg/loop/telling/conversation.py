@@ -100,8 +100,26 @@ def start_structure(number: int, total: int, facts: StartFacts) -> str:
         text += f", {facts.n_pieces} pieces that do not touch"
     if not facts.is_far_from_rest:
         return text
-    option = "--relax cell" if abs(facts.pressure or 0.0) > FAR_FROM_REST[1] else "--relax positions"
-    return f"{text}; far from rest: unless it is meant so, begin a new run with `thalweg run {option}`"
+    option = "--relax-cell" if abs(facts.pressure or 0.0) > FAR_FROM_REST[1] else "--relax"
+    return f"{text}; far from rest: unless it is meant so, relax it first: {option} in a new run"
+
+
+TOO_LATE_TO_RELAX = (
+    "the start structures are not relaxed: this run began without it, and its labels belong to the structures as they "
+    "are; relax them in a new run (--run FOLDER)"
+)
+
+
+def relaxed(
+    number: int, total: int, facts: tuple[StartFacts, StartFacts], calls: int, converged: bool
+) -> str:
+    """A start structure before and after it was relaxed."""
+    before, after = facts
+    text = f"start {number} of {total}, {after.formula}: relaxed in {calls} calls: largest force "
+    text += f"{size(before.force)} -> {size(after.force)} eV/Å"
+    if before.pressure is not None and after.pressure is not None:
+        text += f", pressure {before.pressure:.2g} -> {after.pressure:.2g} GPa"
+    return text if converged else f"{text}; not at rest: no call is left for it, or the oracle failed"
 
 
 def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:

@@ -51,10 +51,10 @@ class Teller:
             text = conversation.isolated_atoms(dict(zip(names, energies, strict=True)), self.oracle)
         self.journal.say(0, EventKind.SEED, text, {"calls": sum(reply.calls for reply in replies)})
 
-    def starts(self, replies: Sequence[Reply]) -> None:
-        """Forces and pressure of the start structures, whose replies these are."""
+    def starts(self, replies: Sequence[Reply | None]) -> None:
+        """Forces, pressure and fragments of the start structures, whose replies these are."""
         for number, reply in enumerate(replies, start=1):
-            if (label := reply.label) is None:
+            if reply is None or (label := reply.label) is None:
                 continue
             facts = _facts(reply.question.structure, label)
             text = conversation.start_structure(number, len(replies), facts)
@@ -65,6 +65,21 @@ class Teller:
                 "fragments": facts.n_fragments,
             }
             self.journal.say(0, kind, text, data)
+
+    def relaxed(
+        self,
+        number: int,
+        total: int,
+        before: tuple[Structure, Label],
+        after: tuple[Structure, Label],
+        calls: int,
+        converged: bool,
+    ) -> None:
+        """A start structure was relaxed."""
+        facts = _facts(*before), _facts(*after)
+        text = conversation.relaxed(number, total, facts, calls, converged)
+        kind = EventKind.INFO if converged else EventKind.WARNING
+        self.journal.say(0, kind, text, {"calls": calls, "converged": converged})
 
     def seed(self, number: int, total: int, reply: Reply, call: int) -> None:
         """What came of seed `number` of `total`, whose first call was `call`."""

@@ -3,7 +3,8 @@
 Notation
     n, w     start structures, walkers
     T        time that each walker is to walk (explore.time), fs
-    L        legs within T: max(ceil(n / w), min(n, T / LEAST_LEG)); a leg is T / L long, and legs go on after T
+    L        legs within T: max(ceil(n / w), min(n, T / LEAST_LEG)); a leg is T / L long
+    after T  legs of T / LATE: while a run certifies, each block of audits is made at other starts
     start    of walker k on leg l: (k + s l + floor(l g / n)) mod n, with s = 1 where n <= w and else w,
              and g = gcd(s, n): after n / g legs a walker would begin its round again, so it shifts by one
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+LATE = 10
 LEAST_LEG = 1000.0
 """fs. Starts change places for the sake of temperatures only if a leg is at least so long."""
 
@@ -26,7 +28,8 @@ class Itinerary:
 
     n_starts: int
     n_walkers: int
-    leg_fs: float = math.inf
+    time_fs: float = math.inf
+    legs: int = 1
 
     @classmethod
     def of(cls, n_starts: int, n_walkers: int, time_fs: float) -> Itinerary:
@@ -34,12 +37,14 @@ class Itinerary:
         if n_starts <= 1:
             return cls(1, n_walkers)
         legs = max(math.ceil(n_starts / n_walkers), min(n_starts, int(time_fs / LEAST_LEG)))
-        return cls(n_starts, n_walkers, time_fs / legs)
+        return cls(n_starts, n_walkers, time_fs, legs)
 
     def leg(self, walked_fs: float) -> int:
         """The number of the leg, from 0, of a walker that has walked so far."""
-        # a walker that ends a leg to rounding has ended it
-        return int((walked_fs + 1e-6) / self.leg_fs)
+        if math.isinf(self.time_fs):
+            return 0
+        share = walked_fs / self.time_fs + 1e-9  # a leg that is over to rounding is over
+        return int(self.legs * share) if share < 1.0 else self.legs + int(LATE * (share - 1.0))
 
     def start(self, walker: int, leg: int) -> int:
         """The start, from 0, that this walker walks from on this leg."""
