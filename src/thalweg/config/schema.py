@@ -44,6 +44,11 @@ class TargetConfig(Section):
     force_error: Annotated[float, quantity("eV/Å", "> 0", "<= 100"), InUnit("eV/Å")] = Field(
         default=0.15, description="Largest force error of an atom, |F_model - F_oracle|, that you accept."
     )
+    stress_error: Annotated[float | None, optional(quantity("GPa", "> 0", "<= 1000")), InUnit("GPa")] = Field(
+        default=None,
+        description="Largest error of a component of the stress that you accept; null: the certificate states the "
+        "errors of the stress without requiring anything of them.",
+    )
     confidence: Annotated[float, quantity("", "> 0", "< 1")] = Field(
         default=0.95,
         description="Share of the atoms on the walkers' trajectories whose force error must be below force_error.",

@@ -7,24 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import VACUUM, check_filled, check_timestep, largest_gap
-from thalweg.cells import repeats_to_reach, shortest_vector
-from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, start_structures
+from thalweg.border import VACUUM, check_timestep, largest_gap
+from thalweg.config import ExploreConfig, RunConfig, TargetConfig, automatic_timestep, start_structures
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
 from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.md import MdSettings
-from thalweg.explorers.order import is_crystal
 from thalweg.explorers.seeding import seed_structures
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.loop.deciding.policy_state import Rules
 from thalweg.loop.deciding.stopping import Target
+from thalweg.loop.suitability import automatic_coupling, check_cells, check_stress, small_cell
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.properties.eos import N_POINTS
 from thalweg.structure import FloatArray, Structure
+from thalweg.units import GPa
 from thalweg.vocabulary import Coupling
 
 if TYPE_CHECKING:
@@ -155,8 +155,8 @@ def prepare(
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
     warning = check_timestep(structures, timestep, "explore.timestep")
-    _check_cells(config, structures)
-    _check_relax(config, oracle, structures)
+    check_cells(config, structures)
+    check_stress(config, oracle, structures)
     basis = _basis(config, structures)
     coupling = explore.coupling or automatic_coupling(structures, gives_stress=oracle.gives_stress)
     small = small_cell(structures, basis.r_cut)
@@ -174,74 +174,22 @@ def prepare(
     )
 
 
-def _check_relax(config: RunConfig, oracle: Oracle, structures: Sequence[Structure]) -> None:
-    """Whether the cells can be relaxed, where that is asked for."""
-    if config.system.relax != "cell":
-        return
-    if not oracle.gives_stress:
-        raise InputError(
-            f"system.relax: relaxing the cell needs stress, which {oracle.display_name} does not give; use positions"
-        )
-    for structure in structures:
-        if not structure.pbc.all():
-            raise InputError(
-                "system.relax: only cells that are periodic in three directions can be relaxed; use positions"
-            )
-        check_filled(structure, "system.relax")
-
-
-def automatic_coupling(structures: Sequence[Structure], *, gives_stress: bool) -> Coupling:
-    """Crystals may change their shape, if labels say what that costs; a liquid's cell would flow."""
-    return "full" if gives_stress and all(is_crystal(structure) for structure in structures) else "isotropic"
-
-
-def small_cell(structures: Sequence[Structure], r_cut: float) -> str | None:
-    """A warning where a cell is smaller than the potential's reach (Å), with the repeats that would do."""
-    small = [
-        (number, structure, length)
-        for number, structure in enumerate(structures, start=1)
-        if (length := shortest_vector(structure)[0]) < r_cut
-    ]
-    if not small:
-        return None
-    number, structure, length = small[0]
-    others = f" (and {len(small) - 1} others)" if len(small) > 1 else ""
-    repeat = list(repeats_to_reach(structure, r_cut))
-    still = "; forces on its atom vanish by symmetry" if len(structure) == 1 else ""
-    return (
-        f"small cell, start {number} of {len(structures)}{others}: atoms are {length:.2f} Å from their own images, "
-        f"below the cutoff of {r_cut:g} Å{still}; a larger cell shows more, and a certificate of this one says nothing "
-        f"about it; system: {{repeat: {repeat}}} would do"
-    )
-
-
 def _rules(config: RunConfig) -> Rules:
     return Rules(
-        target=Target(config.target.force_error, config.target.confidence, config.target.level),
+        target=_target(config.target),
         oracle_calls=_calls_to_learn(config),
         time_fs=1000.0 * config.explore.time,
         block_fs=config.explore.block,
         walkers=config.explore.walkers,
         batch=max(config.acquisition.batch, config.executor.workers),
         audit_fraction=config.acquisition.audit_fraction,
+        sends_back=config.explore.dissociation == "stop",
     )
 
 
-def _check_cells(config: RunConfig, structures: Sequence[Structure]) -> None:
-    """Whether they can be strained, and follow a pressure, where that is asked for."""
-    periodic = all(structure.pbc.all() for structure in structures)
-    if (config.explore.strain or 0.0) > 0 and not periodic:
-        raise InputError(
-            "explore.strain: only structures that are periodic in three directions can be strained"
-        )
-    if config.explore.ensemble != "npt":
-        return
-    if not periodic:
-        raise InputError(
-            "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
-        )
-    for structure in structures:
-        check_filled(structure, "explore.ensemble")
+def _target(config: TargetConfig) -> Target:
+    stress = None if config.stress_error is None else config.stress_error * GPa
+    return Target(config.force_error, config.confidence, config.level, stress)
 
 
 def _calls_to_learn(config: RunConfig) -> int:

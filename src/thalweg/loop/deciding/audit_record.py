@@ -60,6 +60,10 @@ class AuditRecord:
         """Atoms whose error is at most `force_error` (eV/Å)."""
         return sum(e <= force_error for e in self.force_errors)
 
+    def n_stress_within(self, stress_error: float) -> int:
+        """Components of the stress whose error is at most `stress_error` (eV/Å³)."""
+        return sum(e <= stress_error for e in self.stress_errors)
+
     @property
     def n_covered(self) -> int:
         """Atoms whose error is at most the bound predicted for them."""
@@ -85,14 +89,21 @@ class Target:
     confidence : the fraction of atoms that must have a smaller error
     certificate_level : one-sided confidence of the statement that they do. 0.90: of ten runs whose target is
         just missed, at most one claims it.
+    stress_error : eV/Å³, or None
+        That `confidence` of the components of the stress must be below; None: the stress is stated, and not required.
     """
 
     force_error: float
     confidence: float = 0.95
     certificate_level: float = 0.90
+    stress_error: float | None = None
 
     def __post_init__(self) -> None:
         check(self.force_error > 0, f"target: force_error must be above 0 eV/Å, got {self.force_error}")
+        check(
+            self.stress_error is None or self.stress_error > 0,
+            f"target: stress_error must be above 0 eV/Å³, got {self.stress_error}",
+        )
         check(0 < self.confidence < 1, f"target: confidence must lie between 0 and 1, got {self.confidence}")
         check(
             0.5 < self.certificate_level < 1,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from thalweg.loop.deciding.audit_record import AuditRecord
+from thalweg.loop.deciding.audit_record import AuditRecord, Target
 
 Place = tuple[int, float]
 """Number of a start, from 0, and temperature, K."""
@@ -118,15 +118,18 @@ def _row(stretch: Stretch, audits: Sequence[AuditRecord], force_error: float) ->
 _MOST_PLACES = 6
 
 
-def describe_ground(
-    ground: Ground, audits: Sequence[AuditRecord], force_error: float, confidence: float
-) -> str:
-    """What a statement that rests on these audits does not cover, and what it averages over; "" for nothing to add."""
-    table = ground_table(ground, audits, force_error)
+def describe_ground(ground: Ground, audits: Sequence[AuditRecord], target: Target, *, sent_back: bool) -> str:
+    """What a statement that rests on these audits does not cover, and what it averages over; "" for nothing to add.
+
+    `sent_back` says whether walkers that parted were, so that nothing of what lies beyond is among the audits.
+    """
+    table = ground_table(ground, audits, target.force_error)
     if any(audit.start is None for audit in audits):  # of an older run: nobody knows where they were made
-        return _parted(table)
+        return _parted(table, sent_back)
     return "; ".join(
-        words for words in (_unaudited(table), _weak(table, confidence), _parted(table)) if words
+        words
+        for words in (_unaudited(table), _weak(table, target.confidence), _parted(table, sent_back))
+        if words
     )
 
 
@@ -160,13 +163,20 @@ def _weak(table: Sequence[GroundRow], confidence: float) -> str:
     return f"below the target by itself: {_listed(weak)}" if weak else ""
 
 
-def _parted(table: Sequence[GroundRow]) -> str:
+def _parted(table: Sequence[GroundRow], sent_back: bool) -> str:
     words = []
     if (n := sum(row.dissociated for row in table)) > 0:
         words.append(f"{n} {'walk' if n == 1 else 'walks'} fell apart")
     if (n := sum(row.flowed for row in table)) > 0:
         words.append(f"{n} {'cell' if n == 1 else 'cells'} flowed")
-    return " and ".join(words)
+    if not words:
+        return ""
+    then = (
+        "were sent back, and nothing is claimed of what lies beyond"
+        if sent_back
+        else "are among these numbers"
+    )
+    return f"{' and '.join(words)}: they {then}"
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ import dataclasses
 import math
 
 from thalweg.loop.deciding import stopping
-from thalweg.loop.deciding.ground import covered, describe_ground
+from thalweg.loop.deciding.ground import covered
 from thalweg.loop.deciding.policy_state import (
     LIMIT_RATIO,
     Phase,
@@ -31,6 +31,7 @@ from thalweg.loop.deciding.policy_state import (
     break_limit,
     label_limit,
 )
+from thalweg.loop.deciding.prospects import in_vain, scope
 from thalweg.loop.deciding.stopping import Budget, Certification, Verdict
 from thalweg.loop.events import (
     Action,
@@ -62,12 +63,6 @@ LEARN_FIRST = 1.15
 """After audits that showed the target missed, labels grow by this factor before the next window of audits."""
 QUIET = 5
 """Blocks without a question after which there is nothing left to learn at the present limit."""
-STALLED = 100
-"""Blocks in a row without a step and without a call after which a run ends."""
-BLIND = 5
-"""Audits without a single force that does not vanish by symmetry, after which there is nothing to certify."""
-PATIENCE = 20.0
-"""Walkers go on for at most this many times the asked-for time in search of a certificate."""
 
 
 Decision = tuple[PolicyState, tuple[Action, ...]]
@@ -264,33 +259,15 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
     forecast = stopping.forecast_gain(points, max(state.n_labels, 1)) if exhausted else None
     budget = Budget(rules.oracle_calls, state.calls)
     verdict = stopping.decide_stop(
-        state.certification, state.audits, rules.target, budget, forecast, _scope(state, rules)
+        state.certification, state.audits, rules.target, budget, forecast, scope(state, rules)
     )
     if verdict.stop and (walked or verdict.reason is not stopping.StopReason.TARGET):
         return _end(state, verdict)
-    if (vain := _in_vain(state, rules)) is not None:
+    if (vain := in_vain(state, rules)) is not None:
         return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, vain, {}))
     limit = label_limit(state, rules)
     explore = Explore(state.block_fs, limit, break_limit(state, rules), state.held)
     return state, (SaveCheckpoint(), explore)
-
-
-def _in_vain(state: PolicyState, rules: Rules) -> str | None:
-    """Why walking on would lead nowhere; None where it may lead somewhere."""
-    if state.stalled > STALLED:
-        return "walkers cannot move: all stand where the model breaks down and the oracle gives no answer"
-    if state.slowest_fs > PATIENCE * rules.time_fs:
-        return f"time spent: walkers went {PATIENCE:g} times as far as asked without a certificate"
-    walked = state.slowest_fs >= rules.time_fs
-    if walked and not state.present_audits and state.blind_audits >= BLIND:
-        return stopping.in_vain(state.blind_audits)
-    return None
-
-
-def _scope(state: PolicyState, rules: Rules) -> str:
-    """What the audits at hand, those of the certificate where there is one, say nothing about."""
-    audits = stopping.certified_audits(state.certification, state.audits) or state.present_audits
-    return describe_ground(state.ground, audits, rules.target.force_error, rules.target.confidence)
 
 
 def _can_go_on(state: PolicyState, rules: Rules) -> bool:

@@ -46,6 +46,8 @@ class Rules:
     walkers: int
     batch: int
     audit_fraction: float
+    sends_back: bool = True
+    """Whether walkers that fell apart go back to their start."""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from thalweg.loop.deciding.certification import (
     audits_needed,
     fresh_window,
 )
+from thalweg.units import GPa
 
 __all__ = [
     "AuditRecord",
@@ -44,12 +45,12 @@ __all__ = [
     "Target",
     "Verdict",
     "advance",
+    "all_blind",
     "audits_needed",
     "certified_audits",
     "decide_stop",
     "forecast_gain",
     "fresh_window",
-    "in_vain",
     "learning_points",
     "summarise_audits",
 ]
@@ -173,8 +174,15 @@ def _describe_certificate(certificate: Certificate) -> str:
         f"at least {_percent(certificate.lower_bound)} of atoms have a force error below "
         f"{certificate.force_error:g} eV/Å (certified at {_percent(certificate.level)} confidence by "
         f"{certificate.n_structures} random audits, {_percent(certificate.fraction_within)} of "
-        f"{certificate.n_atoms} atoms within)"
+        f"{certificate.n_atoms} atoms within){_describe_stress(certificate)}"
     )
+
+
+def _describe_stress(certificate: Certificate) -> str:
+    bound, error, rmse = certificate.stress_lower_bound, certificate.stress_error, certificate.stress_rmse
+    if bound is None or error is None or rmse is None:
+        return ""
+    return f"; at least {_percent(bound)} of stress components within {error / GPa:.3g} GPa, RMSE {rmse / GPa:.2g} GPa"
 
 
 def _describe_audits(summary: AuditSummary | None, target: Target) -> str:
@@ -191,7 +199,7 @@ def _with_scope(claim: str, scope: str) -> str:
     return f"{claim}; {scope}" if scope else claim
 
 
-def in_vain(n_audits: int) -> str:
+def all_blind(n_audits: int) -> str:
     """Why a run ends in which every force vanishes by symmetry."""
     return (
         f"nothing can be certified: in all {n_audits} audits every force vanishes by symmetry, whatever the potential; "
@@ -206,7 +214,9 @@ def certified_audits(certification: Certification, audits: Sequence[AuditRecord]
 
 
 def _certified(certificate: Certificate | None) -> dict[str, float]:
-    return {} if certificate is None else {k: float(v) for k, v in asdict(certificate).items()}
+    return (
+        {} if certificate is None else {k: float(v) for k, v in asdict(certificate).items() if v is not None}
+    )
 
 
 def decide_stop(

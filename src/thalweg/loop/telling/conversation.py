@@ -137,16 +137,10 @@ def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
     return f"{where}: {reason.text}; stepped back {back_fs:.0f} fs to the last sane structure"
 
 
-_CURES = {
-    Parting.DISSOCIATED: "explore: {dissociation: walk} walks on",
-    Parting.FLOWED: "a liquid needs explore: {coupling: isotropic}",
-}
-
-
 def parted(where: str, what: str, how: Parting, goes_back: bool) -> str:
     """A walker that fell apart, or whose cell flowed."""
-    then = f"back to its start; {_CURES[how]}" if goes_back else "it walks on"
-    return f"{where}: {what}; {then}"
+    cure = "; a liquid needs explore: {coupling: isotropic}" if how is Parting.FLOWED else ""
+    return f"{where}: {what}; {'back to its start' if goes_back else 'it walks on'}{cure}"
 
 
 def moved_on(walker: int, temperature: float, start: int) -> str:
