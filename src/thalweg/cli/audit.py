@@ -93,5 +93,9 @@ def _print(document: dict[str, Any]) -> None:
         typer.echo(
             f"{document['broken_walks']} fresh walks met something unphysical: more learning is needed there"
         )
+    for row in document.get("walked") or ():
+        within = "not audited" if row["within"] is None else f"{row['within']:.1%} of {row['atoms']} atoms"
+        apart = f", fell apart {row['dissociated']} times" if row["dissociated"] else ""
+        typer.echo(f"  start {row['start']} ({row['formula']}), {row['temperature']:.0f} K: {within}{apart}")
     typer.echo(f"target: {share} within {target['force_error']:g} eV/Å: ", nl=False)
     typer.echo("certified" if document["certified"] else "not certified")

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import VACUUM, check_timestep, largest_gap
+from thalweg.border import check_timestep
 from thalweg.config import ExploreConfig, RunConfig, TargetConfig, automatic_timestep, start_structures
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
 from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.md import MdSettings
+from thalweg.explorers.origin import is_open
 from thalweg.explorers.seeding import seed_structures
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
@@ -74,13 +75,8 @@ class Setup:
         """Largest strain of the first structures: without it nothing is learned of how a crystal answers to shear."""
         if self.config.explore.strain is not None:
             return self.config.explore.strain
-        solid = not any(self.can_leave(k) for k in range(len(self.structures)))
+        solid = not any(is_open(structure) for structure in self.structures)
         return SEED_STRAIN if self.gives_stress and solid else 0.0
-
-    def can_leave(self, start: int) -> bool:
-        """Whether atoms of this start structure have somewhere to go: it does not fill its cell."""
-        structure = self.structures[start]
-        return not structure.pbc.all() or largest_gap(structure)[1] > VACUUM
 
     @property
     def width(self) -> int:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
+from thalweg.explorers.origin import Origin
+from thalweg.explorers.visit import Visit
 from thalweg.loop.deciding.ground import Stretch
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.walking.exploration import Walk
 from thalweg.loop.walking.itinerary import Itinerary
-from thalweg.loop.walking.watch import Origin, Parting, Watch
+from thalweg.loop.walking.watch import Parted, Watch
 from thalweg.structure import Structure
 
 
@@ -29,7 +32,7 @@ class Ways:
         Those that are held wait for the answer about where they stand.
         """
         state, walked = self.state, self.state.policy.walked_fs
-        self._know_starts()
+        self.know_starts()
         moved = []
         for k in range(len(state.walkers)):
             leg = self.itinerary.leg(walked[k])
@@ -57,7 +60,7 @@ class Ways:
         moved = self.setup.explorer.restart(state.walkers[walker], structure, state.rng, stuck=True)
         state.walkers[walker] = state.homes[walker] = moved
 
-    def _know_starts(self) -> None:
+    def know_starts(self) -> None:
         """Where walkers begin; their number may have changed since the last time."""
         n, state = len(self.setup.structures), self.state
         for k in range(len(state.starts), len(state.walkers)):
@@ -70,33 +73,39 @@ class Ways:
         """The start of each walker, as it is strained for it."""
         return [self.setup.start(k, start) for k, start in enumerate(self.state.starts)]
 
-    def watch(self) -> Watch:
-        """What each walker is held against."""
-        origins = [self._origin(k, start) for k, start in enumerate(self.state.starts)]
+    def watch(self) -> Watch | None:
+        """What each walker is held against; None for an explorer of the user's, which walks where it likes."""
+        if not self.setup.moves_on:
+            return None
+        origins = {k: self._origin(k, start) for k, start in enumerate(self.state.starts)}
         return Watch(origins, stops=self.setup.sends_back)
 
     def _origin(self, walker: int, start: int) -> Origin:
         if (walker, start) not in self._origins:
             structure = self.setup.start(walker, start)
-            self._origins[walker, start] = Origin.of(
-                structure, can_leave=self.setup.can_leave(start), holds_shape=self.setup.may_flow
-            )
+            self._origins[walker, start] = Origin.of(structure, holds_shape=self.setup.may_flow)
         return self._origins[walker, start]
 
     def stretches(self, walk: Walk, advanced_fs: Sequence[float]) -> tuple[Stretch, ...]:
         """What the walkers of a block have walked, each from its start and at its temperature."""
         state = self.state
-        found = []
-        for judgement in walk.judgements:
-            k = judgement.walker
-            parted = walk.parted.get(k)
-            found.append(
-                Stretch(
-                    state.starts[k],
-                    state.walkers[k].temperature,
-                    advanced_fs[k],
-                    dissociated=int(parted is not None and parted.how is Parting.DISSOCIATED),
-                    flowed=int(parted is not None and parted.how is Parting.FLOWED),
-                )
+        walkers = [judgement.walker for judgement in walk.judgements]
+        return tuple(
+            self.with_parting(
+                Stretch(state.starts[k], state.walkers[k].temperature, advanced_fs[k]), walk.parted.get(k)
             )
-        return tuple(found)
+            for k in walkers
+        )
+
+    def parted(self, walker: int, start: int, before: Structure, visit: Visit[Any]) -> Parted | None:
+        """Where a walker from this start ceased to be like it; see `Watch`."""
+        if not self.setup.moves_on:
+            return None
+        return Watch({walker: self._origin(walker, start)}, stops=True).parted(walker, before, visit)
+
+    @staticmethod
+    def with_parting(stretch: Stretch, parted: Parted | None) -> Stretch:
+        """The stretch, with how its walker parted."""
+        if parted is None:
+            return stretch
+        return dataclasses.replace(stretch, **{parted.how.value: 1})

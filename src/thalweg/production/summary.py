@@ -16,7 +16,9 @@ FILE_NAME = "summary.json"
 
 
 def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dict[str, Any]:
-    """Keys: state, step, time_ps, n_atoms, settings, averages, energy_drift, largest_bound, halted, files, timing."""
+    """Keys: state, step, time_ps, n_atoms, settings, averages, energy_drift, largest_bound, parted, halted, files and
+    timing.
+    """
     n_atoms = len(outcome.snapshot.structure)
     drift = outcome.averages.drift()
     rate = outcome.steps_done / outcome.seconds if outcome.seconds > 0 else 0.0
@@ -32,6 +34,7 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
         "averages": outcome.averages.summary(),
         "energy_drift_meV_per_atom_ps": None if drift is None else 1e3 * drift / n_atoms,
         "largest_bound": outcome.worst or None,
+        "parted": outcome.parted or None,
         "halted": halted,
         "files": {
             "trajectory": str(folder / f"trajectory.{plan.format}"),

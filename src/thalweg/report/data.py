@@ -155,6 +155,26 @@ class AuditNumbers:
 
 
 @dataclass(frozen=True)
+class WalkedRow:
+    """What was walked (ps) and audited from one start (counted from 1) at one temperature (K).
+
+    `within` is the share of audited atoms within the target, None without an audit; `blind_audits` are no evidence,
+    since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`.
+    """
+
+    start: int
+    formula: str
+    temperature: float
+    walked_ps: float
+    audits: int
+    atoms: int
+    within: float | None = None
+    blind_audits: int = 0
+    dissociated: int = 0
+    flowed: int = 0
+
+
+@dataclass(frozen=True)
 class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
@@ -179,6 +199,7 @@ class RunNumbers:
     certificate: dict[str, float] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     model_path: str = ""
+    walked: tuple[WalkedRow, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

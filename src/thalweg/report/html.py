@@ -9,7 +9,7 @@ from shlex import quote
 from thalweg.report import figures, figures_run
 from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, RELAX, SEED, ReportData
 from thalweg.report.structure3d import gallery
-from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table
+from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table, walked_table
 from thalweg.report.verdict import verdict
 
 SECTIONS = (
@@ -32,7 +32,7 @@ def page(data: ReportData) -> str:
     bodies = {
         "learning": figures.learning_curve(data),
         "calibration": _grid(figures.calibration_scatter(data), figures.reliability_curve(data)),
-        "audit": _grid(figures.audit_curve(data), figures.audit_errors(data)),
+        "audit": _grid(figures.audit_curve(data), figures.audit_errors(data)) + walked_table(data),
         "queries": waiting_table(data) + query_table(data),
         "failures": failure_table(data),
         "cost": _grid(figures_run.cost_curve(data), figures_run.oracle_times(data)),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from thalweg.errors import StoreError
-from thalweg.report.data import AuditNumbers, RunNumbers
+from thalweg.report.data import AuditNumbers, RunNumbers, WalkedRow
 
 
 def read_summary(folder: Path) -> tuple[dict[str, Any], RunNumbers]:
@@ -48,7 +48,13 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         certificate=stop.get("certified") or {},
         timing={k: float(v) for k, v in (keys.get("timing") or {}).items()},
         model_path=str(keys.get("model_path") or ""),
+        walked=tuple(_walked(row) for row in keys.get("walked") or ()),
     )
+
+
+def _walked(row: dict[str, Any]) -> WalkedRow:
+    known = WalkedRow.__dataclass_fields__
+    return WalkedRow(**{name: value for name, value in row.items() if name in known})
 
 
 def _factors(factor: Any) -> dict[str, float]:

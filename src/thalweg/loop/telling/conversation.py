@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from thalweg.explorers.origin import Parting
 from thalweg.label import Failure
 from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
 from thalweg.loop.deciding.stopping import AuditSummary
-from thalweg.loop.walking.watch import Parting
 
 
 def size(value: float) -> str:
