@@ -28,8 +28,10 @@ def at(step, distance, bound=0.1):
 
 def walk_with(moments, *, stops=True, before=2.5, event=WalkEvent.BLOCK_END):
     """A walk of one walker over these moments, held against the dimer."""
-    result = block(moments, event=event)
+    return walk_over(block(moments, event=event), stops=stops, before=before)
 
+
+def walk_over(result, *, stops=True, before=2.5):
     class Given(MolecularDynamics):
         def advance(self, *args, **kwargs):
             return [result]
@@ -85,8 +87,17 @@ def test_a_walker_that_holds_together_goes_on():
     assert after[0] is walk.results[0].state
 
 
-def test_one_that_came_back_within_the_block_has_not_parted():
-    assert walk_with([at(1, 2.5), at(2, APART), at(3, 2.6)]).parted == {}
+def test_one_that_came_back_within_the_block_has_parted_too():
+    assert walk_with([at(1, 2.5), at(2, APART), at(3, 2.6)]).parted[0].moment.step == 2
+
+
+def test_nothing_is_asked_about_a_moment_between_samples_at_which_it_was_apart():
+    whole = [at(1, 2.5), at(3, 2.6)]
+    between = at(2, APART, bound=0.5)
+    result = dataclasses.replace(block([*whole, at(4, 2.6, bound=0.3)]), worst=between)
+    assert walk_over(result).judgements[0].answer is GateAnswer.TRUST
+    near = dataclasses.replace(result, worst=at(2, 2.7, bound=0.5))
+    assert walk_over(near).judgements[0].answer is GateAnswer.LABEL
 
 
 def test_walked_on_with_it_is_told_of_once_and_everything_counts():

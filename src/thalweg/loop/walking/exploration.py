@@ -110,7 +110,7 @@ def walk(
                 for k, visit in zip(free, results, strict=True)
             ]
     judgements = tuple(
-        _judge(k, result, limits, stands_still=k in taught and result.is_stuck)
+        _unless_excluded(watch, _judge(k, result, limits, stands_still=k in taught and result.is_stuck))
         for k, result in zip(free, results, strict=True)
     )
     return Walk(tuple(results), judgements, parted, watch is None or watch.stops)
@@ -121,6 +121,14 @@ def _parted(watch: Watch, walkers: Mapping[int, Walker], results: Sequence[Visit
         k: watch.parted(k, walkers[k].structure, visit) for k, visit in zip(walkers, results, strict=True)
     }
     return {k: parted for k, parted in found.items() if parted is not None}
+
+
+def _unless_excluded(watch: Watch | None, judgement: Judgement) -> Judgement:
+    """No question about a moment between two samples at which the walker had parted."""
+    moment = judgement.moment
+    if watch is None or moment is None or not watch.excludes(judgement.walker, moment.structure):
+        return judgement
+    return Judgement(judgement.walker, GateAnswer.TRUST)
 
 
 def _judge(walker: int, result: Visit[Any], limits: GateLimits, *, stands_still: bool) -> Judgement:

@@ -34,24 +34,21 @@ class Watch:
     stops: bool = True
 
     def parted(self, walker: int, before: Structure, visit: Visit[Any]) -> Parted | None:
-        """Where this walker parted in its block, which began at `before`; None where it is like its start at the end.
+        """Where this walker parted in its block, which began at `before`; None where it is like its start throughout.
 
-        Looked for among the samples, back from the end. One that is walked on with is told of once, when it parts.
+        Told by the samples and the end. One that is walked on with is told of once, when it parts.
         """
         origin = self.origins[walker]
-        if origin.parting(visit.last.structure) is None:
-            return None
         if not self.stops and origin.parting(before) is not None:
             return None
-        first = visit.last
-        for k in reversed(range(len(visit.samples))):
-            sample = visit.samples[k]
-            if origin.parting(sample.structure) is None:
-                break
-            first = sample
-        found = origin.parting(first.structure)
-        assert found is not None
-        return Parted(first, *found)
+        for moment in (*visit.samples, visit.last):
+            if (found := origin.parting(moment.structure)) is not None:
+                return Parted(moment, *found)
+        return None
+
+    def excludes(self, walker: int, structure: Structure) -> bool:
+        """Whether nothing is to be asked about this structure, since its walker had parted."""
+        return self.stops and self.origins[walker].parting(structure) is not None
 
 
 def cut_short(visit: Visit[Any], parted: Parted) -> Visit[Any]:
