@@ -3,7 +3,7 @@
 import ase.io
 import pytest
 from ase.cluster import Octahedron
-from resuming import Interrupted, interrupt, learned, told
+from resuming import learned, run_interrupted, told
 from runs import make_config, same_model
 
 from thalweg.loop.auditing import audit
@@ -66,16 +66,7 @@ def test_the_verdict_names_what_was_not_audited(calm):
 
 def test_interrupted_it_goes_the_way_of_one_that_was_not(calm, tmp_path):
     config, folder, summary = calm
-    interruptions = 0
-    for _ in range(200):
-        with pytest.MonkeyPatch.context() as patch:
-            interrupt(patch, at=4)
-            try:
-                resumed = run(config, tmp_path / "resumed")
-                break
-            except Interrupted:
-                interruptions += 1
-    assert interruptions > 5
+    resumed = run_interrupted(config, tmp_path / "resumed", at=4)
     assert resumed.walked == summary.walked
     assert resumed.verdict == summary.verdict
     assert told(tmp_path / "resumed") == told(folder)

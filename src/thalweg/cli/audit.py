@@ -81,6 +81,8 @@ def _named(section: dict[str, Any]) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
+    from thalweg.units import GPa
+
     target, summary = document["target"], document["audit"]
     low, high = summary["interval"]
     share = f"{target['confidence']:.0%}"
@@ -88,6 +90,8 @@ def _print(document: dict[str, Any]) -> None:
     typer.echo(f"force RMSE                   {summary['force_rmse']:.4f} eV/Å")
     typer.echo(f"{share} of atoms are below      {summary['force_error_quantile']:.4f} eV/Å")
     typer.echo(f"within {target['force_error']:g} eV/Å             {low:.1%} to {high:.1%} of atoms")
+    if summary.get("stress_rmse") is not None:
+        typer.echo(f"stress RMSE                  {summary['stress_rmse'] / GPa:.3f} GPa")
     typer.echo(f"within their predicted bound {summary['coverage']:.1%} of atoms")
     if document.get("broken_walks"):
         typer.echo(

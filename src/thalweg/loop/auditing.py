@@ -124,7 +124,7 @@ def _result(setup: Setup, drawn: Drawn, records: Sequence[AuditRecord], calls: i
             "the oracle failed on every structure of this audit, or all forces vanish by symmetry; `thalweg doctor` "
             "checks the oracle"
         )
-    certified = not drawn.broken and summary.lower_bound >= target.confidence
+    certified = not drawn.broken and summary.meets(target)
     walked = walked_rows(setup, covered((), drawn.stretches), records)
     return AuditResult(target, summary, certified, drawn.broken, calls, walked)
 

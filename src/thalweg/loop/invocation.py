@@ -134,5 +134,10 @@ def _go_on(begun: Invocation, changes: Sequence[str]) -> None:
 
 
 def _system(setup: Setup) -> str:
-    first = setup.structures[0].to_atoms()
-    return f"{first.get_chemical_formula()} ({Path(setup.config.system.paths[0]).name})"
+    """The start structures, the first of them by name."""
+    first, files = setup.structures[0].to_atoms(), [Path(path).name for path in setup.config.system.paths]
+    others = len(setup.structures) - 1
+    name = f"{first.get_chemical_formula()} ({', '.join(files[:3])}{', …' if len(files) > 3 else ''})"
+    if not others:
+        return name
+    return f"{name} and {others} other {'start' if others == 1 else 'starts'}"

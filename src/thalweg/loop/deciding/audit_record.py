@@ -15,6 +15,10 @@ import numpy as np
 
 from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
 from thalweg.errors import check
+from thalweg.units import GPa
+
+STRESS_STATED = 0.5 * GPa
+"""eV/Å³. What the share of stress components within is stated for, where no stress target is set."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,8 @@ class AuditSummary:
     confidence; `interval` holds the fraction within the target: a two-sided Wilson interval with the
     effective number of trials, level 2 certificate_level - 1, so that each end holds one-sidedly at
     certificate_level.
-    `coverage` is the fraction of atoms within their predicted bounds.
+    `coverage` is the fraction of atoms within their predicted bounds. `stress_within` is the fraction of stress
+    components within the stress target, or STRESS_STATED where none is set, and `stress_lower_bound` its bound.
     """
 
     n_structures: int
@@ -132,6 +137,15 @@ class AuditSummary:
     coverage: float
     energy_rmse: float | None = None
     stress_rmse: float | None = None
+    stress_within: float | None = None
+    stress_lower_bound: float | None = None
+
+    def meets(self, target: Target) -> bool:
+        """Whether these audits, judged once, certify the target."""
+        stress = self.stress_lower_bound or 0.0
+        return self.lower_bound >= target.confidence and (
+            target.stress_error is None or stress >= target.confidence
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for summaries and reports."""
@@ -166,4 +180,19 @@ def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSumm
         coverage=sum(a.n_covered for a in audits) / sum(sizes),
         energy_rmse=_rms([a.energy_error for a in audits if a.energy_error is not None]),
         stress_rmse=_rms([a.stress_error for a in audits if a.stress_error is not None]),
+        **_stress_summary(audits, target),
     )
+
+
+def _stress_summary(audits: Sequence[AuditRecord], target: Target) -> dict[str, float]:
+    within, sizes = stress_counts(audits, target.stress_error or STRESS_STATED)
+    if not sizes:
+        return {}
+    bound = clustered_lower_bound(within, sizes, target.certificate_level)
+    return {"stress_within": sum(within) / sum(sizes), "stress_lower_bound": bound}
+
+
+def stress_counts(audits: Sequence[AuditRecord], stress_error: float) -> tuple[list[int], list[int]]:
+    """Of each audit with a stress: components within `stress_error` (eV/Å³), and components."""
+    with_stress = [a for a in audits if a.stress_errors]
+    return [a.n_stress_within(stress_error) for a in with_stress], [len(a.stress_errors) for a in with_stress]

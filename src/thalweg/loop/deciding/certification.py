@@ -28,8 +28,7 @@ from functools import lru_cache
 from typing import Any
 
 from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
-from thalweg.loop.deciding.audit_record import AuditRecord, Target
-from thalweg.units import GPa
+from thalweg.loop.deciding.audit_record import STRESS_STATED, AuditRecord, Target, stress_counts
 
 GROWTH = 1.5
 LOOKS = 4
@@ -42,8 +41,6 @@ FUTILE_LEVEL = 0.6
 
 COMPONENTS = 6
 """Of a stress."""
-STRESS_STATED = 0.5 * GPa
-"""eV/Å³. What the share of stress components within is stated for, where no stress target is set."""
 
 
 @dataclass(frozen=True)
@@ -134,15 +131,10 @@ def _atoms(window: Sequence[AuditRecord], target: Target) -> Sample:
     return [a.n_within(target.force_error) for a in window], [a.n_atoms for a in window]
 
 
-def _components(window: Sequence[AuditRecord], stress_error: float) -> Sample:
-    with_stress = [a for a in window if a.stress_errors]
-    return [a.n_stress_within(stress_error) for a in with_stress], [len(a.stress_errors) for a in with_stress]
-
-
 def _samples(window: Sequence[AuditRecord], target: Target) -> list[Sample]:
     """All that must be within a target."""
     atoms = _atoms(window, target)
-    return [atoms] if target.stress_error is None else [atoms, _components(window, target.stress_error)]
+    return [atoms] if target.stress_error is None else [atoms, stress_counts(window, target.stress_error)]
 
 
 def _bound(window: Sequence[AuditRecord], target: Target, level: float) -> float:
@@ -226,7 +218,7 @@ def _certificate(window: Sequence[AuditRecord], target: Target, level: float) ->
 
 def _stress_statement(window: Sequence[AuditRecord], stress_error: float, level: float) -> dict[str, float]:
     """What the certificate says of the stress; empty without any."""
-    within, sizes = _components(window, stress_error)
+    within, sizes = stress_counts(window, stress_error)
     if not sizes:
         return {}
     squares = [e * e for a in window for e in a.stress_errors]

@@ -94,8 +94,9 @@ def start_structure(number: int, total: int, facts: StartFacts) -> str:
     text = f"start {number} of {total}, {facts.formula}: largest force {size(facts.force)} eV/Å"
     if facts.pressure is not None:
         text += f", pressure {facts.pressure:.2g} GPa"
-    if facts.n_fragments > 1:
-        text += f", {facts.n_fragments} fragments ({facts.fragments})"
+    text += (
+        ", 1 fragment" if facts.n_fragments == 1 else f", {facts.n_fragments} fragments ({facts.fragments})"
+    )
     if facts.n_pieces > 1:
         text += f", {facts.n_pieces} pieces that do not touch"
     if not facts.is_far_from_rest:
