@@ -119,7 +119,7 @@ class Setup:
             return self.structures[start]
         strain = (2.0 * walker / (n - 1) - 1.0) * largest * np.eye(3)
         if self.gives_stress:
-            strain += 0.5 * largest * _shear(walker)
+            strain += 0.25 * largest * _shear(walker)  # a shear angle of half the largest strain
         return _strained(self.structures[start], strain)
 
 
