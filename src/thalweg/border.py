@@ -228,16 +228,22 @@ def check_filled(structure: Structure, where: str) -> None:
 
     The barostat would press the vacuum out of it.
     """
+    axis, gap = largest_gap(structure)
+    if gap > VACUUM:
+        raise InputError(
+            f"{where}: along cell vector {axis + 1} there are {gap:.1f} Å without an atom: at constant "
+            "pressure the cell would close over this vacuum; keep the cell fixed (nvt), or take one without vacuum"
+        )
+
+
+def largest_gap(structure: Structure) -> tuple[int, float]:
+    """The thickest layer without an atom between faces of the cell: the cell vector (from 0) across it, and Å."""
     heights = structure.heights()
     fractions = np.linalg.solve(structure.cell.T, structure.positions.T).T % 1.0
-    for axis in range(3):
-        ordered = np.sort(fractions[:, axis])
-        gaps = np.diff(np.append(ordered, ordered[0] + 1.0)) * heights[axis]
-        if gaps.max() > VACUUM:
-            raise InputError(
-                f"{where}: along cell vector {axis + 1} there are {gaps.max():.1f} Å without an atom: at constant "
-                "pressure the cell would close over this vacuum; keep the cell fixed (nvt), or take one without vacuum"
-            )
+    ordered = np.sort(fractions, axis=0)
+    gaps = np.diff(np.vstack([ordered, ordered[:1] + 1.0]), axis=0).max(axis=0) * heights
+    axis = int(np.argmax(gaps))
+    return axis, float(gaps[axis])
 
 
 def _free_directions(structure: Structure) -> FloatArray:

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from thalweg.calibration import coverage, ence, rank_correlation
+from thalweg.calibration import coverage, ence, is_evidence, rank_correlation
 from thalweg.errors import InputError, check
 from thalweg.label import Label
 from thalweg.potential import Potential, Prediction
-from thalweg.structure import FloatArray, Structure
+from thalweg.structure import BoolArray, FloatArray, Structure
 from thalweg.units import GPa
 
 
@@ -38,6 +38,8 @@ class Comparison:
         Of the structures whose forces are labelled, as is `bound`.
     stress : float64 ndarray, shape (n_stresses, 6), GPa
     bound : float64 ndarray, shape (n_atoms,), eV/Å
+    evidence : bool ndarray, shape (n_atoms,)
+        Whether the force does not vanish by symmetry: bounds are judged by these atoms alone.
     confidence : float
     """
 
@@ -46,6 +48,7 @@ class Comparison:
     forces: FloatArray
     stress: FloatArray
     bound: FloatArray
+    evidence: BoolArray
     confidence: float
 
     @property
@@ -64,16 +67,21 @@ class Comparison:
         return {**block, **self._of_forces()} if len(self.forces) else block
 
     def _of_forces(self) -> dict[str, Any]:
-        error = self.force_errors
-        sigma = self.bound * np.sqrt(3.0) / float(stats.chi.ppf(self.confidence, 3))
+        block = {**_mae_rmse("forces", self.forces), "forces_max": float(self.force_errors.max())}
+        return {**block, "confidence": self.confidence, **self._of_bounds()}
+
+    def _of_bounds(self) -> dict[str, float]:
+        """How well the bounds tell the errors; without coverage and calibration where all forces vanish by symmetry."""
+        mean = {"bound_mean": float(self.bound.mean())}
+        if not self.evidence.any():
+            return mean
+        error, bound = self.force_errors[self.evidence], self.bound[self.evidence]
+        sigma = bound * np.sqrt(3.0) / float(stats.chi.ppf(self.confidence, 3))
         return {
-            **_mae_rmse("forces", self.forces),
-            "forces_max": float(error.max()),
-            "coverage": coverage(self.bound, error),
-            "confidence": self.confidence,
-            "bound_mean": float(self.bound.mean()),
+            "coverage": coverage(bound, error),
+            **mean,
             "ence": ence(sigma, error),
-            "rank_correlation": rank_correlation(self.bound, error),
+            "rank_correlation": rank_correlation(bound, error),
         }
 
 
@@ -101,7 +109,7 @@ def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -
         not know.
     """
     check(len(labelled) > 0, "evaluate: no labelled structures; expected at least one")
-    energy, forces, stress, bound = [], [], [], []
+    energy, forces, stress, bound, evidence = [], [], [], [], []
     for number, (structure, label) in enumerate(labelled):
         check(
             label.forces.shape == (len(structure), 3),
@@ -112,6 +120,8 @@ def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -
         if label.has_forces:
             forces.append(prediction.forces - label.forces)
             bound.append(prediction.forces_bound)
+            errors = np.asarray(np.linalg.norm(forces[-1], axis=1))
+            evidence.append(is_evidence(prediction.forces_deviation, errors))
         if label.stress is not None and prediction.stress is not None:
             stress.append((prediction.stress - label.stress) / GPa)
     return Comparison(
@@ -120,5 +130,6 @@ def compare(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) -
         forces=np.concatenate(forces) if forces else np.empty((0, 3)),
         stress=np.array(stress).reshape(-1, 6),
         bound=np.concatenate(bound) if bound else np.empty(0),
+        evidence=np.concatenate(evidence) if evidence else np.empty(0, dtype=bool),
         confidence=potential.bounds.confidence,
     )

@@ -12,6 +12,10 @@ Ensemble = Literal["nvt", "nve", "npt"]
 """What molecular dynamics holds constant."""
 Coupling = Literal["isotropic", "axes", "full"]
 """What the barostat may change of the cell."""
+Dissociation = Literal["stop", "walk"]
+"""What becomes of a walker that has fallen apart."""
+Relax = Literal["none", "positions", "cell"]
+"""What of the start structures is relaxed before a run."""
 Committee = Literal["whole", "screened"]
 """How the committee is looked at."""
 Precision = Literal["double", "mixed"]
@@ -27,6 +31,8 @@ class QuestionKind(StrEnum):
     """An isolated atom, whose energy is that of its element."""
     SEED = "seed"
     """One of the first structures, start structures among them."""
+    RELAX = "relax"
+    """A step on the way from a start structure to rest."""
     QUERY = "query"
     """The model is unsure of it."""
     AUDIT = "audit"
@@ -41,4 +47,4 @@ class QuestionKind(StrEnum):
     @property
     def is_learned(self) -> bool:
         """Whether the answer teaches the model."""
-        return self in (QuestionKind.SEED, QuestionKind.QUERY, QuestionKind.AUDIT, QuestionKind.HANDED)
+        return self not in (QuestionKind.REFERENCE, QuestionKind.PROPERTY, QuestionKind.CHECK)

@@ -131,3 +131,49 @@ def test_non_finite_records_are_refused() -> None:
         Compared(Stream.QUERY, np.array([1]), np.array([np.nan]), np.array([0.1]))
     with pytest.raises(InputError, match="shape"):
         Compared(Stream.QUERY, np.array([1, 1]), np.array([0.1]), np.array([0.1]))
+
+
+# ---- forces that vanish by symmetry -------------------------------------------------------------------
+
+
+def symmetric(n: int = 4, error: float = 1e-15) -> Compared:
+    return Compared(Stream.AUDIT, np.full(n, 29), np.full(n, 1e-15), np.full(n, error))
+
+
+def test_forces_that_vanish_by_symmetry_teach_nothing() -> None:
+    state = Calibration()
+    for _ in range(50):
+        state = state.record(symmetric())
+    assert state == Calibration()
+    assert fit_bounds([symmetric()] * 5, CalibrationSpec(), alpha=0.05, n_answers=5).default == (1.5, 0.02)
+    rng = np.random.default_rng(0)
+    assert Calibration().record(answer(rng)) != Calibration()
+
+
+def test_among_others_they_are_left_out() -> None:
+    rng = np.random.default_rng(0)
+    plain = answer(rng)
+    zeros = np.zeros(3)
+    mixed = Compared(
+        plain.stream,
+        np.append(plain.numbers, [6, 8, 1]),
+        np.append(plain.deviation, zeros),
+        np.append(plain.error, zeros),
+    )
+    assert Calibration().record(mixed).to_json() == Calibration().record(plain).to_json()
+
+
+def test_an_atom_that_no_other_is_near_counts_once_the_oracle_feels_a_force() -> None:
+    alone = Compared(Stream.AUDIT, np.array([17, 6]), np.array([0.0, 0.1]), np.array([0.2, 0.1]))
+    assert alone.evidence() is alone
+    quiet = Compared(Stream.AUDIT, np.array([17, 6]), np.array([0.0, 0.1]), np.array([1e-3, 0.1]))
+    assert quiet.evidence().numbers.tolist() == [6]
+
+
+def test_no_bound_lies_below_the_noise_of_an_oracle() -> None:
+    rng = np.random.default_rng(1)
+    tiny = [
+        Compared(Stream.AUDIT, NUMBERS, 1e-4 * rng.gamma(4, 0.25, 9), 1e-5 * rng.random(9)) for _ in range(60)
+    ]
+    bounds = fit_bounds(tiny, CalibrationSpec(), alpha=0.05, n_answers=60)
+    assert min(bounds.bound(NUMBERS, np.zeros(9))) >= 1e-3

@@ -139,7 +139,9 @@ def test_every_verb_reduces_a_very_skewed_cell_and_says_so(invoke, place, tmp_pa
 
 @pytest.mark.parametrize("verb", ["evaluate", "md", "carve", "queue"])
 def test_elements_that_a_model_or_run_does_not_know_are_named_with_their_place(invoke, place, tmp_path, verb):
-    (place / "two.xyz").write_text(frame("O 0 0 0", "H 0 0 1", "H 0.9 0 -0.3") + frame("O 0 0 0", "S 0 0 1.6"))
+    (place / "two.xyz").write_text(
+        frame("O 0 0 0", "H 0 0 1", "H 0.9 0 -0.3") + frame("O 0 0 0", "S 0 0 1.6")
+    )
     message = is_one_message(invoke(VERBS[verb].replace("-o ", f"-o {tmp_path}/"), file="two.xyz"))
     assert "two.xyz" in message
     assert "contains S" in message

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from thalweg.config import RunConfig
 from thalweg.loop import runner
+from thalweg.loop.telling.summary import Summary
 from thalweg.store import SqliteStore
 
 
@@ -25,6 +27,20 @@ def interrupt(patch: pytest.MonkeyPatch, at: int) -> None:
         keep(one)
 
     patch.setattr(runner._Run, "_checkpoint", checkpoint)
+
+
+def run_interrupted(config: RunConfig, folder: Path, *, at: int) -> Summary:
+    """The run, interrupted just before the `at`-th checkpoint of each invocation until one comes to the end."""
+    for interruptions in range(200):
+        with pytest.MonkeyPatch.context() as patch:
+            interrupt(patch, at)
+            try:
+                summary = runner.run(config, folder)
+            except Interrupted:
+                continue
+        assert interruptions > 5
+        return summary
+    raise AssertionError("the run did not end")
 
 
 def told(folder: Path) -> list[str]:

@@ -50,7 +50,7 @@ def test_walks_that_end_unphysically_are_counted_and_certify_nothing(learned, mo
     calm = audit(folder, 4, config)
     assert calm.broken_walks == 0
     # So cold a limit that every walk meets it at once stands in for a potential with a hole.
-    monkeypatch.setattr("thalweg.loop.auditing.Limits", lambda: Limits(temperature_max=1.0))
+    monkeypatch.setattr("thalweg.loop.drawing.Limits", lambda: Limits(temperature_max=1.0))
     broken = audit(folder, 4, config)
     assert broken.broken_walks == 4
     assert not broken.certified

@@ -62,7 +62,9 @@ def test_forces_and_pressure_of_the_starts_are_said(tmp_path):
     starts = [(kind, text, data) for kind, text, data in said if text.startswith("start ")]
     assert [kind for kind, *_ in starts] == ["warning", "info"]
     assert [data["pressure_GPa"] for *_, data in starts] == pytest.approx(pressures)
-    assert starts[0][1].endswith("relax it first, unless it is meant so")
+    assert starts[0][1].endswith(
+        "far from rest: unless it is meant so, relax it first: --relax-cell in a new run"
+    )
     assert starts[1][1].startswith("start 2 of 2, Cu4: largest force ")
 
 

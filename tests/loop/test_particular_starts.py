@@ -126,5 +126,5 @@ def test_a_cell_that_is_to_move_must_not_have_held_atoms(tmp_path, section):
     atoms = bulk("Cu", cubic=True)
     atoms.set_constraint(FixAtoms([0]))
     ase.io.write(tmp_path / "held.xyz", atoms)
-    with pytest.raises(InputError, match="some are fixed in the structure file"):
+    with pytest.raises(InputError, match="some are held in the structure file"):
         prepare(make_config(tmp_path / "held.xyz", explore=section), make_oracle(EMT_SECTION))

@@ -6,8 +6,11 @@ import json
 import numpy as np
 import pytest
 
+from thalweg.loop.deciding.certification import Certification, advance
+from thalweg.loop.deciding.ground import Stretch
 from thalweg.loop.deciding.policy import decide, retarget
 from thalweg.loop.deciding.policy_state import LIMIT_RATIO, Phase, PolicyState, Rules
+from thalweg.loop.deciding.prospects import BLIND
 from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Target
 from thalweg.loop.events import (
     Answered,
@@ -355,3 +358,54 @@ def test_a_checkpoint_of_before_there_was_a_queue_is_read():
     data = FRESH.to_json()
     del data["handed"]
     assert PolicyState.from_json(data) == FRESH
+
+
+# ---- the ground ---------------------------------------------------------------------------------------
+
+
+def test_what_is_walked_adds_up_and_is_forgotten_when_exploration_changes():
+    state, _ = decide(WALKING, BlockEnded((100.0,) * 4, 0, (Stretch(0, 300.0, 100.0),)), RULES)
+    state, _ = decide(state, BlockEnded((100.0,) * 4, 0, (Stretch(0, 300.0, 50.0, dissociated=1),)), RULES)
+    assert state.ground == (Stretch(0, 300.0, 150.0, dissociated=1),)
+    assert PolicyState.from_json(json.loads(json.dumps(state.to_json()))) == state
+    state = dataclasses.replace(state, audits=(AuditRecord(5, (0.1,), (0.2,)),))
+    elsewhere = retarget(state, RULES, target_changed=False, explore_changed=True)
+    assert (elsewhere.ground, elsewhere.present_audits) == ((), ())
+    stricter = retarget(state, RULES, target_changed=True)
+    assert (stricter.ground, len(stricter.present_audits)) == (state.ground, 1)
+
+
+def blind(n):
+    return tuple(Stretch(0, 300.0, blind=1) for _ in range(n))
+
+
+def test_audits_that_are_no_evidence_end_a_run_that_has_nothing_else():
+    walked = dataclasses.replace(WALKING, walked_fs=(RULES.time_fs,) * 4)
+    few, actions = decide(walked, Answered(3, 0, 0, (), 1.0, blind=blind(BLIND - 1)), RULES)
+    assert not isinstance(actions[-1], Stop)
+    assert (few.calls, few.n_labels, few.audits) == (23, WALKING.n_labels + BLIND - 1, ())
+    _, actions = decide(few, Answered(1, 0, 0, (), 1.0, blind=blind(1)), RULES)
+    assert isinstance(actions[-1], Stop)
+    assert "vanishes by symmetry" in actions[-1].verdict.message
+    seeing = dataclasses.replace(few, audits=(AuditRecord(5, (0.1,) * 9, (0.2,) * 9),))
+    _, actions = decide(seeing, Answered(1, 0, 0, (), 1.0, blind=blind(1)), RULES)
+    assert not isinstance(actions[-1], Stop)
+    unwalked = dataclasses.replace(few, walked_fs=(0.0,) * 4)
+    _, actions = decide(unwalked, Answered(1, 0, 0, (), 1.0, blind=blind(1)), RULES)
+    assert not isinstance(actions[-1], Stop)
+
+
+def test_a_certificate_names_where_its_audits_were_not():
+    record = AuditRecord(30, (0.05,) * 9, (0.2,) * 9, start=0, temperature=300.0)
+    audits = (record,) * 40
+    state = dataclasses.replace(
+        WALKING,
+        walked_fs=(RULES.time_fs,) * 4,
+        audits=audits,
+        certification=advance(Certification(), audits, RULES.target),
+        ground=(Stretch(0, 300.0, 1.0), Stretch(1, 300.0, 1.0)),
+    )
+    _, actions = decide(state, Started(), RULES)
+    message = actions[-1].verdict.message
+    assert message.startswith("target reached")
+    assert message.endswith("not audited, and nothing is claimed of it: start 2")

@@ -3,7 +3,7 @@
 import ase.io
 import numpy as np
 import pytest
-from ase.build import bulk, molecule
+from ase.build import bulk, fcc111, molecule
 from ase.cluster import Octahedron
 from runs import cluster, crystal, make_config
 
@@ -11,11 +11,29 @@ from thalweg.errors import InputError
 from thalweg.loop.setup import SAMPLE_FS, SEEDS, prepare
 from thalweg.oracles.registry import make_oracle
 from thalweg.structure import Structure
+from thalweg.units import GPa
 
 
 def setup_of(path, **changes):
     config = make_config(path, **changes)
     return prepare(config, make_oracle(config.oracle.model_dump()))
+
+
+class Silent:
+    """An oracle that gives no stress."""
+
+    gives_stress = False
+
+    def __init__(self, oracle):
+        self.oracle = oracle
+
+    def __getattr__(self, name):
+        return getattr(self.oracle, name)
+
+
+def silent_setup(path, **changes):
+    config = make_config(path, **changes)
+    return prepare(config, Silent(make_oracle(config.oracle.model_dump())))
 
 
 def test_the_rules_are_the_users_words_in_the_policys_units(tmp_path):
@@ -96,8 +114,21 @@ def test_walkers_of_a_crystal_are_strained_from_end_to_end(tmp_path):
     setup = setup_of(crystal(tmp_path), explore={"strain": 0.03, "walkers": 3})
     factors = [walker.structure.cell[0, 0] / 3.6 for walker in setup.walkers()]
     assert factors == pytest.approx([0.97, 1.0, 1.03])
-    fractional = [w.structure.positions / w.structure.cell[0, 0] for w in setup.walkers()]
+    fractional = [w.structure.positions @ np.linalg.inv(w.structure.cell) for w in setup.walkers()]
     assert np.allclose(fractional[0], fractional[2])
+
+
+def shears(walkers):
+    """Largest off-diagonal strain of each walker's cell, once its volume is scaled out."""
+    return [float(np.abs(w.structure.cell / w.structure.cell[0, 0] - np.eye(3)).max()) for w in walkers]
+
+
+def test_with_a_stress_at_hand_walkers_are_sheared_too_and_without_one_they_are_not(tmp_path):
+    explore = {"strain": 0.03, "walkers": 4}
+    sheared = setup_of(crystal(tmp_path), explore=explore).walkers()
+    assert shears(sheared) == pytest.approx([0.0075] * 4, rel=0.05)
+    assert len({tuple(np.argwhere(w.structure.cell > 0.01).ravel()) for w in sheared}) == 4
+    assert shears(silent_setup(crystal(tmp_path), explore=explore).walkers()) == pytest.approx([0.0] * 4)
 
 
 def test_a_single_walker_is_not_strained(tmp_path):
@@ -110,10 +141,50 @@ def test_a_single_walker_is_not_strained(tmp_path):
 
 def test_seeds_of_a_strained_crystal_have_many_volumes(tmp_path):
     strained = setup_of(crystal(tmp_path), explore={"strain": 0.03}, seeds={"count": 8})
-    plain = setup_of(crystal(tmp_path), seeds={"count": 8})
+    plain = setup_of(crystal(tmp_path), explore={"strain": 0}, seeds={"count": 8})
     rng = np.random.default_rng
     assert len({round(seed.volume, 6) for seed in strained.seeds(rng(0))}) > 2
     assert len({round(seed.volume, 6) for seed in plain.seeds(rng(0))}) == 1
+
+
+def test_seeds_of_a_crystal_are_strained_unless_told_otherwise_and_walkers_keep_its_cell(tmp_path):
+    setup = setup_of(crystal(tmp_path), seeds={"count": 8})
+    assert setup.seed_strain == 0.03
+    assert len({round(seed.volume, 6) for seed in setup.seeds(np.random.default_rng(0))}) > 2
+    assert all(w.structure.cell[0, 0] == 3.6 for w in setup.walkers())
+    assert setup_of(cluster(tmp_path)).seed_strain == 0.0
+    slab = tmp_path / "slab.xyz"
+    atoms = fcc111("Cu", (2, 2, 2), vacuum=6.0, periodic=True)
+    atoms.info.clear()
+    ase.io.write(slab, atoms)
+    assert setup_of(slab).seed_strain == 0.0
+
+
+def test_crystals_may_change_their_shape_and_liquids_only_their_volume(tmp_path):
+    npt = {"ensemble": "npt"}
+    assert setup_of(crystal(tmp_path), explore=npt).explorer.settings.coupling == "full"
+    liquid = tmp_path / "liquid.xyz"
+    atoms = bulk("Cu", "fcc", a=3.8, cubic=True) * (2, 2, 2)
+    atoms.rattle(0.4, seed=1)
+    ase.io.write(liquid, atoms)
+    assert setup_of(liquid, explore=npt).explorer.settings.coupling == "isotropic"
+    assert silent_setup(crystal(tmp_path), explore=npt).coupling == "isotropic"
+
+
+def test_a_cell_smaller_than_the_cutoff_is_warned_of_with_the_repeats_that_would_do(tmp_path):
+    (small,) = setup_of(crystal(tmp_path)).warnings
+    assert "atoms are 3.60 Å from their own images" in small
+    assert "{repeat: [2, 2, 2]}" in small
+    large = {"paths": [str(crystal(tmp_path))], "repeat": [2, 2, 2]}
+    assert setup_of(crystal(tmp_path), system=large).warnings == ()
+    assert setup_of(cluster(tmp_path)).warnings == ()
+
+
+def test_a_stress_target_needs_a_stress(tmp_path):
+    setup = setup_of(crystal(tmp_path), target={"stress_error": "2 kbar"})
+    assert setup.rules.target.stress_error == pytest.approx(0.2 * GPa)
+    with pytest.raises(InputError, match=r"target\.stress_error: a stress needs structures"):
+        setup_of(cluster(tmp_path), target={"stress_error": 0.2})
 
 
 def test_what_cannot_be_strained_is_refused(tmp_path):

@@ -170,3 +170,63 @@ def test_senseless_input_is_refused() -> None:
         AuditRecord(1, (0.1,), (0.1, 0.2))
     with pytest.raises(InputError, match="force_error"):
         Target(force_error=0.0)
+
+
+# ---- stress -------------------------------------------------------------------------------------------
+
+STRESSED = Target(force_error=0.15, stress_error=0.003)
+
+
+def with_stress(good: int, size: int = 9) -> AuditRecord:
+    """All atoms within, and `good` of the six components."""
+    errors = [0.001] * good + [0.01] * (6 - good)
+    return AuditRecord(50, [0.1] * size, [0.2] * size, stress_error=0.001, stress_errors=errors)
+
+
+def test_without_a_stress_target_the_stress_is_stated_and_asks_for_no_audit_more() -> None:
+    needed = audits_needed(Certification(), [], TARGET, n_atoms=9)
+    certificate = advance(Certification(), [with_stress(6)] * needed, TARGET).certificate
+    assert certificate.n_structures == needed
+    assert certificate.stress_fraction_within == 1.0
+    assert 0.9 < certificate.stress_lower_bound < 1.0
+    assert certificate.stress_rmse == pytest.approx(0.001)
+    bad = advance(Certification(), [with_stress(0)] * needed, TARGET).certificate
+    assert bad is not None
+    assert bad.stress_fraction_within == 0.0
+    silent = advance(Certification(), [audit(9)] * needed, TARGET).certificate
+    assert silent.stress_lower_bound is None
+
+
+def test_a_stress_target_must_be_met_by_the_same_audits() -> None:
+    needed = audits_needed(Certification(), [], STRESSED, n_atoms=9)
+    assert needed > audits_needed(Certification(), [], TARGET, n_atoms=9)
+    met = advance(Certification(), [with_stress(6)] * needed, STRESSED)
+    assert met.certificate.stress_lower_bound >= 0.95
+    assert met.certificate.stress_error == 0.003
+    missed = advance(Certification(), [with_stress(4)] * (4 * needed), STRESSED)
+    assert missed.certificate is None
+    without = advance(Certification(), [audit(9)] * (4 * needed), STRESSED)
+    assert without.certificate is None
+
+
+def test_the_certificate_says_what_the_stress_is_worth() -> None:
+    state = advance(Certification(), [with_stress(6)] * 60, TARGET)
+    verdict = decide_stop(state, [with_stress(6)] * 60, TARGET, Budget(100, 60))
+    assert "% of stress components within 0.5 GPa, RMSE 0.16 GPa" in verdict.message
+    assert verdict.certified["stress_rmse"] == pytest.approx(0.001)
+    silent = decide_stop(advance(Certification(), [audit(9)] * 60, TARGET), [], TARGET, Budget(100, 60))
+    assert "stress" not in silent.message
+    assert not any("stress" in key for key in silent.certified)
+
+
+def test_a_stress_target_is_a_stress() -> None:
+    with pytest.raises(InputError, match="stress_error must be above 0"):
+        Target(0.1, stress_error=0.0)
+
+
+def test_the_verdict_ends_with_its_scope() -> None:
+    state = advance(Certification(), [audit(9)] * 60, TARGET)
+    verdict = decide_stop(state, [audit(9)] * 60, TARGET, Budget(100, 60), scope="not audited: start 2")
+    assert verdict.message.endswith("; not audited: start 2")
+    spent = decide_stop(Certification(), [audit(5)] * 3, TARGET, Budget(10, 10), scope="not audited: start 2")
+    assert spent.message.endswith("; not audited: start 2")

@@ -10,9 +10,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from thalweg.report.data import AskedQuestion, Portrait, ReportData, RunNumbers, per_atom
+from thalweg.report.data import AskedQuestion, Portrait, ReportData, RunNumbers, WalkedRow, per_atom
 from thalweg.report.html import SECTIONS, duration, page
 from thalweg.structure import Structure
+from thalweg.units import GPa
 
 VOID = {"meta", "link", "br", "input", "img", "hr", "circle", "path"}
 HOSTILE = '</script><script>alert("x")</script><img src=x onerror=alert(1)>'
@@ -223,6 +224,46 @@ def test_the_verdict_claims_no_more_than_is_certified(
     assert words in text
     assert "✓ certified" not in text
     assert "✓ certified" in page(data)
+
+
+WALKED = (
+    WalkedRow(1, "Cu6", 300.0, 10.0, 12, 72, 1.0),
+    WalkedRow(1, "Cu6", 600.0, 10.0, 8, 48, 0.9, dissociated=3),
+    WalkedRow(2, "Cu4<", 600.0, 5.0, 0, 0, blind_audits=2),
+)
+
+
+def with_rows(data: ReportData, *rows: WalkedRow) -> ReportData:
+    return dataclasses.replace(data, summary=dataclasses.replace(data.summary, walked=rows))
+
+
+def test_what_was_walked_and_audited_is_a_table(data: ReportData) -> None:
+    section = page(with_rows(data, *WALKED)).split('id="audit"')[1].split("</section>")[0]
+    assert "What was walked and audited" in section
+    cells = [re.sub("<[^>]*>", "|", row).replace("||", "|") for row in section.split("<tr>")[2:]]
+    assert cells[0].startswith("|1|Cu6|300|10|12|72|100.0 %|0")
+    assert cells[1].startswith("|1|Cu6|600|10|8|48|90.0 %|3")
+    assert cells[2].startswith("|2|Cu4&lt;|600|5|0 (and 2 without evidence)|0|nothing is claimed|0")
+    assert "cell flowed" not in section
+    flowed = dataclasses.replace(WALKED[0], flowed=1)
+    assert "cell flowed" in page(with_rows(data, flowed))
+    assert "What was walked and audited" not in page(with_rows(data))
+
+
+def test_the_claim_speaks_of_what_was_audited_only(data: ReportData) -> None:
+    assert "met at 300–600 K from 1 of 2 starts have" in page(with_rows(data, *WALKED))
+    assert "met at 300–600 K have" in page(with_rows(data, *WALKED[:2]))
+    assert "met at 300 K from all 2 starts" in page(
+        with_rows(data, WALKED[0], dataclasses.replace(WALKED[0], start=2))
+    )
+
+
+def test_what_the_certificate_says_of_the_stress_is_part_of_the_claim(data: ReportData) -> None:
+    numbers = {**data.summary.certificate, "stress_error": 0.5 * GPa, "stress_lower_bound": 0.93}
+    numbers["stress_rmse"] = 0.08 * GPa
+    changed = dataclasses.replace(data, summary=dataclasses.replace(data.summary, certificate=numbers))
+    assert "at least 93.0 % of stress components within 0.5 GPa (RMSE 0.08 GPa)" in page(changed)
+    assert "stress components" not in page(data)
 
 
 def test_the_python_snippet_names_what_exists(data: ReportData) -> None:

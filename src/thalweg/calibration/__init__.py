@@ -8,7 +8,7 @@ from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.curves import ReliabilityCurve, coverage, ence, rank_correlation, reliability_curve
 from thalweg.calibration.intervals import clopper_pearson_lower, clustered_lower_bound, wilson_interval
 from thalweg.calibration.online import Calibration, Coverage
-from thalweg.calibration.records import CalibrationSpec, Compared, Stream
+from thalweg.calibration.records import CalibrationSpec, Compared, Stream, is_evidence
 
 __all__ = [
     "BoundMap",
@@ -22,6 +22,7 @@ __all__ = [
     "clustered_lower_bound",
     "coverage",
     "ence",
+    "is_evidence",
     "rank_correlation",
     "reliability_curve",
     "wilson_interval",

@@ -39,6 +39,8 @@ FIRST_BETA = 0.3
 """Used while there are fewer than BETA_ANSWERS answers to choose from."""
 BETA_ANSWERS = 10
 PRIOR_POINTS = 40
+LEAST_FLOOR = 1e-3
+"""eV/Å. No bound is below it: forces of an oracle are converged to no more than that."""
 SMALLEST_DEVIATION = 1e-6
 """eV/Å; keeps scores finite for a committee that agrees to rounding."""
 
@@ -84,8 +86,9 @@ def fit_bounds(
 ) -> BoundMap:
     """The bound map that the window (oldest answer first) supports at the working `alpha`.
 
-    `n_answers` counts all answers of the run; the prior fades with it.
+    `n_answers` counts all answers of the run; the prior fades with it. Forces that vanish by symmetry are left out.
     """
+    window = [kept for answer in window if (kept := answer.evidence()) is not None]
     if not window:
         return BoundMap(spec.confidence, (spec.prior_factor, spec.prior_floor))
     records = _lay_out(window, spec)
@@ -98,7 +101,7 @@ def fit_bounds(
     for z in np.unique(records.numbers):
         own = records.numbers == z
         factor = _element_factor(records, scores, own, level, spec, prior_weight)
-        elements.append((int(z), factor, factor * beta * float(scale[own][0])))
+        elements.append((int(z), factor, max(factor * beta * float(scale[own][0]), LEAST_FLOOR)))
     # an element never met gets the most cautious line of those that were
     default = (max([f for _, f, _ in elements] + [spec.prior_factor]), max(d for _, _, d in elements))
     return BoundMap(spec.confidence, default, tuple(elements))

@@ -55,7 +55,14 @@ class Calibration:
         return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers)
 
     def record(self, answer: Compared) -> Calibration:
-        """The state after one more answer, judged by its own bounds or else by those now in force."""
+        """The state after one more answer, judged by its own bounds or else by those now in force.
+
+        Atoms whose forces vanish by symmetry are left out; an answer of such atoms alone changes nothing.
+        """
+        evidence = answer.evidence()
+        if evidence is None:
+            return self
+        answer = evidence
         if answer.bound is None:
             answer = replace(answer, bound=self.bounds.bound(answer.numbers, answer.deviation))
         missed = 1 - answer.n_covered / len(answer.numbers)

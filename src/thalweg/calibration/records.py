@@ -9,7 +9,20 @@ from typing import Any
 import numpy as np
 
 from thalweg.errors import check
-from thalweg.structure import FloatArray, IntArray
+from thalweg.structure import BoolArray, FloatArray, IntArray
+
+NO_DEVIATION = 1e-6
+"""eV/Å. Members of a committee that agree so closely had no choice: symmetry, or no other atom is near."""
+NO_FORCE = 1e-2
+"""eV/Å. Where they had no choice, an error up to this is the oracle's noise."""
+
+
+def is_evidence(deviation: FloatArray, error: FloatArray) -> BoolArray:
+    """Which atoms' errors say anything of a model, from deviation and error per atom, eV/Å.
+
+    A force that vanishes by symmetry is zero for every potential: that the oracle agrees teaches and proves nothing.
+    """
+    return np.asarray((deviation > NO_DEVIATION) | (error > NO_FORCE))
 
 
 class Stream(StrEnum):
@@ -90,6 +103,16 @@ class Compared:
     def n_covered(self) -> int:
         """Atoms whose error was within the predicted bound; 0 while no bound is attached."""
         return 0 if self.bound is None else int((self.error <= self.bound).sum())
+
+    def evidence(self) -> Compared | None:
+        """The same without atoms that are no evidence (`is_evidence`); None where none is left."""
+        keep = is_evidence(self.deviation, self.error)
+        if keep.all():
+            return self
+        if not keep.any():
+            return None
+        bound = None if self.bound is None else self.bound[keep]
+        return Compared(self.stream, self.numbers[keep], self.deviation[keep], self.error[keep], bound)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""

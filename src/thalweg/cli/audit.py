@@ -81,6 +81,8 @@ def _named(section: dict[str, Any]) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
+    from thalweg.units import GPa
+
     target, summary = document["target"], document["audit"]
     low, high = summary["interval"]
     share = f"{target['confidence']:.0%}"
@@ -88,10 +90,16 @@ def _print(document: dict[str, Any]) -> None:
     typer.echo(f"force RMSE                   {summary['force_rmse']:.4f} eV/Å")
     typer.echo(f"{share} of atoms are below      {summary['force_error_quantile']:.4f} eV/Å")
     typer.echo(f"within {target['force_error']:g} eV/Å             {low:.1%} to {high:.1%} of atoms")
+    if summary.get("stress_rmse") is not None:
+        typer.echo(f"stress RMSE                  {summary['stress_rmse'] / GPa:.3f} GPa")
     typer.echo(f"within their predicted bound {summary['coverage']:.1%} of atoms")
     if document.get("broken_walks"):
         typer.echo(
             f"{document['broken_walks']} fresh walks met something unphysical: more learning is needed there"
         )
+    for row in document.get("walked") or ():
+        within = "not audited" if row["within"] is None else f"{row['within']:.1%} of {row['atoms']} atoms"
+        apart = f", fell apart {row['dissociated']} times" if row["dissociated"] else ""
+        typer.echo(f"  start {row['start']} ({row['formula']}), {row['temperature']:.0f} K: {within}{apart}")
     typer.echo(f"target: {share} within {target['force_error']:g} eV/Å: ", nl=False)
     typer.echo("certified" if document["certified"] else "not certified")

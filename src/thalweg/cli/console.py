@@ -20,6 +20,7 @@ _STYLES: dict[str, str] = {
     EventKind.AUDIT: "cyan",
     EventKind.BACKTRACK: "yellow",
     EventKind.REJECT: "red",
+    EventKind.PARTED: "yellow",
     EventKind.FAILURE: "red",
     EventKind.WARNING: "bold yellow",
     EventKind.STOP: "bold",

@@ -109,6 +109,8 @@ def closing_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['state']} at step {summary['step']}, {summary['time_ps']:.3f} ps",
         *_averages(summary),
     ]
+    if parted := summary.get("parted"):
+        lines.append(f"from {parted['time_ps']:.2f} ps on it is another system: {parted['what']}")
     worst = summary["largest_bound"]
     if worst:
         lines.append(f"largest bound {worst['bound']:.2f} eV/Å, atom {worst['atom']} at step {worst['step']}")

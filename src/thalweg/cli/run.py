@@ -23,6 +23,13 @@ def run(
     max_calls: Annotated[
         int | None, typer.Option("--max-calls", "-n", help="Most oracle calls, audits included.")
     ] = None,
+    relax: Annotated[
+        bool,
+        typer.Option("--relax", help="First relax the positions of each start structure with the oracle."),
+    ] = False,
+    relax_cell: Annotated[
+        bool, typer.Option("--relax-cell", help="First relax positions and cell of each start structure.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing until the end.")] = False,
     json_: Annotated[
         bool, typer.Option("--json", help="Print summary.json on stdout at the end; messages go to stderr.")
@@ -40,7 +47,8 @@ def run(
     from thalweg.cli.failures import INTERRUPTED, OK, UNCERTIFIED, logging_defects, sigterm_interrupts
     from thalweg.cli.output import print_json, stdout_kept_for_json
 
-    settings = _settings(config, acquisition, max_calls)
+    wanted = "cell" if relax_cell else "positions" if relax else None
+    settings = _settings(config, acquisition, max_calls, wanted)
     place = folder or Path(settings.output or Path("runs") / config.stem)
     with (
         sigterm_interrupts(),
@@ -63,10 +71,10 @@ def run(
     raise typer.Exit(OK if (summary["stop"] or {}).get("reason") == "target" else UNCERTIFIED)
 
 
-def _settings(path: Path, acquisition: str | None, max_calls: int | None) -> RunConfig:
+def _settings(path: Path, acquisition: str | None, max_calls: int | None, relax: str | None) -> RunConfig:
     from thalweg.config import load_config, override
 
-    changes = {"acquisition.strategy": acquisition, "budget.oracle_calls": max_calls}
+    changes = {"acquisition.strategy": acquisition, "budget.oracle_calls": max_calls, "system.relax": relax}
     given = {key: value for key, value in changes.items() if value is not None}
     config = load_config(path)
     return override(config, given) if given else config

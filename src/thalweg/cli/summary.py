@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     if summary.get("md_steps"):
         yield "walked", f"{summary['md_steps']:,} MD steps in {summary.get('iterations', 0)} iterations"
+    yield from _walked(summary.get("walked") or [])
     timing = summary.get("timing") or {}
     if _number(timing.get("wall")):
         parts = [
@@ -92,6 +93,25 @@ def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             if _number(timing.get(name))
         ]
         yield "time", f"{duration(timing['wall'])} ({', '.join(parts)})"
+
+
+_MOST_STARTS = 8
+
+
+def _walked(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """A line for each start: how far it was walked, where audits were made, how often it fell apart."""
+    starts = sorted({row["start"] for row in rows})
+    for start in starts[:_MOST_STARTS]:
+        here = [row for row in rows if row["start"] == start]
+        temperatures = [row["temperature"] for row in here]
+        audits = sum(row["audits"] for row in here)
+        text = f"start {start} ({here[0]['formula']}): {sum(row['walked_ps'] for row in here):.1f} ps "
+        text += f"at {min(temperatures):.0f}-{max(temperatures):.0f} K, {audits} audits"
+        if apart := sum(row["dissociated"] for row in here):
+            text += f", fell apart {apart} times"
+        yield "", text
+    if len(starts) > _MOST_STARTS:
+        yield "", f"and {len(starts) - _MOST_STARTS} other starts (summary.json)"
 
 
 def _places(summary: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:

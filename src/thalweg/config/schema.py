@@ -24,7 +24,7 @@ from thalweg.config.oracle import OracleConfig
 from thalweg.config.system import SystemConfig
 from thalweg.config.system import resolve as _resolve
 from thalweg.settings.fields import InUnit, optional, quantities, quantity, whole, whole_list
-from thalweg.vocabulary import Committee, Coupling, Ensemble
+from thalweg.vocabulary import Committee, Coupling, Dissociation, Ensemble
 
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
 ExecutorKind = Literal["process", "serial", "futures"]
@@ -43,6 +43,11 @@ class TargetConfig(Section):
 
     force_error: Annotated[float, quantity("eV/Å", "> 0", "<= 100"), InUnit("eV/Å")] = Field(
         default=0.15, description="Largest force error of an atom, |F_model - F_oracle|, that you accept."
+    )
+    stress_error: Annotated[float | None, optional(quantity("GPa", "> 0", "<= 1000")), InUnit("GPa")] = Field(
+        default=None,
+        description="Largest error of a component of the stress that you accept; null: the certificate states the "
+        "errors of the stress without requiring anything of them.",
     )
     confidence: Annotated[float, quantity("", "> 0", "< 1")] = Field(
         default=0.95,
@@ -64,10 +69,10 @@ class ExploreConfig(Section):
     pressure: Annotated[float, quantity("GPa", ">= -1000", "<= 10000"), InUnit("GPa")] = Field(
         default=0.0, description="Pressure of npt."
     )
-    coupling: Coupling = Field(
-        default="isotropic",
+    coupling: Coupling | None = Field(
+        default=None,
         description="How npt may change the cell: isotropic (its volume), axes (its lengths along x, y and z) or "
-        "full (all six strains).",
+        "full (all six strains); null: full for crystals if the oracle gives stress, isotropic for liquids.",
     )
     temperature: Annotated[tuple[float, ...], quantities("K", "> 0", "<= 20000"), InUnit("K")] = Field(
         default=(300.0, 500.0),
@@ -95,9 +100,17 @@ class ExploreConfig(Section):
         description="How the error bound is computed at every step: whole (all members) or screened (one signed sum of "
         "the members, an eighth of the cost; the whole committee is used where a bound comes near its limit).",
     )
-    strain: Annotated[float, quantity("", ">= 0", "<= 0.2")] = Field(
-        default=0.0,
-        description="Crystals: the largest strain of the walkers' start cells, for example 0.03.",
+    strain: Annotated[float | None, optional(quantity("", ">= 0", "<= 0.2"))] = Field(
+        default=None,
+        description="Crystals: the largest strain of the walkers' start cells and of the first structures, for example "
+        "0.03, with shear angles of half as much if the oracle gives stress; null: 0.03 for the first structures "
+        "alone, if the oracle gives stress.",
+    )
+
+    dissociation: Dissociation = Field(
+        default="stop",
+        description="A walker that falls apart into pieces that no longer touch: stop (back to its start; what lies "
+        "beyond is neither asked about nor audited) or walk (it goes on).",
     )
 
     @model_validator(mode="after")

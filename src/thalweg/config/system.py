@@ -13,6 +13,7 @@ from thalweg.border import MOST_ATOMS_OF_A_RUN, check_count
 from thalweg.errors import InputError
 from thalweg.settings.fields import shown, whole_list
 from thalweg.structure import Structure
+from thalweg.vocabulary import Relax
 
 MOST_PATHS = 1000
 _LIGHT, _MIDDLE = 4.0, 20.0
@@ -54,6 +55,11 @@ class SystemConfig(BaseModel):
     )
     repeat: Annotated[tuple[int, ...], whole_list("3 numbers", ">= 1", "<= 1000"), AfterValidator(_three)] = (
         Field(default=(1, 1, 1), description="Repeat the cell along its three vectors.")
+    )
+    relax: Relax = Field(
+        default="none",
+        description="Relax each start with the oracle before the run begins: none, positions, or cell (positions and "
+        "cell, to the pressure of npt or to none); its calls count, and their labels are learned.",
     )
 
 

@@ -77,15 +77,18 @@ class MolecularDynamics:
     ) -> WalkerState:
         """With velocities drawn again. One that was stuck measures energy spikes anew.
 
-        Its first energy may stem from a model that knew little.
+        Its first energy may stem from a model that knew little. `structure` may have other atoms.
         """
-        velocities = initial_velocities(structure, state.temperature, rng, masses=state.masses)
+        masses = structure.amu
+        velocities = initial_velocities(structure, state.temperature, rng, masses=masses)
         return dataclasses.replace(
             state,
             structure=structure,
             velocities=velocities,
+            masses=masses,
             step=state.step + 1,
             list_positions=None,
+            list_cell=None,
             reference_energy=None if stuck else state.reference_energy,
         )
 

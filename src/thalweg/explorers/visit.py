@@ -100,6 +100,22 @@ class Frames:
             novelty=scores("novelty"),
         )
 
+    def before(self, step: int) -> Frames:
+        """Those at steps below `step`, which come first."""
+        n = int(np.searchsorted(self.step, step))
+        return Frames(
+            like=self.like,
+            step=self.step[:n],
+            time_fs=self.time_fs[:n],
+            positions=self.positions[:n],
+            velocities=self.velocities[:n],
+            cells=self.cells[:n],
+            temperature=self.temperature[:n],
+            potential_energy=self.potential_energy[:n],
+            bound=None if self.bound is None else self.bound[:n],
+            novelty=None if self.novelty is None else self.novelty[:n],
+        )
+
     def only(self) -> Snapshot | None:
         """The one moment in it, or None."""
         return self[0] if len(self) else None

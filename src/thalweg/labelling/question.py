@@ -36,6 +36,8 @@ class Reason:
     where : str
         Who asks: "walker 2, 13.4 ps, 450 K", "seed 3".
     walker, time, temperature : int, ps, K; None where no walker asks
+    start : int or None
+        Number of the start, from 0, that the walker walks from.
     source, why : str
         Of what was handed in: the file that it came from, and the words of `text` without it.
     """
@@ -50,6 +52,7 @@ class Reason:
     walker: int | None = None
     time: float | None = None
     temperature: float | None = None
+    start: int | None = None
     source: str = ""
     why: str = ""
 

@@ -6,29 +6,29 @@ came from, and are sampled at fixed times. The sample size is fixed beforehand, 
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 
 from thalweg.config import ExecutorConfig, RunConfig
 from thalweg.errors import InputError, StoreError, check
-from thalweg.explorers.base import CoreField, Snapshot, Walker
 from thalweg.explorers.explorer import AnyExplorer
-from thalweg.explorers.limits import Limits
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Question, QuestionKind, Reason
 from thalweg.labelling.source import OracleSource
 from thalweg.loop.asking.opening import open_labeller, where_it_runs
-from thalweg.loop.beginning import FINGERPRINT, last_config
-from thalweg.loop.deciding.stopping import AuditSummary, Target, summarise_audits
-from thalweg.loop.learning.comparing import audit_record
+from thalweg.loop.beginning import FINGERPRINT, last_config, with_relaxed
+from thalweg.loop.deciding.ground import covered
+from thalweg.loop.deciding.stopping import AuditRecord, AuditSummary, Target, summarise_audits
+from thalweg.loop.drawing import Drawn, Moment, draw
+from thalweg.loop.learning.comparing import audit_record, evident
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
+from thalweg.loop.telling.progress import walked_rows
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import runs_named_code
 from thalweg.potential import Potential
@@ -36,10 +36,6 @@ from thalweg.store import CheckpointRecord, SqliteStore, Store
 
 SEED_OFFSET = 1_000_003
 """Added to the run's seed, once for every audit made: walkers never tread in steps used before."""
-FORGET_FS = 1000.0
-"""Walked before the first look, so that a walker has forgotten where it started."""
-APART_FS = 500.0
-"""Between two looks at one walker."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,7 @@ class AuditResult:
     """What the audit found, and whether it certifies the target by itself.
 
     `broken_walks` counts fresh walkers that met something unphysical on the potential: with any, nothing is certified.
+    `walked` is what was walked and audited, start by start and temperature by temperature, as in a run's summary.
     `oracle_calls` are those of this audit, failed ones included.
     """
 
@@ -55,6 +52,7 @@ class AuditResult:
     certified: bool
     broken_walks: int = 0
     oracle_calls: int = 0
+    walked: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -64,6 +62,7 @@ class AuditResult:
             "certified": self.certified,
             "broken_walks": self.broken_walks,
             "oracle_calls": self.oracle_calls,
+            "walked": list(self.walked),
         }
 
 
@@ -102,6 +101,7 @@ def audit(
         saved, checkpoint = _learned_by_now(store)
         source = _source(store, saved, config, oracle)
         setup = prepare(saved, source.oracle(), store.start_structures(), explorer=explorer)
+        setup = with_relaxed(setup, store)
         state = LoopState.from_json(checkpoint.state, setup.explorer)
         number = int(store.meta("audits_made", 0)) + 1
         store.set_meta("audits_made", number)
@@ -111,10 +111,22 @@ def audit(
             open_labeller(store, arrivals, source, settings, set_aside=state.set_aside) as labeller,
         ):
             potential = Potential.load(folder / "model")
-            drawn, broken = _draw(setup, state, potential, n, saved.seed + SEED_OFFSET * number)
-            summary = _judge(setup, state, potential, labeller, drawn)
-            certified = not broken and summary.lower_bound >= setup.rules.target.confidence
-            return AuditResult(setup.rules.target, summary, certified, broken, labeller.account.calls)
+            drawn = draw(setup, state, potential, n, saved.seed + SEED_OFFSET * number)
+            records = _judge(setup, state, potential, labeller, drawn)
+            return _result(setup, drawn, records, labeller.account.calls)
+
+
+def _result(setup: Setup, drawn: Drawn, records: Sequence[AuditRecord], calls: int) -> AuditResult:
+    target = setup.rules.target
+    summary = summarise_audits(records, target)
+    if summary is None:
+        raise StoreError(
+            "the oracle failed on every structure of this audit, or all forces vanish by symmetry; `thalweg doctor` "
+            "checks the oracle"
+        )
+    certified = not drawn.broken and summary.meets(target)
+    walked = walked_rows(setup, covered((), drawn.stretches), records)
+    return AuditResult(target, summary, certified, drawn.broken, calls, walked)
 
 
 def _learned_by_now(store: SqliteStore) -> tuple[RunConfig, CheckpointRecord]:
@@ -153,67 +165,38 @@ def _source(store: Store, saved: RunConfig, config: RunConfig | None, oracle: Or
     return source
 
 
-def _draw(
-    setup: Setup, state: LoopState, potential: Potential, n: int, seed: int
-) -> tuple[list[tuple[Walker, Snapshot]], int]:
-    """`n` moments of fresh walkers, by the clock; and how many walks ended at something unphysical.
-
-    A walk that ended is sampled where it was last sane, once, and restarted.
-    """
-    rng = np.random.default_rng(seed)
-    field = CoreField(potential.elements, potential.force_field)
-    explorer = setup.explorer
-    fresh = [explorer.fresh(walker, seed, rng) for walker in state.walkers]
-    walkers, broken = fresh, 0
-    drawn: list[tuple[Walker, Snapshot]] = []
-    for look in range(math.ceil(n / len(walkers))):
-        time_fs = APART_FS if look else FORGET_FS
-        steps = max(1, round(time_fs / explorer.step_fs))
-        results = explorer.advance(field, walkers, steps, Limits(), sample_every=0)
-        drawn += [(result.state, result.last) for result in results]
-        insane = [result.event.is_insane for result in results]
-        broken += sum(insane)
-        walkers = [
-            explorer.restart(result.state, start.structure, rng) if gone else result.state
-            for result, start, gone in zip(results, fresh, insane, strict=True)
-        ]
-    return drawn[:n], broken
-
-
 def _judge(
-    setup: Setup,
-    state: LoopState,
-    potential: Potential,
-    labeller: Labeller,
-    drawn: list[tuple[Walker, Snapshot]],
-) -> AuditSummary:
+    setup: Setup, state: LoopState, potential: Potential, labeller: Labeller, drawn: Drawn
+) -> list[AuditRecord]:
     questions = [
         Question(
             QuestionKind.CHECK,
-            moment.structure,
+            moment.snapshot.structure,
             state.policy.iteration + 1,
-            _reason(walker, moment),
-            prediction=potential.predict(moment.structure),
+            _reason(moment),
+            prediction=potential.predict(moment.snapshot.structure),
         )
-        for walker, moment in drawn
+        for moment in drawn.moments
     ]
-    records = [
-        audit_record(state.policy.n_labels, reply.question.structure, reply.question.prediction, reply.label)
-        for reply in labeller.ask(questions, width=setup.width)
-        if reply.label is not None and reply.question.prediction is not None
-    ]
-    summary = summarise_audits(records, setup.rules.target)
-    if summary is None:
-        raise StoreError("the oracle failed on every structure of this audit; `thalweg doctor` may say why")
-    return summary
+    records = []
+    for reply in labeller.ask(questions, width=setup.width):
+        question, prediction = reply.question, reply.question.prediction
+        if reply.label is None or prediction is None:
+            continue
+        n_labels = state.policy.n_labels
+        record = audit_record(n_labels, question.structure, prediction, reply.label, question.reason)
+        records += [one for one in (evident(record, prediction),) if one is not None]
+    return records
 
 
-def _reason(walker: Walker, moment: Snapshot) -> Reason:
+def _reason(moment: Moment) -> Reason:
+    walker, snapshot = moment.walker, moment.snapshot
     return Reason(
         cause="audit",
         text="audit asked for by hand",
-        where=walker.where(moment),
+        where=walker.where(snapshot),
         walker=walker.walker_id,
-        time=moment.time_fs / 1000.0,
+        time=snapshot.time_fs / 1000.0,
         temperature=walker.temperature,
+        start=moment.start,
     )

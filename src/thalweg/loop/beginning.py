@@ -25,13 +25,16 @@ from thalweg.store import HANDED, Store, TaskState
 from thalweg.structure import Structure
 
 EXPLORED = tuple(
-    f"explore.{key}" for key in ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling")
+    f"explore.{key}"
+    for key in ("temperature", "walkers", "strain", "ensemble", "pressure", "coupling", "dissociation")
 )
 """Settings with which walkers go elsewhere."""
 FINGERPRINT = "oracle_fingerprint"
 """Name under which the store keeps the fingerprint of the run's oracle."""
 REFUSED = "refused"
 """Name under which the store keeps that the oracle answered nothing: the next start asks all anew."""
+RELAXED = "relaxed"
+"""Name under which the store keeps the hashes of the start structures as they were relaxed."""
 _SPENT = "calls_without_answer"
 """Name under which the store keeps the calls of starts at which the oracle answered nothing."""
 CHANGED_EARLY = "changed_before_checkpoint"
@@ -60,6 +63,14 @@ def fresh_state(config: RunConfig, store: Store) -> LoopState:
     return LoopState(
         PolicyState(calls=spent, failed=spent), np.random.default_rng(config.seed), Calibration(spec)
     )
+
+
+def with_relaxed(setup: Setup, store: Store) -> Setup:
+    """The setup with the start structures as they were relaxed when the run began; unchanged where they were not."""
+    names = store.meta(RELAXED)
+    if names is None:
+        return setup
+    return dataclasses.replace(setup, structures=tuple(store.structure(name) for name in names))
 
 
 def without_withdrawn(
@@ -209,9 +220,13 @@ def adopt(state: LoopState, setup: Setup, changes: Sequence[str], *, handed: int
 def _send_elsewhere(state: LoopState, setup: Setup) -> None:
     """Walkers as now configured: those that can go on do, at their new temperature; the others start again."""
     fresh = setup.walkers()
+    # one that had moved on to another start begins again at its own
+    stayed = [state.start_of(k) in (None, k % len(setup.structures)) for k in range(len(state.walkers))]
     kept = [
-        setup.explorer.redirect(old, new, state.rng) for old, new in zip(state.walkers, fresh, strict=False)
+        setup.explorer.redirect(old, new, state.rng) if here else new
+        for old, new, here in zip(state.walkers, fresh, stayed, strict=False)
     ]
+    state.starts, state.legs, state.left_at = [], [], {}
     state.walkers = kept + fresh[len(kept) :]
     state.homes = list(state.walkers)
 

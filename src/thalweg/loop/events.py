@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thalweg.loop.deciding.ground import Stretch
 from thalweg.loop.deciding.stopping import AuditRecord, Verdict
 
 # ---- events -------------------------------------------------------------------------------------------
@@ -30,11 +31,13 @@ class SeedsAnswered:
 class BlockEnded:
     """The free walkers advanced by one block, and `questions` now stand in the queue.
 
-    `advanced_fs` has all walkers; those that are held have not moved.
+    `advanced_fs` has all walkers; those that are held have not moved. `stretches` are what those that went have
+    walked, place by place.
     """
 
     advanced_fs: tuple[float, ...]
     questions: int
+    stretches: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ class Answered:
     `calls` counts every call, audits and failures included; `audits` are the audits among them, scored;
     `force_scale` is the rms atomic force of all labels by now, eV/Å; `waiting` the structures handed in that still
     wait, None where this was about others. `under_way` questions have been put and not answered; the walkers `held`
-    raised some of these, and stand until they are.
+    raised some of these, and stand until they are. `blind` are audits that are no evidence, by their place.
     """
 
     calls: int
@@ -55,6 +58,7 @@ class Answered:
     waiting: int | None = None
     under_way: int = 0
     held: tuple[int, ...] = ()
+    blind: tuple[Stretch, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.source import OracleSource
 from thalweg.loop.beginning import (
     CHANGED_EARLY,
+    RELAXED,
     adopt,
     count_ahead,
     fresh_state,
     n_waiting,
     recall,
     register,
+    with_relaxed,
     without_withdrawn,
 )
 from thalweg.loop.setup import Setup
@@ -90,7 +92,10 @@ def begin(
         n_handed=n_waiting(store, oracle, state),
     )
     with store.transaction():  # changed settings are noticed once: they are durable with what they touch
-        _greet(begun, register(store, setup, oracle, store.folder))
+        changes = register(store, setup, oracle, store.folder)
+        if state.policy.n_labels:
+            begun.setup = with_relaxed(setup, store)
+        _greet(begun, changes)
     return begun
 
 
@@ -118,6 +123,8 @@ def _go_on(begun: Invocation, changes: Sequence[str]) -> None:
     state, policy = begun.state, begun.state.policy
     text = f"resuming at call {policy.calls}, {policy.n_labels} labels learned again in memory"
     begun.journal.say(policy.iteration, EventKind.RESUME, text)
+    if begun.setup.config.system.relax != "none" and begun.store.meta(RELAXED) is None and policy.n_labels:
+        begun.journal.say(policy.iteration, EventKind.WARNING, conversation.TOO_LATE_TO_RELAX)
     if changes:
         count_ahead(state, begun.store, begun.oracle.fingerprint)
     adopt(state, begun.setup, changes, handed=begun.n_handed)
@@ -127,6 +134,12 @@ def _go_on(begun: Invocation, changes: Sequence[str]) -> None:
 
 
 def _system(setup: Setup) -> str:
-    first = setup.structures[0]
-    known = "".join(f", {remark}" for remark in first.remarks)
-    return f"{first.to_atoms().get_chemical_formula()} ({Path(setup.config.system.paths[0]).name}){known}"
+    """The start structures, the first of them by name, with what its file says of it."""
+    first, files = setup.structures[0], [Path(path).name for path in setup.config.system.paths]
+    others = len(setup.structures) - 1
+    formula = first.to_atoms().get_chemical_formula()
+    name = f"{formula} ({', '.join(files[:3])}{', …' if len(files) > 3 else ''})"
+    name += "".join(f", {remark}" for remark in first.remarks)
+    if not others:
+        return name
+    return f"{name} and {others} other {'start' if others == 1 else 'starts'}"

@@ -70,6 +70,7 @@ from thalweg.loop.telling.reporter import EventKind, NullReporter, Reporter
 from thalweg.loop.telling.summary import Summary, write_summary
 from thalweg.loop.telling.teller import Teller
 from thalweg.loop.walking import exploration
+from thalweg.loop.ways import Ways
 from thalweg.oracles.base import Oracle
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore
@@ -125,6 +126,7 @@ class _Run:
         self.oracle, self.journal, self.stopwatch = begun.oracle, begun.journal, begun.stopwatch
         self.folder = begun.store.folder
         self.properties = results.recall(begun.store)
+        self.ways = Ways(self.setup, self.state)
         self.learner: Learner | None = None
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
@@ -214,30 +216,36 @@ class _Run:
     def _label_seeds(self) -> LoopEvent:
         first = FirstLabels(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
         answered, self.learner = first.learn(self.store)
+        self.setup = self.asker.setup = first.setup  # its starts may have been relaxed
+        self.ways = Ways(self.setup, self.state)
         self.state.walkers = self.setup.walkers()
         self.state.homes = list(self.state.walkers)
         return answered
 
     def _explore(self, action: Explore) -> LoopEvent:
         state, learner, explorer = self.state, self._learned(), self.setup.explorer
+        self.tell.moved_on(self.ways.begin_block(), state)
         with self.stopwatch("explore"):
             taught = self.asker.taught(learner)
             field, calibration = learner.field, state.calibration
-            walk = exploration.walk(explorer, field, state.walkers, action, calibration, taught=taught)
+            walk = exploration.walk(
+                explorer, field, state.walkers, action, calibration, taught=taught, watch=self.ways.watch()
+            )
         if self.setup.config.acquisition.strategy == "random":
             walk = exploration.at_random(walk, state.rng)
         before = [walker.time_fs for walker in state.walkers]
         state.walkers, state.homes = exploration.next_walkers(
-            explorer, walk, state.walkers, state.homes, state.rng
+            explorer, walk, state.walkers, state.homes, state.rng, self.ways.starts()
         )
         state.md_steps += walk.steps
         self.walk = walk
         self.tell.broken(state.policy.iteration, walk)
+        self.tell.parted(state.policy.iteration, walk)
         self.asker.queue.take_queries(walk, exploration.gate_limits(action))
         metrics = IterationMetrics.of(state, self.stopwatch.timing, walk)
         self.journal.measure(state.policy.iteration, metrics)
         advanced = tuple(max(0.0, w.time_fs - b) for w, b in zip(state.walkers, before, strict=True))
-        return BlockEnded(advanced, self.asker.queue.n_queries)
+        return BlockEnded(advanced, self.asker.queue.n_queries, self.ways.stretches(walk, advanced))
 
     # --- keeping and showing ----------------------------------------------------------------------------
 

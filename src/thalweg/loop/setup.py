@@ -7,22 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import check_filled, check_temperature, check_timestep
-from thalweg.config import ExploreConfig, RunConfig, automatic_timestep, read_starts
+from thalweg.border import check_temperature, check_timestep
+from thalweg.config import ExploreConfig, RunConfig, TargetConfig, automatic_timestep, read_starts
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
 from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.md import MdSettings
+from thalweg.explorers.origin import is_open
 from thalweg.explorers.seeding import seed_structures
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.loop.deciding.policy_state import Rules
 from thalweg.loop.deciding.stopping import Target
+from thalweg.loop.suitability import automatic_coupling, check_cells, check_stress, small_cell
 from thalweg.machine import available_cores
 from thalweg.oracles.base import Oracle
 from thalweg.properties.eos import N_POINTS
-from thalweg.structure import Structure, check_states
+from thalweg.structure import FloatArray, Structure, check_states
+from thalweg.units import GPa
+from thalweg.vocabulary import Coupling
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +35,8 @@ SEEDS = 8
 """First labels when the configuration names no number."""
 SEED_HEAT = 0.7
 """Seeds are drawn at this fraction of each temperature: a harmonic model's far tails are not worth a label."""
+SEED_STRAIN = 0.03
+"""Largest strain of the first structures of a crystal, where none is asked for."""
 SAMPLE_FS = 10.0
 """Time between the samples of a trajectory from which audits are drawn."""
 
@@ -47,6 +53,30 @@ class Setup:
     temperatures: tuple[float, ...]
     warnings: tuple[str, ...] = ()
     """What the user should know before any call is made."""
+    coupling: Coupling = "isotropic"
+    """What the barostat may change."""
+    gives_stress: bool = False
+    """Whether the oracle does, for structures that are periodic in three directions."""
+    moves_on: bool = True
+    """Whether walkers take the starts in turn: molecular dynamics does, an explorer of the user's has its own way."""
+
+    @property
+    def sends_back(self) -> bool:
+        """Whether walkers that have fallen apart go back to their start."""
+        return self.moves_on and self.config.explore.dissociation == "stop"
+
+    @property
+    def may_flow(self) -> bool:
+        """Whether the barostat may change the shape of the cell."""
+        return self.moves_on and self.config.explore.ensemble == "npt" and self.coupling != "isotropic"
+
+    @property
+    def seed_strain(self) -> float:
+        """Largest strain of the first structures: without it nothing is learned of how a crystal answers to shear."""
+        if self.config.explore.strain is not None:
+            return self.config.explore.strain
+        solid = not any(is_open(structure) or structure.fixed is not None for structure in self.structures)
+        return SEED_STRAIN if self.gives_stress and solid else 0.0
 
     @property
     def width(self) -> int:
@@ -74,15 +104,23 @@ class Setup:
     def seeds(self, rng: np.random.Generator) -> list[Structure]:
         """The first structures to label, each once, chosen without any call of the oracle."""
         heat = sorted({SEED_HEAT * t for t in self.temperatures})
-        seeds = seed_structures(self.structures, self.n_seeds, heat, rng, self.config.explore.strain)
+        seeds = seed_structures(self.structures, self.n_seeds, heat, rng, self.seed_strain)
         return list({seed.content_hash: seed for seed in seeds}.values())
 
     def walkers(self) -> list[Walker]:
         """Walkers at their start: start structures in turn, crystals strained over the configured range."""
-        n = len(self.temperatures)
-        strains = (np.linspace(-1, 1, n) if n > 1 else np.zeros(1)) * self.config.explore.strain
-        starts = [_strained(self.structures[k % len(self.structures)], strains[k]) for k in range(n)]
+        starts = [self.start(k, k % len(self.structures)) for k in range(len(self.temperatures))]
         return list(self.explorer.start(starts, self.temperatures, self.config.seed))
+
+    def start(self, walker: int, start: int) -> Structure:
+        """Where this walker begins on that start structure: a crystal is strained for it."""
+        n, largest = len(self.temperatures), self.config.explore.strain or 0.0
+        if n == 1 or largest == 0.0:
+            return self.structures[start]
+        strain = (2.0 * walker / (n - 1) - 1.0) * largest * np.eye(3)
+        if self.gives_stress:
+            strain += 0.25 * largest * _shear(walker)  # a shear angle of half the largest strain
+        return self.structures[start].strained(np.eye(3) + strain)
 
 
 def prepare(
@@ -122,64 +160,46 @@ def prepare(
             raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
-    warnings += [
-        warning
-        for warning in (
-            check_timestep(structures, timestep, "explore.timestep"),
-            check_temperature(explore.temperatures(), "explore.temperature"),
-        )
-        if warning is not None
-    ]
-    _check_cells(config, structures)
+    check_cells(config, structures)
+    check_stress(config, oracle, structures)
+    basis = _basis(config, structures)
+    coupling = explore.coupling or automatic_coupling(structures, gives_stress=oracle.gives_stress)
+    found = (
+        check_timestep(structures, timestep, "explore.timestep"),
+        check_temperature(explore.temperatures(), "explore.temperature"),
+        small_cell(structures, basis.r_cut),
+    )
+    warnings += [text for text in found if text is not None]
     return Setup(
         config=config,
         rules=_rules(config),
         structures=structures,
-        basis=_basis(config, structures),
-        explorer=_dynamics(explore, timestep) if explorer is None else explorer,
+        basis=basis,
+        explorer=_dynamics(explore, timestep, coupling) if explorer is None else explorer,
         temperatures=explore.temperatures(),
         warnings=tuple(warnings),
+        coupling=coupling,
+        gives_stress=oracle.gives_stress,
+        moves_on=explorer is None,
     )
 
 
 def _rules(config: RunConfig) -> Rules:
     return Rules(
-        target=Target(config.target.force_error, config.target.confidence, config.target.level),
+        target=_target(config.target),
         oracle_calls=_calls_to_learn(config),
         time_fs=1000.0 * config.explore.time,
         block_fs=config.explore.block,
         walkers=config.explore.walkers,
         batch=max(config.acquisition.batch, config.executor.workers),
         audit_fraction=config.acquisition.audit_fraction,
+        sends_back=config.explore.dissociation == "stop",
     )
 
 
-def _check_cells(config: RunConfig, structures: Sequence[Structure]) -> None:
-    """Whether they can be strained, and follow a pressure, where that is asked for."""
-    periodic = all(structure.pbc.all() for structure in structures)
-    if config.explore.strain > 0 and not periodic:
-        raise InputError(
-            "explore.strain: only structures that are periodic in three directions can be strained"
-        )
-    held = any(structure.fixed is not None for structure in structures)
-    if held and config.explore.strain > 0:
-        raise InputError(
-            "explore.strain: it moves every atom with the cell, and some are fixed in the structure file; free them, "
-            "or leave out the strain"
-        )
-    if config.explore.ensemble != "npt":
-        return
-    if held:
-        raise InputError(
-            "explore.ensemble: npt moves every atom with the cell, and some are fixed in the structure file; free "
-            "them, or use nvt"
-        )
-    if not periodic:
-        raise InputError(
-            "explore.ensemble: npt needs structures that are periodic in three directions; use nvt for molecules"
-        )
-    for structure in structures:
-        check_filled(structure, "explore.ensemble")
+def _target(config: TargetConfig) -> Target:
+    stress = None if config.stress_error is None else config.stress_error * GPa
+    return Target(config.force_error, config.confidence, config.level, stress)
 
 
 def _calls_to_learn(config: RunConfig) -> int:
@@ -193,14 +213,14 @@ def _calls_to_learn(config: RunConfig) -> int:
     return budget - kept
 
 
-def _dynamics(explore: ExploreConfig, timestep: float) -> MolecularDynamics:
+def _dynamics(explore: ExploreConfig, timestep: float, coupling: Coupling) -> MolecularDynamics:
     """The explorer that the configuration describes, on every processor."""
     settings = MdSettings(
         timestep_fs=timestep,
         friction_per_fs=explore.friction,
         ensemble=explore.ensemble,
         pressure_gpa=explore.pressure,
-        coupling=explore.coupling,
+        coupling=coupling,
         committee=explore.committee,
         record_stride=max(1, round(SAMPLE_FS / timestep)),
         history_stride=max(1, round(2.0 / timestep)),
@@ -229,7 +249,9 @@ def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:
     return default_basis(elements, any(bool(s.pbc.any()) for s in structures), **settings)
 
 
-def _strained(structure: Structure, strain: float) -> Structure:
-    if strain == 0.0:
-        return structure
-    return structure.strained((1.0 + strain) * np.eye(3))
+def _shear(walker: int) -> FloatArray:
+    """A unit shear for this walker: yz, xz, xy in turn, then the same the other way."""
+    shear = np.zeros((3, 3))
+    i, j = ((1, 2), (0, 2), (0, 1))[walker % 3]
+    shear[i, j] = shear[j, i] = -1.0 if walker // 3 % 2 else 1.0
+    return shear

@@ -18,6 +18,7 @@ from thalweg.explorers.explorer import AnyExplorer
 from thalweg.loop.deciding.policy_state import PolicyState
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.timing import Timing
+from thalweg.structure import FloatArray
 
 FORMAT = 1
 
@@ -29,7 +30,9 @@ class LoopState:
     `homes` are the walkers where each was last trusted: where a rejected one restarts. `set_aside` are the hashes of
     structures on which every attempt of the oracle has failed; `under_way` the numbers of the questions that were put
     and not yet answered, `shares` the calls that each may take; `ahead` are calls counted before their answer is
-    received, by structure hash.
+    received, by structure hash. `starts` is the start (from 0) that each walker walks from, `legs` the number of the
+    leg it is on; both empty until walkers go. `left_at` are positions and cell (Å) where walkers left a start for
+    another, by walker and start.
     """
 
     policy: PolicyState
@@ -37,6 +40,9 @@ class LoopState:
     calibration: Calibration
     walkers: list[Walker] = field(default_factory=list)
     homes: list[Walker] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    legs: list[int] = field(default_factory=list)
+    left_at: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     tunings: list[Tuning] = field(default_factory=list)
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
@@ -45,6 +51,10 @@ class LoopState:
     ahead: dict[str, int] = field(default_factory=dict)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
+
+    def start_of(self, walker: int) -> int | None:
+        """The start that this walker walks from; None where that is not known."""
+        return self.starts[walker] if walker < len(self.starts) else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""
@@ -55,6 +65,9 @@ class LoopState:
             "calibration": self.calibration.to_json(),
             "walkers": [walker.to_dict() for walker in self.walkers],
             "homes": [home.to_dict() for home in self.homes],
+            "starts": self.starts,
+            "legs": self.legs,
+            "left_at": [[*key, *(array.tolist() for array in place)] for key, place in self.left_at.items()],
             "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
             "n_first": self.n_first,
             "set_aside": sorted(self.set_aside),
@@ -80,6 +93,12 @@ class LoopState:
             n_first=data["n_first"],
             # the first checkpoints of this format have none of these
             set_aside=set(data.get("set_aside", ())),
+            starts=data.get("starts", []),
+            legs=data.get("legs", []),
+            left_at={
+                (k, s): (np.array(positions), np.array(cell))
+                for k, s, positions, cell in data.get("left_at", ())
+            },
             under_way=data.get("under_way", []),
             shares=data.get("shares", []),
             ahead=data.get("ahead", {}),

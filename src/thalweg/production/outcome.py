@@ -52,6 +52,8 @@ class Outcome:
     averages : Averages
     worst : mapping
         The largest bound met: `bound` (eV/Å), `atom`, `step`; empty where nothing was scored.
+    parted : mapping
+        When the structure fell apart or its cell flowed: `how`, `what`, `step`, `time_ps`; empty where it did not.
     steps_done, seconds : int, s
         Of this call.
     """
@@ -63,5 +65,6 @@ class Outcome:
     snapshot: Snapshot
     averages: Averages
     worst: dict[str, Any]
+    parted: dict[str, Any]
     steps_done: int
     seconds: float

@@ -17,7 +17,8 @@ from typing import Any
 
 from thalweg.border import check_filled, check_timestep
 from thalweg.errors import InputError, check
-from thalweg.explorers import BlockResult, CoreField, WalkerState, WalkEvent, advance
+from thalweg.explorers import BlockResult, CoreField, Snapshot, WalkerState, WalkEvent, advance
+from thalweg.explorers.origin import Origin
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.files import write_atomically
@@ -54,7 +55,9 @@ class _Run:
     identities: dict[str, Any]
     observer: Observer
     stop: Callable[[], bool]
+    origin: Origin
     worst: dict[str, Any] = field(default_factory=dict)
+    parted: dict[str, Any] = field(default_factory=dict)
     rate: float | None = None
     steps_done: int = 0
     latest: dict[str, float] = field(default_factory=dict)
@@ -133,7 +136,11 @@ def _open(
         identities=identities,
         observer=observer,
         stop=stop,
+        origin=Origin.of(
+            start.structure, holds_shape=plan.ensemble == "npt" and plan.coupling != "isotropic"
+        ),
         worst=facts.get("worst", {}),
+        parted=facts.get("parted", {}),
     )
 
 
@@ -216,11 +223,23 @@ def _block(run: _Run, n_steps: int) -> BlockResult:
         run.rate = result.n_steps / seconds
     for snapshot in result.samples:
         run.frames.write(snapshot)
+        _watch(run, snapshot)
     worst = result.worst
     if worst is not None and worst.bound_max is not None and worst.bound_max > run.worst.get("bound", -1.0):
         run.worst = {"bound": worst.bound_max, "atom": worst.bound_atom, "step": worst.step}
     _keep(run, result, 1e6 * seconds / max(result.n_steps, 1) / len(result.state.structure))
     return result
+
+
+def _watch(run: _Run, snapshot: Snapshot) -> None:
+    """Say it once when the structure falls apart, or its cell flows; the frames tell, however blocks are cut."""
+    if run.parted or (parted := run.origin.parting(snapshot.structure)) is None:
+        return
+    how, what = parted
+    run.parted = {"how": how.value, "what": what, "step": snapshot.step, "time_ps": snapshot.time_fs / 1000.0}
+    run.observer.say(
+        f"{snapshot.time_fs / 1000.0:.2f} ps: {what}; from here on it is another system than the start's"
+    )
 
 
 def _keep(run: _Run, result: BlockResult, us_per_atom_step: float) -> None:
@@ -240,6 +259,7 @@ def _keep(run: _Run, result: BlockResult, us_per_atom_step: float) -> None:
         "log": run.log.mark(),
         "averages": run.averages.to_json(),
         "worst": run.worst,
+        "parted": run.parted,
     }
     run.state = result.state
     save_restart(run.folder, Restart(run.state, facts))
@@ -267,6 +287,7 @@ def _close(run: _Run, result: BlockResult, seconds: float) -> Outcome:
         snapshot=last,
         averages=run.averages,
         worst=run.worst,
+        parted=run.parted,
         steps_done=run.steps_done,
         seconds=seconds,
     )

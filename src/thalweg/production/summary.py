@@ -17,7 +17,7 @@ FILE_NAME = "summary.json"
 
 def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dict[str, Any]:
     """Keys: state, step, time_ps, n_atoms, settings, averages and what they are over, energy_drift, largest_bound,
-    halted, files, timing.
+    parted, halted, files, timing.
 
     The drift is there at constant energy: under a thermostat or barostat the total energy is not conserved.
     """
@@ -41,6 +41,7 @@ def summarise(outcome: Outcome, plan: Plan, folder: Path, n_threads: int) -> dic
         },
         "energy_drift_meV_per_atom_ps": None if drift is None else 1e3 * drift / n_atoms,
         "largest_bound": outcome.worst or None,
+        "parted": outcome.parted or None,
         "halted": halted,
         "files": {
             "trajectory": str(folder / f"trajectory.{plan.format}"),

@@ -18,7 +18,7 @@ from thalweg.properties.results import PropertyResults
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import QuestionKind
 
-SEED, QUERY = QuestionKind.SEED.value, QuestionKind.QUERY.value
+SEED, QUERY, RELAX = QuestionKind.SEED.value, QuestionKind.QUERY.value, QuestionKind.RELAX.value
 AUDIT, HANDED = QuestionKind.AUDIT.value, QuestionKind.HANDED.value
 REFERENCE, PROPERTY = QuestionKind.REFERENCE.value, QuestionKind.PROPERTY.value
 CONVERGED = "converged"
@@ -156,6 +156,26 @@ class AuditNumbers:
 
 
 @dataclass(frozen=True)
+class WalkedRow:
+    """What was walked (ps) and audited from one start (counted from 1) at one temperature (K).
+
+    `within` is the share of audited atoms within the target, None without an audit; `blind_audits` are no evidence,
+    since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`.
+    """
+
+    start: int
+    formula: str
+    temperature: float
+    walked_ps: float
+    audits: int
+    atoms: int
+    within: float | None = None
+    blind_audits: int = 0
+    dissociated: int = 0
+    flowed: int = 0
+
+
+@dataclass(frozen=True)
 class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
@@ -181,6 +201,7 @@ class RunNumbers:
     timing: dict[str, float] = field(default_factory=dict)
     model_path: str = ""
     properties: PropertyResults = field(default_factory=PropertyResults)
+    walked: tuple[WalkedRow, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from importlib.resources import files
 from shlex import quote
 
 from thalweg.report import figures, figures_run
-from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, SEED, ReportData
+from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, RELAX, SEED, ReportData
 from thalweg.report.properties import property_table
 from thalweg.report.structure3d import gallery
-from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table
+from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table, walked_table
 from thalweg.report.verdict import verdict
 from thalweg.report.volumes import volume_table
 
@@ -35,7 +35,7 @@ def page(data: ReportData) -> str:
     bodies = {
         "learning": figures.learning_curve(data),
         "calibration": _grid(figures.calibration_scatter(data), figures.reliability_curve(data)),
-        "audit": _grid(figures.audit_curve(data), figures.audit_errors(data)),
+        "audit": _grid(figures.audit_curve(data), figures.audit_errors(data)) + walked_table(data),
         "queries": waiting_table(data) + query_table(data),
         "failures": failure_table(data),
         "cost": _grid(figures_run.cost_curve(data), figures_run.oracle_times(data)),
@@ -105,6 +105,7 @@ def _tiles(data: ReportData) -> str:
     usual = [("seed", "seeds", SEED), ("query", "queries", QUERY), ("audit", "audits", AUDIT)]
     others = [
         ("isolated atom", "isolated atoms", REFERENCE),
+        ("relaxation step", "relaxation steps", RELAX),
         ("handed in", "handed in", HANDED),
         ("property", "properties", PROPERTY),
     ]

@@ -8,7 +8,7 @@ from typing import Any
 
 from thalweg.errors import StoreError
 from thalweg.properties.results import PropertyResults
-from thalweg.report.data import AuditNumbers, RunNumbers
+from thalweg.report.data import AuditNumbers, RunNumbers, WalkedRow
 
 
 def read_summary(folder: Path) -> tuple[dict[str, Any], RunNumbers]:
@@ -50,7 +50,13 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         timing={k: float(v) for k, v in (keys.get("timing") or {}).items()},
         model_path=str(keys.get("model_path") or ""),
         properties=PropertyResults.from_summary(keys.get("properties")),
+        walked=tuple(_walked(row) for row in keys.get("walked") or ()),
     )
+
+
+def _walked(row: dict[str, Any]) -> WalkedRow:
+    known = WalkedRow.__dataclass_fields__
+    return WalkedRow(**{name: value for name, value in row.items() if name in known})
 
 
 def _factors(factor: Any) -> dict[str, float]:

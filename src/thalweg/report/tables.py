@@ -6,7 +6,18 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, SEED, AskedQuestion, ReportData
+from thalweg.report.data import (
+    AUDIT,
+    HANDED,
+    PROPERTY,
+    QUERY,
+    REFERENCE,
+    RELAX,
+    SEED,
+    AskedQuestion,
+    ReportData,
+    WalkedRow,
+)
 
 MAX_ROWS = 4000
 """Questions listed in the page, the last ones; a browser still sorts that many at once."""
@@ -80,7 +91,7 @@ def query_table(data: ReportData) -> str:
     rows = data.questions[-MAX_ROWS:]
     if not rows:
         return '<p class="none">No question has been answered yet.</p>'
-    others = (kind for kind in (REFERENCE, HANDED, PROPERTY) if data.of_kind(kind))
+    others = (kind for kind in (REFERENCE, RELAX, HANDED, PROPERTY) if data.of_kind(kind))
     kinds = ("all", SEED, QUERY, AUDIT, *others, "failed")
     buttons = "".join(
         f'<button type="button" data-kind="{k}" aria-pressed="{str(k == "all").lower()}">{k}</button>'
@@ -115,6 +126,47 @@ def plain_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(h)}</th>' for h in header)
     body = "".join("<tr>" + "".join(_words(cell, "") for cell in row) + "</tr>" for row in rows)
     return f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+
+
+def walked_table(data: ReportData) -> str:
+    """What was walked, audited and dissociated, start by start and temperature by temperature; empty without any."""
+    rows = data.summary.walked
+    if not rows:
+        return ""
+    header = [
+        "start",
+        "formula",
+        "thermostat / K",
+        "walked / ps",
+        "audits",
+        "atoms",
+        "within the target",
+        "dissociated",
+    ]
+    flowed = any(row.flowed for row in rows)
+    table = plain_table(
+        [*header, "cell flowed"] if flowed else header, [_walked(row, flowed) for row in rows]
+    )
+    return (
+        f"<h3>What was walked and audited</h3>{table}"
+        '<p class="count">The certificate speaks of what was audited, and of nothing else.</p>'
+    )
+
+
+def _walked(row: WalkedRow, flowed: bool) -> tuple[str, ...]:
+    within = "nothing is claimed" if row.within is None else f"{100 * row.within:.1f} %"
+    blind = f" (and {row.blind_audits} without evidence)" if row.blind_audits else ""
+    cells = (
+        str(row.start),
+        row.formula,
+        f"{row.temperature:.0f}",
+        f"{row.walked_ps:.4g}",
+        f"{row.audits}{blind}",
+        str(row.atoms),
+        within,
+        str(row.dissociated),
+    )
+    return (*cells, str(row.flowed)) if flowed else cells
 
 
 def failure_table(data: ReportData) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from thalweg.report.data import ReportData
+from thalweg.units import GPa
 
 CERTIFIED, RUNNING, OPEN = "certified", "running", "open"
 
@@ -33,11 +34,21 @@ def _state(data: ReportData) -> str:
 
 
 def _where(data: ReportData) -> str:
-    temperatures = sorted({w.temperature for w in data.walkers})
+    """Where the atoms were met that the claim speaks of: as far as audits went."""
+    rows = data.summary.walked
+    audited = [row for row in rows if row.audits]
+    if audited:
+        temperatures = sorted({row.temperature for row in audited})
+        starts, all_starts = len({row.start for row in audited}), len({row.start for row in rows})
+    else:
+        temperatures, starts, all_starts = sorted({w.temperature for w in data.walkers}), 1, 1
     if not temperatures:
         return ""
     low, high = temperatures[0], temperatures[-1]
-    return f" met at {low:g} K" if low == high else f" met at {low:g}–{high:g} K"
+    met = f" met at {low:.0f} K" if low == high else f" met at {low:.0f}–{high:.0f} K"
+    if all_starts == 1:
+        return met
+    return f"{met} from {'all' if starts == all_starts else f'{starts} of'} {all_starts} starts"
 
 
 def _claim(data: ReportData, state: str) -> str:
@@ -66,7 +77,18 @@ def _found(data: ReportData) -> str:
         return ""
     least = f" (at least {100 * low:.1f} %)" if low > 0 else ""
     structures = "1 structure" if n == 1 else f"{n} structures"
-    return f"the audit of {structures} found {100 * fraction:.1f} %{least}"
+    return f"the audit of {structures} found {100 * fraction:.1f} %{least}{_stress(numbers)}"
+
+
+def _stress(certificate: dict[str, float]) -> str:
+    """What a certificate says of the stress; "" where there was none."""
+    if not {"stress_error", "stress_lower_bound", "stress_rmse"} <= certificate.keys():
+        return ""
+    error, rmse = certificate["stress_error"] / GPa, certificate["stress_rmse"] / GPa
+    return (
+        f", and at least {100 * certificate['stress_lower_bound']:.1f} % of stress components within {error:.3g} GPa "
+        f"(RMSE {rmse:.2g} GPa)"
+    )
 
 
 def _why(data: ReportData) -> str:

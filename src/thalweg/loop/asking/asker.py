@@ -15,9 +15,10 @@ from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.ladder import ATTEMPTS
 from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
 from thalweg.loop.asking.queue import Queue, Queued
+from thalweg.loop.deciding.ground import Stretch
 from thalweg.loop.deciding.stopping import AuditRecord
 from thalweg.loop.events import Answered
-from thalweg.loop.learning.comparing import STREAMS, audit_record, predict, prequential
+from thalweg.loop.learning.comparing import STREAMS, audit_record, evident, predict, prequential
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
@@ -34,6 +35,7 @@ class _Tally:
     failed: int = 0
     learned: int = 0
     records: list[AuditRecord] = dataclasses.field(default_factory=list)
+    blind: list[Stretch] = dataclasses.field(default_factory=list)
 
 
 class Asker:
@@ -148,10 +150,13 @@ class Asker:
         if reply.label is None:
             return reply
         record = self._learn(learner, reply.question, reply.label, call + reply.calls - 1)
-        if reply.question.kind is QuestionKind.AUDIT:
+        if reply.question.kind is not QuestionKind.AUDIT:
+            tally.learned += 1
+        elif record is not None:
             tally.records.append(record)
         else:
-            tally.learned += 1
+            place = reply.question.reason
+            tally.blind.append(Stretch(place.start or 0, place.temperature or 0.0, blind=1))
         return reply
 
     def _answered(self, learner: Learner, tally: _Tally) -> Answered:
@@ -167,6 +172,7 @@ class Asker:
             force_scale=learner.force_scale,
             under_way=len(under_way),
             held=tuple(sorted(k for k in asking if k < n_walkers)),
+            blind=tuple(tally.blind),
         )
 
     def _handed(self, learner: Learner, stored: QuestionRecord) -> Question:
@@ -185,17 +191,18 @@ class Asker:
             walker=queued.walker,
             time=queued.moment.time_fs / 1000.0,
             temperature=queued.temperature,
+            start=self.state.start_of(queued.walker),
             where=queued.where,
         )
         return Question(kind, structure, self.state.policy.iteration, reason, prediction)
 
     # --- learning ---------------------------------------------------------------------------------------
 
-    def _learn(self, learner: Learner, question: Question, label: Label, call: int) -> AuditRecord:
-        """Compare, learn, tell."""
+    def _learn(self, learner: Learner, question: Question, label: Label, call: int) -> AuditRecord | None:
+        """Compare, learn, tell; returns what is evidence of the errors, None where nothing is."""
         prediction, structure = question.prediction, question.structure
         assert prediction is not None
-        record = audit_record(learner.n_labels, structure, prediction, label)
+        record = audit_record(learner.n_labels, structure, prediction, label, question.reason)
         self.state.calibration = prequential(
             self.state.calibration, STREAMS[question.kind], structure, prediction, label
         )
@@ -207,4 +214,4 @@ class Asker:
         self.tell.answer(iteration, question, call, record, seconds)
         if tuned is not None:
             self.tell.tuned(iteration, learner, tuned)
-        return record
+        return evident(record, prediction)

@@ -6,6 +6,7 @@ it ends the run before the others are asked about.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 
@@ -13,7 +14,8 @@ from thalweg.errors import OracleError
 from thalweg.label import FailureKind, Label
 from thalweg.labelling.labeller import Labeller
 from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
-from thalweg.loop.beginning import REFUSED
+from thalweg.loop.asking.relaxing import relax
+from thalweg.loop.beginning import REFUSED, RELAXED
 from thalweg.loop.events import SeedsAnswered
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
@@ -85,7 +87,9 @@ class FirstLabels:
         )
 
     def learn(self, store: Store) -> tuple[SeedsAnswered, Learner]:
-        """Label isolated atoms and seeds, and learn them together.
+        """Label isolated atoms and seeds, and learn them together; relax the start structures first where asked for.
+
+        `setup` has the relaxed ones afterwards.
 
         Raises
         ------
@@ -95,13 +99,17 @@ class FirstLabels:
         try:
             with self.stopwatch("oracle"):
                 references = reference_energies(store, self.labeller, self.tell, self.setup)
-            replies = self._ask(self.setup.seeds(self.state.rng))
+            before = self._relax(store)
+            known = {reply.question.structure.content_hash for reply in before if reply.label is not None}
+            seeds = self.setup.seeds(self.state.rng)
+            replies = [*before, *self._ask([seed for seed in seeds if seed.content_hash not in known])]
             if not any(reply.label for reply in replies):
                 raise OracleError(_no_seed(replies, self.labeller.name))
         except OracleError:
             store.set_meta(REFUSED, True)
             raise
-        self.tell.starts(replies[: len(self.setup.structures)])
+        by_structure = {reply.question.structure.content_hash: reply for reply in replies}
+        self.tell.starts([by_structure.get(start.content_hash) for start in self.setup.structures])
         learner = self._learned(replies, known_energies(store, self.labeller.fingerprint, self.setup))
         every = [*references, *replies]
         event = SeedsAnswered(
@@ -111,6 +119,16 @@ class FirstLabels:
             force_scale=learner.force_scale,
         )
         return event, learner
+
+    def _relax(self, store: Store) -> list[Reply]:
+        """Go on with relaxed starts, where that is asked for; returns what the oracle was asked for it."""
+        if self.setup.config.system.relax == "none":
+            return []
+        with self.stopwatch("oracle"):
+            done = relax(self.setup, self.labeller, self.tell)
+        store.set_meta(RELAXED, [structure.content_hash for structure in done.structures])
+        self.setup = dataclasses.replace(self.setup, structures=tuple(done.structures))
+        return done.replies
 
     def _ask(self, structures: Sequence[Structure]) -> list[Reply]:
         total, width = len(structures), self.setup.width
@@ -135,8 +153,12 @@ class FirstLabels:
 
     def _give_up_where_hopeless(self, replies: Sequence[Reply]) -> None:
         """End the run where a start structure is refused, or fails the same way at every attempt."""
-        n_starts = len(self.setup.structures)
-        for number, reply in enumerate(replies[:n_starts], start=1):
+        starts = [start.content_hash for start in self.setup.structures]
+        n_starts = len(starts)
+        for reply in replies:
+            if reply.question.structure.content_hash not in starts:
+                continue
+            number = 1 + starts.index(reply.question.structure.content_hash)
             failures = {(failure.kind, failure.message) for failure in reply.failures}
             if reply.label is None and len(failures) == 1 and (last := failures.pop())[0] in _HOPELESS:
                 what = reply.question.structure.to_atoms().get_chemical_formula()

@@ -15,7 +15,10 @@ import numpy as np
 
 from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
 from thalweg.errors import check
+from thalweg.units import GPa
 
+STRESS_STATED = 0.5 * GPa
+"""eV/Å³. What the share of stress components within is stated for, where no stress target is set."""
 SAME_VOLUME = 1e-6
 """Relative; what differs less has one volume."""
 
@@ -32,6 +35,9 @@ class AuditRecord:
     energy_error : (E_model - E_oracle) / n_atoms, eV per atom, or None
     stress_error : root mean square over the six components, eV/Å³, or None
     volume : Å³ per atom, of structures periodic in three directions, or None
+    stress_errors : |stress_model - stress_oracle| of each of them, eV/Å³; empty without a stress
+    start : number of the start, from 0, whose walker met it, or None
+    temperature : of that walker, K, or None
     """
 
     n_labels: int
@@ -40,10 +46,13 @@ class AuditRecord:
     energy_error: float | None = None
     stress_error: float | None = None
     volume: float | None = None
+    stress_errors: tuple[float, ...] = ()
+    start: int | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "force_errors", tuple(float(e) for e in self.force_errors))
-        object.__setattr__(self, "force_bounds", tuple(float(b) for b in self.force_bounds))
+        for name in ("force_errors", "force_bounds", "stress_errors"):
+            object.__setattr__(self, name, tuple(float(e) for e in getattr(self, name)))
         check(
             len(self.force_errors) == len(self.force_bounds) > 0,
             f"audit: each atom needs both; {len(self.force_errors)} errors, {len(self.force_bounds)} bounds",
@@ -58,6 +67,10 @@ class AuditRecord:
     def n_within(self, force_error: float) -> int:
         """Atoms whose error is at most `force_error` (eV/Å)."""
         return sum(e <= force_error for e in self.force_errors)
+
+    def n_stress_within(self, stress_error: float) -> int:
+        """Components of the stress whose error is at most `stress_error` (eV/Å³)."""
+        return sum(e <= stress_error for e in self.stress_errors)
 
     @property
     def n_covered(self) -> int:
@@ -84,14 +97,21 @@ class Target:
     confidence : the fraction of atoms that must have a smaller error
     certificate_level : one-sided confidence of the statement that they do. 0.90: of ten runs whose target is
         just missed, at most one claims it.
+    stress_error : eV/Å³, or None
+        That `confidence` of the components of the stress must be below; None: the stress is stated, and not required.
     """
 
     force_error: float
     confidence: float = 0.95
     certificate_level: float = 0.90
+    stress_error: float | None = None
 
     def __post_init__(self) -> None:
         check(self.force_error > 0, f"target: force_error must be above 0 eV/Å, got {self.force_error}")
+        check(
+            self.stress_error is None or self.stress_error > 0,
+            f"target: stress_error must be above 0 eV/Å³, got {self.stress_error}",
+        )
         check(0 < self.confidence < 1, f"target: confidence must lie between 0 and 1, got {self.confidence}")
         check(
             0.5 < self.certificate_level < 1,
@@ -108,7 +128,9 @@ class AuditSummary:
     effective number of trials, level 2 certificate_level - 1, so that each end holds one-sidedly at
     certificate_level.
     `coverage` is the fraction of atoms within their predicted bounds. `volume_mean`, `volume_min` and `volume_max` (Å³
-    per atom) are of the structures that walkers met; None where the volume does not vary.
+    per atom) are of the structures that walkers met; None where the volume does not vary. `stress_within` is the
+    fraction of stress components within the stress target, or STRESS_STATED where none is set, and
+    `stress_lower_bound` its bound.
     """
 
     n_structures: int
@@ -124,6 +146,15 @@ class AuditSummary:
     volume_mean: float | None = None
     volume_min: float | None = None
     volume_max: float | None = None
+    stress_within: float | None = None
+    stress_lower_bound: float | None = None
+
+    def meets(self, target: Target) -> bool:
+        """Whether these audits, judged once, certify the target."""
+        stress = self.stress_lower_bound or 0.0
+        return self.lower_bound >= target.confidence and (
+            target.stress_error is None or stress >= target.confidence
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for summaries and reports."""
@@ -166,4 +197,19 @@ def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSumm
         energy_rmse=_rms([a.energy_error for a in audits if a.energy_error is not None]),
         stress_rmse=_rms([a.stress_error for a in audits if a.stress_error is not None]),
         **_volumes([a.volume for a in audits if a.volume is not None]),
+        **_stress_summary(audits, target),
     )
+
+
+def _stress_summary(audits: Sequence[AuditRecord], target: Target) -> dict[str, float]:
+    within, sizes = stress_counts(audits, target.stress_error or STRESS_STATED)
+    if not sizes:
+        return {}
+    bound = clustered_lower_bound(within, sizes, target.certificate_level)
+    return {"stress_within": sum(within) / sum(sizes), "stress_lower_bound": bound}
+
+
+def stress_counts(audits: Sequence[AuditRecord], stress_error: float) -> tuple[list[int], list[int]]:
+    """Of each audit with a stress: components within `stress_error` (eV/Å³), and components."""
+    with_stress = [a for a in audits if a.stress_errors]
+    return [a.n_stress_within(stress_error) for a in with_stress], [len(a.stress_errors) for a in with_stress]

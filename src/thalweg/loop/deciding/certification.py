@@ -11,6 +11,10 @@ in one window. When a window goes badly it is dropped without a look, and a new 
 That costs audits, never validity: the new window holds only audits made afterwards, independent of why it
 started.
 
+A stress target is a second null hypothesis, tested on the same audits at the same levels; both must be rejected, so
+that the chance of a wrong claim of both stays below alpha. The six components of a structure's stress count as a
+cluster, as its atoms do. Without a target the stress of the audits is stated beside the certificate.
+
 Models improve while a window fills. Older audits in it were made with a worse model, so that the certificate
 errs on the safe side.
 """
@@ -24,7 +28,7 @@ from functools import lru_cache
 from typing import Any
 
 from thalweg.calibration.intervals import clustered_lower_bound, effective_trials, wilson_interval
-from thalweg.loop.deciding.audit_record import AuditRecord, Target
+from thalweg.loop.deciding.audit_record import STRESS_STATED, AuditRecord, Target, stress_counts
 
 GROWTH = 1.5
 LOOKS = 4
@@ -35,11 +39,16 @@ FUTILE_LEVEL = 0.6
 """Two-sided level of the Wilson interval whose upper end must reach the required fraction: one-sided 0.8."""
 
 
+COMPONENTS = 6
+"""Of a stress."""
+
+
 @dataclass(frozen=True)
 class Certificate:
     """The statement: at least `lower_bound` of the atoms are within `force_error` (eV/Å).
 
-    It holds at `level` for the run as a whole, corrected for all its looks. Judged on `n_structures` audits.
+    It holds at `level` for the run as a whole, corrected for all its looks. Judged on `n_structures` audits. The
+    same of the components of the stress, where audits have some: `stress_error` and `stress_rmse` in eV/Å³.
     """
 
     force_error: float
@@ -49,6 +58,10 @@ class Certificate:
     fraction_within: float
     n_structures: int
     n_atoms: int
+    stress_error: float | None = None
+    stress_lower_bound: float | None = None
+    stress_fraction_within: float | None = None
+    stress_rmse: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,15 +110,37 @@ def _clean_pass(size: int, confidence: float, level: float) -> int:
     return n
 
 
+def _clean_size(atoms: int, target: Target, level: float) -> int:
+    """Audits without a failure that would just pass."""
+    sizes = [atoms] if target.stress_error is None else [atoms, COMPONENTS]
+    return max(_clean_pass(size, target.confidence, level) for size in sizes)
+
+
 def _window_size(state: Certification, atoms: int, target: Target) -> int:
     """Audits at which the window's next look comes: from counts alone, never from how well audits went."""
     first = state.looks - state.window_looks + 1
-    clean = _clean_pass(atoms, target.confidence, look_level(first, target))
+    clean = _clean_size(atoms, target, look_level(first, target))
     return math.ceil(clean * GROWTH**state.window_looks)
 
 
-def _counts(window: Sequence[AuditRecord], target: Target) -> tuple[list[int], list[int]]:
+Sample = tuple[list[int], list[int]]
+"""Successes and trials of each audit."""
+
+
+def _atoms(window: Sequence[AuditRecord], target: Target) -> Sample:
     return [a.n_within(target.force_error) for a in window], [a.n_atoms for a in window]
+
+
+def _samples(window: Sequence[AuditRecord], target: Target) -> list[Sample]:
+    """All that must be within a target."""
+    atoms = _atoms(window, target)
+    return [atoms] if target.stress_error is None else [atoms, stress_counts(window, target.stress_error)]
+
+
+def _bound(window: Sequence[AuditRecord], target: Target, level: float) -> float:
+    """The lowest bound of the samples; 0 where one of them is empty."""
+    samples = _samples(window, target)
+    return min(clustered_lower_bound(*sample, level) if sample[0] else 0.0 for sample in samples)
 
 
 def advance(state: Certification, audits: Sequence[AuditRecord], target: Target) -> Certification:
@@ -121,11 +156,10 @@ def advance(state: Certification, audits: Sequence[AuditRecord], target: Target)
 def _advance_one(state: Certification, window: Sequence[AuditRecord], target: Target) -> Certification:
     if state.certificate is not None:
         return state
-    within, sizes = _counts(window, target)
     # the first structure's size stands for all: fixed before any outcome of the window is known
-    if len(window) >= _window_size(state, sizes[0], target):
-        return _look(state, within, sizes, target)
-    if len(window) >= FUTILE_AFTER and _hopeless(within, sizes, target):
+    if len(window) >= _window_size(state, window[0].n_atoms, target):
+        return _look(state, window, target)
+    if len(window) >= FUTILE_AFTER and any(_hopeless(*one, target) for one in _samples(window, target)):
         return _restart(state)
     return state
 
@@ -137,7 +171,7 @@ def fresh_window(
 
     Allowed at any time: the audits of the new window are made afterwards, independent of why it was started.
     """
-    clean = _clean_pass(n_atoms, target.confidence, look_level(state.looks + 1, target))
+    clean = _clean_size(n_atoms, target, look_level(state.looks + 1, target))
     needed = audits_needed(state, audits, target, n_atoms=n_atoms)
     if state.certificate is not None or (needed is not None and needed <= clean):
         return state
@@ -149,45 +183,62 @@ def _restart(state: Certification) -> Certification:
 
 
 def _hopeless(within: list[int], sizes: list[int], target: Target) -> bool:
+    if not sizes:
+        return False
     n_star = effective_trials(within, sizes, 0.5 + FUTILE_LEVEL / 2)
     upper = wilson_interval(sum(within) / sum(sizes) * n_star, n_star, FUTILE_LEVEL)[1]
     return upper < target.confidence
 
 
-def _look(state: Certification, within: list[int], sizes: list[int], target: Target) -> Certification:
+def _look(state: Certification, window: Sequence[AuditRecord], target: Target) -> Certification:
     looks = state.looks + 1
-    bound = clustered_lower_bound(within, sizes, look_level(looks, target))
+    level = look_level(looks, target)
     state = replace(state, looks=looks, window_looks=state.window_looks + 1)
-    if bound >= target.confidence:
-        certificate = Certificate(
-            force_error=target.force_error,
-            confidence=target.confidence,
-            level=target.certificate_level,
-            lower_bound=bound,
-            fraction_within=sum(within) / sum(sizes),
-            n_structures=len(sizes),
-            n_atoms=sum(sizes),
-        )
-        return replace(state, certificate=certificate)
+    if _bound(window, target, level) >= target.confidence:
+        return replace(state, certificate=_certificate(window, target, level))
     state = replace(state, failed_looks=(*state.failed_looks, state.n_seen))
-    if _looks_to_pass(state, within, sizes, target) is None:
+    if _looks_to_pass(state, window, target) is None:
         return _restart(state)
     return state
 
 
-def _looks_to_pass(state: Certification, within: list[int], sizes: list[int], target: Target) -> int | None:
+def _certificate(window: Sequence[AuditRecord], target: Target, level: float) -> Certificate:
+    within, sizes = _atoms(window, target)
+    return Certificate(
+        force_error=target.force_error,
+        confidence=target.confidence,
+        level=target.certificate_level,
+        lower_bound=clustered_lower_bound(within, sizes, level),
+        fraction_within=sum(within) / sum(sizes),
+        n_structures=len(sizes),
+        n_atoms=sum(sizes),
+        **_stress_statement(window, target.stress_error or STRESS_STATED, level),
+    )
+
+
+def _stress_statement(window: Sequence[AuditRecord], stress_error: float, level: float) -> dict[str, float]:
+    """What the certificate says of the stress; empty without any."""
+    within, sizes = stress_counts(window, stress_error)
+    if not sizes:
+        return {}
+    squares = [e * e for a in window for e in a.stress_errors]
+    return {
+        "stress_error": stress_error,
+        "stress_lower_bound": clustered_lower_bound(within, sizes, level),
+        "stress_fraction_within": sum(within) / sum(sizes),
+        "stress_rmse": math.sqrt(sum(squares) / len(squares)),
+    }
+
+
+def _looks_to_pass(state: Certification, window: Sequence[AuditRecord], target: Target) -> int | None:
     """Window size of the first further look that would pass if atoms went on failing at the present rate."""
-    n = len(sizes)
+    n = len(window)
     for further in range(LOOKS - state.window_looks):
         ahead = replace(state, looks=state.looks + further, window_looks=state.window_looks + further)
-        size = _window_size(ahead, sizes[0], target)
+        size = _window_size(ahead, window[0].n_atoms, target)
         # repeat the window's own structures in order, so that rate and clustering stay what they are
-        fore_within = [within[k % n] for k in range(size)]
-        fore_sizes = [sizes[k % n] for k in range(size)]
-        if (
-            clustered_lower_bound(fore_within, fore_sizes, look_level(ahead.looks + 1, target))
-            >= target.confidence
-        ):
+        fore = [window[k % n] for k in range(size)]
+        if _bound(fore, target, look_level(ahead.looks + 1, target)) >= target.confidence:
             return size
     return None
 
@@ -205,7 +256,6 @@ def audits_needed(
         return 0
     window = audits[state.window_start :]
     if not window:
-        return _clean_pass(n_atoms, target.confidence, look_level(state.looks + 1, target))
-    within, sizes = _counts(window, target)
-    size = _looks_to_pass(state, within, sizes, target)
+        return _clean_size(n_atoms, target, look_level(state.looks + 1, target))
+    size = _looks_to_pass(state, window, target)
     return None if size is None else max(1, size - len(window))

@@ -22,6 +22,7 @@ import dataclasses
 import math
 
 from thalweg.loop.deciding import stopping
+from thalweg.loop.deciding.ground import covered
 from thalweg.loop.deciding.policy_state import (
     LIMIT_RATIO,
     Phase,
@@ -30,6 +31,7 @@ from thalweg.loop.deciding.policy_state import (
     break_limit,
     label_limit,
 )
+from thalweg.loop.deciding.prospects import in_vain, scope
 from thalweg.loop.deciding.stopping import Budget, Certification, Verdict
 from thalweg.loop.events import (
     Action,
@@ -61,10 +63,6 @@ LEARN_FIRST = 1.15
 """After audits that showed the target missed, labels grow by this factor before the next window of audits."""
 QUIET = 5
 """Blocks without a question after which there is nothing left to learn at the present limit."""
-STALLED = 100
-"""Blocks in a row without a step and without a call after which a run ends."""
-PATIENCE = 20.0
-"""Walkers go on for at most this many times the asked-for time in search of a certificate."""
 
 
 Decision = tuple[PolicyState, tuple[Action, ...]]
@@ -116,6 +114,8 @@ def retarget(
         state = dataclasses.replace(
             state,
             certification=Certification.begun_after(state.audits),
+            audits_before=len(state.audits),
+            ground=(),
             walked_fs=walked,
             quiet=0,
             held=(),
@@ -138,6 +138,7 @@ def _after_block(state: PolicyState, event: BlockEnded, rules: Rules) -> Decisio
         state,
         iteration=state.iteration + 1,
         walked_fs=walked,
+        ground=covered(state.ground, event.stretches),
         audited_fs=remainder,
         block_fs=_next_block(state, event.questions > 0, rules),
         quiet=0 if event.questions else state.quiet + 1,
@@ -185,7 +186,7 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
     )
     window_dropped = certification.window_start > state.certification.window_start
     looked = len(certification.failed_looks) > len(state.certification.failed_looks)
-    n_labels = state.n_labels + event.queries + len(event.audits)
+    n_labels = state.n_labels + event.queries + len(event.audits) + len(event.blind)
     ratio, learn_until = state.limit_ratio, state.learn_until
     if state.phase is Phase.CERTIFY and (window_dropped or looked):
         ratio = max(ratio * TIGHTEN, 1.0)
@@ -205,6 +206,7 @@ def _after_answers(state: PolicyState, event: Answered, rules: Rules) -> Decisio
         iteration=state.iteration + (event.waiting is not None),
         force_scale=event.force_scale,
         audits=audits,
+        ground=covered(state.ground, event.blind),
         certification=certification,
         limit_ratio=ratio,
     )
@@ -256,15 +258,13 @@ def _go_on(state: PolicyState, rules: Rules) -> Decision:
     points = stopping.learning_points(state.audits)
     forecast = stopping.forecast_gain(points, max(state.n_labels, 1)) if exhausted else None
     budget = Budget(rules.oracle_calls, state.calls)
-    verdict = stopping.decide_stop(state.certification, state.audits, rules.target, budget, forecast)
+    verdict = stopping.decide_stop(
+        state.certification, state.audits, rules.target, budget, forecast, scope(state, rules)
+    )
     if verdict.stop and (walked or verdict.reason is not stopping.StopReason.TARGET):
         return _end(state, verdict)
-    if state.stalled > STALLED:
-        message = "walkers cannot move: all stand where the model breaks down and the oracle gives no answer"
-        return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
-    if state.slowest_fs > PATIENCE * rules.time_fs:
-        message = f"time spent: walkers went {PATIENCE:g} times as far as asked without a certificate"
-        return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, message, {}))
+    if (vain := in_vain(state, rules)) is not None:
+        return _end(state, Verdict(True, stopping.StopReason.DIMINISHING, vain, {}))
     limit = label_limit(state, rules)
     explore = Explore(state.block_fs, limit, break_limit(state, rules), state.held)
     return state, (SaveCheckpoint(), explore)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from thalweg.loop.deciding.ground import Ground, Stretch
 from thalweg.loop.deciding.stopping import AuditRecord, Certification, Target, Verdict
 
 LIMIT_RATIO = 2.0
@@ -45,6 +46,8 @@ class Rules:
     walkers: int
     batch: int
     audit_fraction: float
+    sends_back: bool = True
+    """Whether walkers that fell apart go back to their start."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,8 @@ class PolicyState:
     question. `stalled` counts blocks in a row in which no walker moved and no call was made. `handed` structures
     from outside wait for their label; they come before any other question, whatever they leave of the budget.
     `under_way` questions have been put and not answered, some of them raised by the walkers `held`; `elsewhere`: they
-    were put before exploration was changed.
+    were put before exploration was changed. `ground` is what was walked since exploration was last changed, and
+    `audits_before` the audits made before that.
     """
 
     phase: Phase = Phase.SEED
@@ -78,6 +82,8 @@ class PolicyState:
     held: tuple[int, ...] = ()
     elsewhere: bool = False
     audits: tuple[AuditRecord, ...] = ()
+    audits_before: int = 0
+    ground: Ground = ()
     certification: Certification = field(default_factory=Certification)
     verdict: Verdict | None = None
 
@@ -85,6 +91,7 @@ class PolicyState:
         """Plain data; floats survive json exactly."""
         data = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         data["audits"] = [audit.to_json() for audit in self.audits]
+        data["ground"] = [dataclasses.asdict(row) for row in self.ground]
         data["certification"] = self.certification.to_json()
         data["verdict"] = None if self.verdict is None else self.verdict.to_json()
         return data
@@ -100,6 +107,7 @@ class PolicyState:
                 "walked_fs": tuple(data["walked_fs"]),
                 "held": tuple(data.get("held", ())),
                 "audits": tuple(AuditRecord.from_json(a) for a in data["audits"]),
+                "ground": tuple(Stretch.from_json(row) for row in data.get("ground", ())),
                 "certification": Certification.from_json(data["certification"]),
                 "verdict": None if verdict is None else Verdict.from_json(verdict),
             }
@@ -108,6 +116,16 @@ class PolicyState:
     def calls_left(self, rules: Rules) -> int:
         """Calls of the budget that no question has taken yet."""
         return rules.oracle_calls - self.calls - self.under_way
+
+    @property
+    def present_audits(self) -> tuple[AuditRecord, ...]:
+        """The audits of what is walked now."""
+        return self.audits[self.audits_before :]
+
+    @property
+    def blind_audits(self) -> int:
+        """Audits that are no evidence, since forces vanish by symmetry."""
+        return sum(row.blind for row in self.ground)
 
     @property
     def slowest_fs(self) -> float:

@@ -31,6 +31,7 @@ from thalweg.loop.deciding.certification import (
     audits_needed,
     fresh_window,
 )
+from thalweg.units import GPa
 
 __all__ = [
     "AuditRecord",
@@ -44,7 +45,9 @@ __all__ = [
     "Target",
     "Verdict",
     "advance",
+    "all_blind",
     "audits_needed",
+    "certified_audits",
     "decide_stop",
     "forecast_gain",
     "fresh_window",
@@ -171,8 +174,15 @@ def _describe_certificate(certificate: Certificate) -> str:
         f"at least {_percent(certificate.lower_bound)} of atoms have a force error below "
         f"{certificate.force_error:g} eV/Å (certified at {_percent(certificate.level)} confidence by "
         f"{certificate.n_structures} random audits, {_percent(certificate.fraction_within)} of "
-        f"{certificate.n_atoms} atoms within)"
+        f"{certificate.n_atoms} atoms within){_describe_stress(certificate)}"
     )
+
+
+def _describe_stress(certificate: Certificate) -> str:
+    bound, error, rmse = certificate.stress_lower_bound, certificate.stress_error, certificate.stress_rmse
+    if bound is None or error is None or rmse is None:
+        return ""
+    return f"; at least {_percent(bound)} of stress components within {error / GPa:.3g} GPa, RMSE {rmse / GPa:.2g} GPa"
 
 
 def _describe_audits(summary: AuditSummary | None, target: Target) -> str:
@@ -185,8 +195,28 @@ def _describe_audits(summary: AuditSummary | None, target: Target) -> str:
     )
 
 
+def _with_scope(claim: str, scope: str) -> str:
+    return f"{claim}; {scope}" if scope else claim
+
+
+def all_blind(n_audits: int) -> str:
+    """Why a run ends in which every force vanishes by symmetry."""
+    return (
+        f"nothing can be certified: in all {n_audits} audits every force vanishes by symmetry, whatever the potential; "
+        "repeat the cell (system.repeat), so that atoms can move against each other"
+    )
+
+
+def certified_audits(certification: Certification, audits: Sequence[AuditRecord]) -> tuple[AuditRecord, ...]:
+    """The audits on which the certificate was judged; none without one."""
+    certificate, first = certification.certificate, certification.window_start
+    return () if certificate is None else tuple(audits[first : first + certificate.n_structures])
+
+
 def _certified(certificate: Certificate | None) -> dict[str, float]:
-    return {} if certificate is None else {k: float(v) for k, v in asdict(certificate).items()}
+    return (
+        {} if certificate is None else {k: float(v) for k, v in asdict(certificate).items() if v is not None}
+    )
 
 
 def decide_stop(
@@ -195,8 +225,11 @@ def decide_stop(
     target: Target,
     budget: Budget,
     forecast: Forecast | None = None,
+    scope: str = "",
 ) -> Verdict:
     """Judge the run. The certified target comes first, then the budget, then diminishing returns.
+
+    `scope` says what the statement does not cover.
 
     Diminishing returns stop a run only when even the forecast's hopeful gain is below SMALL_GAIN and the
     present window of audits would not certify within the calls that are left.
@@ -204,9 +237,9 @@ def decide_stop(
     check(budget.allowed >= 0, f"budget: calls allowed must not be negative, got {budget.allowed}")
     certificate = certification.certificate
     if certificate is not None:
-        message = f"target reached: {_describe_certificate(certificate)}"
+        message = _with_scope(f"target reached: {_describe_certificate(certificate)}", scope)
         return Verdict(True, StopReason.TARGET, message, _certified(certificate))
-    reached = _describe_audits(summarise_audits(audits, target), target)
+    reached = _with_scope(_describe_audits(summarise_audits(audits, target), target), scope)
     left = budget.allowed - budget.spent
     if left <= 0:
         message = f"budget spent: all {budget.allowed} oracle calls are used; {reached}"

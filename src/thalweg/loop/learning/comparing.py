@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from thalweg.calibration import Calibration, Compared, Stream
+from thalweg.calibration import Calibration, Compared, Stream, is_evidence
 from thalweg.label import Label
-from thalweg.labelling.question import QuestionKind
+from thalweg.labelling.question import QuestionKind, Reason
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.learner import Learner
 from thalweg.potential import ErrorBounds, Prediction
@@ -17,6 +17,7 @@ from thalweg.structure import FloatArray, Structure
 
 STREAMS = {
     QuestionKind.SEED: Stream.SEED,
+    QuestionKind.RELAX: Stream.SEED,
     QuestionKind.QUERY: Stream.QUERY,
     QuestionKind.AUDIT: Stream.AUDIT,
     QuestionKind.HANDED: Stream.QUERY,  # chosen for their uncertainty, like queries
@@ -42,18 +43,39 @@ def force_errors(prediction: Prediction, label: Label) -> FloatArray:
     return np.asarray(np.linalg.norm(prediction.forces - label.forces, axis=1))
 
 
-def audit_record(n_labels: int, structure: Structure, prediction: Prediction, label: Label) -> AuditRecord:
-    """Errors of a prediction against the label that came: forces per atom, energy per atom, stress."""
-    stress = None
+def audit_record(
+    n_labels: int, structure: Structure, prediction: Prediction, label: Label, reason: Reason | None = None
+) -> AuditRecord:
+    """Errors of a prediction against the label that came: forces per atom, energy per atom, stress.
+
+    `reason` says where it was met.
+    """
+    stress = np.zeros(0)
     if label.stress is not None and prediction.stress is not None:
-        stress = float(np.sqrt(np.mean((prediction.stress - label.stress) ** 2)))
+        stress = np.abs(prediction.stress - label.stress)
     return AuditRecord(
         n_labels=n_labels,
         force_errors=tuple(force_errors(prediction, label)),
         force_bounds=tuple(prediction.forces_bound),
         energy_error=(prediction.energy - label.energy) / len(structure),
-        stress_error=stress,
+        stress_error=float(np.sqrt(np.mean(stress**2))) if len(stress) else None,
         volume=structure.volume / len(structure) if structure.pbc.all() else None,
+        stress_errors=tuple(stress),
+        start=None if reason is None else reason.start,
+        temperature=None if reason is None else reason.temperature,
+    )
+
+
+def evident(record: AuditRecord, prediction: Prediction) -> AuditRecord | None:
+    """The record without atoms whose forces vanish by symmetry, which prove nothing; None where none is left."""
+    errors = np.array(record.force_errors)
+    keep = np.flatnonzero(is_evidence(prediction.forces_deviation, errors))
+    if not len(keep):
+        return None
+    return replace(
+        record,
+        force_errors=tuple(record.force_errors[k] for k in keep),
+        force_bounds=tuple(record.force_bounds[k] for k in keep),
     )
 
 

@@ -10,7 +10,7 @@ from thalweg.errors import StoreError
 from thalweg.labelling.question import QuestionKind
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.deciding.policy import retarget
-from thalweg.loop.learning.comparing import STREAMS, audit_record, predict, prequential
+from thalweg.loop.learning.comparing import STREAMS, audit_record, evident, predict, prequential
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
 from thalweg.loop.setup import Setup
@@ -63,6 +63,7 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     state.policy = retarget(policy, setup.rules, target_changed=True, explore_changed=True)
     state.walkers = setup.walkers()
     state.homes = list(state.walkers)
+    state.starts, state.legs, state.left_at = [], [], {}
     return learner
 
 
@@ -75,7 +76,8 @@ def _learn_in_turn(
         structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
         prediction = predict(learner, structure, state.calibration)
         if kind is QuestionKind.AUDIT:
-            audits.append(audit_record(learner.n_labels, structure, prediction, label))
+            audit = audit_record(learner.n_labels, structure, prediction, label)
+            audits += [one for one in (evident(audit, prediction),) if one is not None]
         state.calibration = prequential(state.calibration, STREAMS[kind], structure, prediction, label)
         learner.learn(structure, label)
     return tuple(audits)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
+from thalweg.explorers.origin import Parting
 from thalweg.label import Failure
 from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
@@ -70,15 +72,55 @@ FAR_FROM_REST = (0.5, 2.0)
 """Largest force (eV/Å) and pressure (GPa) above which a start structure is probably not meant as it is."""
 
 
-def start_structure(
-    number: int, total: int, formula: str, force: float, pressure: float | None
-) -> tuple[str, bool]:
-    """What the oracle says of a start structure (eV/Å, GPa), and whether it is far from rest."""
-    text = f"start {number} of {total}, {formula}: largest force {size(force)} eV/Å"
-    if pressure is not None:
-        text += f", pressure {pressure:.2g} GPa"
-    far = force > FAR_FROM_REST[0] or abs(pressure or 0.0) > FAR_FROM_REST[1]
-    return (f"{text}; far from rest: relax it first, unless it is meant so" if far else text), far
+@dataclass(frozen=True)
+class StartFacts:
+    """What is said of a start structure: largest force (eV/Å), pressure (GPa, None without a stress), fragments."""
+
+    formula: str
+    force: float
+    pressure: float | None
+    fragments: str
+    n_fragments: int
+    n_pieces: int
+
+    @property
+    def is_far_from_rest(self) -> bool:
+        """Whether it is probably not meant as it is."""
+        return self.force > FAR_FROM_REST[0] or abs(self.pressure or 0.0) > FAR_FROM_REST[1]
+
+
+def start_structure(number: int, total: int, facts: StartFacts) -> str:
+    """What is known of a start structure, and the offer to relax it."""
+    text = f"start {number} of {total}, {facts.formula}: largest force {size(facts.force)} eV/Å"
+    if facts.pressure is not None:
+        text += f", pressure {facts.pressure:.2g} GPa"
+    text += (
+        ", 1 fragment" if facts.n_fragments == 1 else f", {facts.n_fragments} fragments ({facts.fragments})"
+    )
+    if facts.n_pieces > 1:
+        text += f", {facts.n_pieces} pieces that do not touch"
+    if not facts.is_far_from_rest:
+        return text
+    option = "--relax-cell" if abs(facts.pressure or 0.0) > FAR_FROM_REST[1] else "--relax"
+    return f"{text}; far from rest: unless it is meant so, relax it first: {option} in a new run"
+
+
+TOO_LATE_TO_RELAX = (
+    "the start structures are not relaxed: this run began without it, and its labels belong to the structures as they "
+    "are; relax them in a new run (--run FOLDER)"
+)
+
+
+def relaxed(
+    number: int, total: int, facts: tuple[StartFacts, StartFacts], calls: int, converged: bool
+) -> str:
+    """A start structure before and after it was relaxed."""
+    before, after = facts
+    text = f"start {number} of {total}, {after.formula}: relaxed in {calls} calls: largest force "
+    text += f"{size(before.force)} -> {size(after.force)} eV/Å"
+    if before.pressure is not None and after.pressure is not None:
+        text += f", pressure {before.pressure:.2g} -> {after.pressure:.2g} GPa"
+    return text if converged else f"{text}; not at rest: no call is left for it, or the oracle failed"
 
 
 def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
@@ -94,6 +136,17 @@ def learned_anew(n_labels: int) -> str:
 def stepped_back(where: str, reason: Reason, back_fs: float) -> str:
     """A backtrack."""
     return f"{where}: {reason.text}; stepped back {back_fs:.0f} fs to the last sane structure"
+
+
+def parted(where: str, what: str, how: Parting, goes_back: bool) -> str:
+    """A walker that fell apart, or whose cell flowed."""
+    cure = "; a liquid needs explore: {coupling: isotropic}" if how is Parting.FLOWED else ""
+    return f"{where}: {what}; {'back to its start' if goes_back else 'it walks on'}{cure}"
+
+
+def moved_on(walker: int, temperature: float, start: int) -> str:
+    """A walker's next leg; `start` is counted from 1."""
+    return f"walker {walker}, {temperature:.0f} K: goes on from start {start}"
 
 
 def rejected(where: str, reason: Reason) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
 from thalweg.loop.deciding import stopping
+from thalweg.loop.deciding.ground import Ground, ground_table
 from thalweg.loop.deciding.policy import audits_in_sight
 from thalweg.loop.deciding.policy_state import Phase
 from thalweg.loop.setup import Setup
@@ -98,7 +101,7 @@ def make_summary(
         system=", ".join(Path(path).name for path in setup.config.system.paths),
         oracle=oracle,
         oracle_calls=policy.calls + properties.oracle_calls,
-        audit_calls=len(policy.audits),
+        audit_calls=len(policy.audits) + policy.blind_audits,
         failed_calls=policy.failed,
         iterations=policy.iteration,
         n_labels=policy.n_labels,
@@ -112,4 +115,14 @@ def make_summary(
         timing=stopwatch.timing,
         model_path=str(model),
         properties=properties.to_json(),
+        walked=walked_rows(setup, policy.ground, policy.present_audits),
     )
+
+
+def walked_rows(
+    setup: Setup, ground: Ground, audits: Sequence[stopping.AuditRecord]
+) -> tuple[dict[str, Any], ...]:
+    """What was walked, audited and dissociated, start by start and temperature by temperature, as plain data."""
+    rows = ground_table(ground, audits, setup.rules.target.force_error)
+    formulas = [structure.to_atoms().get_chemical_formula() for structure in setup.structures]
+    return tuple({"start": row.start, "formula": formulas[row.start - 1], **row.to_json()} for row in rows)

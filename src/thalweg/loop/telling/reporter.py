@@ -21,6 +21,7 @@ class EventKind(StrEnum):
     AUDIT = "audit"
     BACKTRACK = "backtrack"
     REJECT = "reject"
+    PARTED = "parted"
     FAILURE = "failure"
     CALIBRATE = "calibrate"
     WARNING = "warning"

@@ -6,15 +6,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from thalweg.bonds import fragments, named, pieces
+from thalweg.label import Label
 from thalweg.labelling.question import Question, QuestionKind, Reply
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.learner import Learner
+from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
 from thalweg.loop.telling.journal import Journal
 from thalweg.loop.telling.reporter import EventKind
 from thalweg.loop.walking.exploration import Walk
 from thalweg.loop.walking.gate import GateAnswer
 from thalweg.oracles.base import Oracle
+from thalweg.structure import Structure
 from thalweg.units import GPa
 
 
@@ -47,17 +51,35 @@ class Teller:
             text = conversation.isolated_atoms(dict(zip(names, energies, strict=True)), self.oracle)
         self.journal.say(0, EventKind.SEED, text, {"calls": sum(reply.calls for reply in replies)})
 
-    def starts(self, replies: Sequence[Reply]) -> None:
-        """Forces and pressure of the start structures, whose replies these are."""
+    def starts(self, replies: Sequence[Reply | None]) -> None:
+        """Forces, pressure and fragments of the start structures, whose replies these are."""
         for number, reply in enumerate(replies, start=1):
-            if (label := reply.label) is None:
+            if reply is None or (label := reply.label) is None:
                 continue
-            force = float(np.linalg.norm(label.forces, axis=1).max())
-            pressure = None if label.stress is None else float(-label.stress[:3].mean() / GPa)
-            formula = reply.question.structure.to_atoms().get_chemical_formula()
-            text, far = conversation.start_structure(number, len(replies), formula, force, pressure)
-            data = {"largest_force": force, "pressure_GPa": pressure}
-            self.journal.say(0, EventKind.WARNING if far else EventKind.INFO, text, data)
+            facts = _facts(reply.question.structure, label)
+            text = conversation.start_structure(number, len(replies), facts)
+            kind = EventKind.WARNING if facts.is_far_from_rest else EventKind.INFO
+            data = {
+                "largest_force": facts.force,
+                "pressure_GPa": facts.pressure,
+                "fragments": facts.n_fragments,
+            }
+            self.journal.say(0, kind, text, data)
+
+    def relaxed(
+        self,
+        number: int,
+        total: int,
+        before: tuple[Structure, Label],
+        after: tuple[Structure, Label],
+        calls: int,
+        converged: bool,
+    ) -> None:
+        """A start structure was relaxed."""
+        facts = _facts(*before), _facts(*after)
+        text = conversation.relaxed(number, total, facts, calls, converged)
+        kind = EventKind.INFO if converged else EventKind.WARNING
+        self.journal.say(0, kind, text, {"calls": calls, "converged": converged})
 
     def seed(self, number: int, total: int, reply: Reply, call: int) -> None:
         """What came of seed `number` of `total`, whose first call was `call`."""
@@ -99,6 +121,23 @@ class Teller:
         data = {"noise_forces": learner.noise_forces, "seconds": seconds}
         self.journal.say(iteration, EventKind.CALIBRATE, text, data)
 
+    def moved_on(self, walkers: Sequence[int], state: LoopState) -> None:
+        """Walkers that begin another leg, at another start."""
+        for k in walkers:
+            text = conversation.moved_on(k, state.walkers[k].temperature, state.starts[k] + 1)
+            self.journal.say(
+                state.policy.iteration, EventKind.INFO, text, {"walker": k, "start": state.starts[k]}
+            )
+
+    def parted(self, iteration: int, walk: Walk) -> None:
+        """The walkers of a block that fell apart, or whose cell flowed."""
+        for judgement, result in zip(walk.judgements, walk.results, strict=True):
+            if (parted := walk.parted.get(judgement.walker)) is None:
+                continue
+            text = conversation.parted(result.state.where(parted.moment), parted.text, parted.how, walk.stops)
+            data = {"walker": judgement.walker, "how": parted.how.value, "stops": walk.stops}
+            self.journal.say(iteration, EventKind.PARTED, text, data)
+
     def broken(self, iteration: int, walk: Walk) -> None:
         """The walkers of a block that stepped back or were rejected."""
         for judgement, result in zip(walk.judgements, walk.results, strict=True):
@@ -112,3 +151,15 @@ class Teller:
                 back = result.state.time_fs - judgement.moment.time_fs
                 text = conversation.stepped_back(where, judgement.reason, back)
                 self.journal.say(iteration, EventKind.BACKTRACK, text, judgement.reason.to_json())
+
+
+def _facts(structure: Structure, label: Label) -> conversation.StartFacts:
+    groups = fragments(structure)
+    return conversation.StartFacts(
+        formula=str(structure.to_atoms().get_chemical_formula()),
+        force=float(np.linalg.norm(label.forces, axis=1).max()),
+        pressure=None if label.stress is None else float(-label.stress[:3].mean() / GPa),
+        fragments=named(structure, groups),
+        n_fragments=len(groups),
+        n_pieces=len(pieces(structure)),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,8 @@ from thalweg.features.batch import numbers_of
 from thalweg.labelling.question import Reason
 from thalweg.loop.events import Explore
 from thalweg.loop.walking.gate import GateAnswer, GateLimits, Judgement, judge
+from thalweg.loop.walking.watch import Parted, Watch, cut_short
+from thalweg.structure import Structure
 from thalweg.units import kB
 
 NOVELTY_LABEL = 3.0
@@ -30,10 +32,19 @@ SPIKE = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Walk:
-    """What a block brought: results and judgements, one for each walker that was free to go."""
+    """What a block brought: results and judgements, one for each walker that was free to go.
+
+    `parted` are the walkers, by number, that ceased to be like their start, `stops` says whether they are sent back.
+    """
 
     results: tuple[Visit[Any], ...]
     judgements: tuple[Judgement, ...]
+    parted: Mapping[int, Parted] = field(default_factory=dict)
+    stops: bool = True
+
+    def goes_back(self, walker: int) -> Parted | None:
+        """Why this walker goes back to its start; None where it does not."""
+        return self.parted.get(walker) if self.stops else None
 
     def result_of(self, walker: int) -> Visit[Any] | None:
         """The block of this walker; None where it was held."""
@@ -61,12 +72,14 @@ def walk(
     calibration: Calibration,
     *,
     taught: Mapping[int, float],
+    watch: Watch | None = None,
 ) -> Walk:
     """Advance every walker that is not held by one block, each until its own break, and judge what was met.
 
     `taught` names walkers that stand where asking again would teach nothing, since the structure is learned or the
     oracle cannot answer it, with their bound there (eV/Å). Where that is still above the break limit, such a walker
     may go on until it is SLACK times as uncertain; if it cannot make a single step even so, it is rejected.
+    `watch` holds walkers against their starts; of one that has parted and is sent back only what came before counts.
     """
     numbers = numbers_of(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
@@ -88,11 +101,34 @@ def walk(
     # Samples for audits come from every block, short ones too.
     every = max(1, min(explorer.sample_every, n_steps // 4))
     results = explorer.advance(field, list(free.values()), n_steps, each, sample_every=every)
+    parted: dict[int, Parted] = {}
+    if watch is not None:
+        parted = _parted(watch, free, results)
+        if watch.stops:
+            results = [
+                cut_short(visit, parted[k]) if k in parted else visit
+                for k, visit in zip(free, results, strict=True)
+            ]
     judgements = tuple(
-        _judge(k, result, limits, stands_still=k in taught and result.is_stuck)
+        _unless_excluded(watch, _judge(k, result, limits, stands_still=k in taught and result.is_stuck))
         for k, result in zip(free, results, strict=True)
     )
-    return Walk(tuple(results), judgements)
+    return Walk(tuple(results), judgements, parted, watch is None or watch.stops)
+
+
+def _parted(watch: Watch, walkers: Mapping[int, Walker], results: Sequence[Visit[Any]]) -> dict[int, Parted]:
+    found = {
+        k: watch.parted(k, walkers[k].structure, visit) for k, visit in zip(walkers, results, strict=True)
+    }
+    return {k: parted for k, parted in found.items() if parted is not None}
+
+
+def _unless_excluded(watch: Watch | None, judgement: Judgement) -> Judgement:
+    """No question about a moment between two samples at which the walker had parted."""
+    moment = judgement.moment
+    if watch is None or moment is None or not watch.excludes(judgement.walker, moment.structure):
+        return judgement
+    return Judgement(judgement.walker, GateAnswer.TRUST)
 
 
 def _judge(walker: int, result: Visit[Any], limits: GateLimits, *, stands_still: bool) -> Judgement:
@@ -131,14 +167,21 @@ def next_walkers(
     walkers: Sequence[Walker],
     homes: Sequence[Walker],
     rng: np.random.Generator,
+    starts: Sequence[Structure] = (),
 ) -> tuple[list[Walker], list[Walker]]:
     """Where each walker goes on from, and where each was last trusted; one that was held stands where it stood.
 
-    After backtrack it goes on from the sane moment; after reject the explorer restarts it from its home.
+    After backtrack it goes on from the sane moment; after reject the explorer restarts it from its home. One that has
+    parted and is sent back begins again at its start, of which `starts` has one for each walker.
     """
     standing, trusted = list(walkers), list(homes)
     for judgement, result in zip(walk.judgements, walk.results, strict=True):
         state, home = result.state, homes[judgement.walker]
+        if (parted := walk.goes_back(judgement.walker)) is not None:
+            there = explorer.step_back(state, parted.moment)
+            state = home = explorer.restart(there, starts[judgement.walker], rng)
+            standing[judgement.walker], trusted[judgement.walker] = state, home
+            continue
         match judgement.answer:
             case GateAnswer.TRUST:
                 home = state
