@@ -20,9 +20,9 @@ from ase.io.extxyz import key_val_str_to_dict
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
 from thalweg.store import lammps
+from thalweg.store.crystals import check_disorder, reduce_cells
 from thalweg.store.poscar import check_poscar
 from thalweg.store.readerrors import CommentError, could_be_an_element, why
-from thalweg.store.sites import check_disorder, reduce_cells
 from thalweg.store.suspects import note_unit
 
 _Decompressor = Any
