@@ -24,6 +24,20 @@ def crystal() -> Potential:
     return random_potential("Si", train=[silicon(k) for k in range(4)])
 
 
+def test_sites_that_are_no_atoms_have_no_energy(crystal: Potential) -> None:
+    atoms = silicon(5).to_atoms()
+    atoms.calc = ThalwegCalculator(crystal)
+    energy = atoms.get_potential_energy()
+    atoms.info["occupancy"] = {"0": {"Si": 1.0}}
+    atoms.arrays["spacegroup_kinds"] = np.zeros(len(atoms), dtype=int)
+    atoms.calc.reset()
+    assert atoms.get_potential_energy() == energy
+    atoms.info["occupancy"] = {"0": {"Si": 0.5, "Ge": 0.5}}
+    atoms.calc.reset()
+    with pytest.raises(InputError, match=r"these atoms: .*atom 0 \(counted from 0\) Si 0.5, Ge 0.5"):
+        atoms.get_potential_energy()
+
+
 def test_results_are_the_prediction(crystal: Potential) -> None:
     atoms = silicon(5).to_atoms()
     atoms.calc = ThalwegCalculator(crystal)

@@ -17,6 +17,7 @@ from thalweg.models.training import voigt
 from thalweg.potential import Potential
 from thalweg.potential.finite import check_finite
 from thalweg.reducing import least_skewed, reduce_atoms
+from thalweg.sites import check_sites
 from thalweg.structure import Structure
 from thalweg.vocabulary import Precision
 
@@ -116,8 +117,8 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         Raises
         ------
         InputError
-            An element that the potential does not know, an unphysical cell, or a structure for which there are
-            no finite numbers.
+            An element that the potential does not know, sites that are not one whole atom, an unphysical cell, or a
+            structure for which there are no finite numbers.
         ExtrapolationError
             A force bound or a novelty above `bound_max` or `novelty_max`.
         """
@@ -185,6 +186,7 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
 
 def _structure_of(atoms: Atoms) -> Structure:
     """The atoms in the least skewed cell of their lattice, in which all results are the same."""
+    check_sites(atoms, "these atoms")
     if least_skewed(np.array(atoms.cell), atoms.pbc) is not None:
         atoms = atoms.copy()
         reduce_atoms(atoms)

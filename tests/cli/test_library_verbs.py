@@ -68,7 +68,8 @@ def test_evaluate_needs_a_potential_and_labels(runner, labelled, monkeypatch):
     from thalweg.potential import Potential
 
     assert runner.invoke(app, ["evaluate", "nowhere", "test.xyz"]).exit_code == 2
-    monkeypatch.setattr(Potential, "load", classmethod(lambda cls, folder: "loaded"))
+    loaded = types.SimpleNamespace(check_elements=lambda structure, where: None)
+    monkeypatch.setattr(Potential, "load", classmethod(lambda cls, folder: loaded))
     Path("model").mkdir()
     result = runner.invoke(app, ["evaluate", "model", "test.xyz", "--json"])
     assert json.loads(result.output)["test"]["n_structures"] == 2

@@ -129,7 +129,6 @@ def md(
     check_output_folder(folder)
     potential = Potential.load(model_folder(model))
     start = prepare_start(*read_moving(structure), repeat)
-    potential.check_elements(start.structure, str(structure))
     step_fs = _timestep(timestep, start)
     plan = Plan(
         n_steps=_n_steps(steps, time, step_fs),
@@ -153,6 +152,7 @@ def md(
         seed=seed,
     )
     warnings = [*_check_physics(start, plan), *_check_charge(start, potential)]
+    potential.check_elements(start.structure, str(structure))
     with sigterm_interrupts():
         n_threads = min(threads or available_cores(), MOST_THREADS)
         _run(potential, start, plan, folder, n_threads, quiet=quiet, json_=json_, warnings=warnings)

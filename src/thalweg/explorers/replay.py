@@ -27,6 +27,7 @@ from thalweg.explorers.md import MdSettings, advance
 from thalweg.explorers.visit import Frames, Visit
 from thalweg.explorers.walker import WalkerState
 from thalweg.reducing import reduce_atoms
+from thalweg.sites import check_sites
 from thalweg.structure import Structure
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ class Track:
 
 def _frame(atoms: ase.Atoms, source: str, number: int) -> Structure:
     where = f"replay: frame {number} of {source}"
+    check_sites(atoms, where)
     atoms = atoms.copy()
     reduce_atoms(atoms)
     try:

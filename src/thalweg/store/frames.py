@@ -20,10 +20,11 @@ from ase.io.extxyz import key_val_str_to_dict
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
 from thalweg.store import lammps
+from thalweg.store.atomnames import check_gro, check_pdb
+from thalweg.store.crystals import check_disorder, reduce_cells
 from thalweg.store.isotopes import is_isotope, read_isotopes
 from thalweg.store.poscar import check_poscar
 from thalweg.store.readerrors import CommentError, could_be_an_element, why
-from thalweg.store.sites import check_disorder, reduce_cells
 from thalweg.store.suspects import note_unit
 
 _Decompressor = Any
@@ -140,6 +141,8 @@ _CHECKS: dict[str | None, Callable[[Path, TextIO], None]] = {
     "extxyz": _check_counts,
     "cif": check_disorder,
     "vasp": check_poscar,
+    "proteindatabank": check_pdb,
+    "gromacs": check_gro,
     lammps.DUMP: lammps.check_dump,
 }
 """What is looked at before ASE reads a file of this format."""

@@ -10,8 +10,8 @@ import numpy as np
 
 from thalweg.border import check_input
 from thalweg.errors import InputError
+from thalweg.sites import check_sites
 from thalweg.store.frames import read_atoms
-from thalweg.store.sites import check_sites
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import fs
 
