@@ -103,8 +103,8 @@ class ExploreConfig(Section):
     strain: Annotated[float | None, optional(quantity("", ">= 0", "<= 0.2"))] = Field(
         default=None,
         description="Crystals: the largest strain of the walkers' start cells and of the first structures, for example "
-        "0.03, with shear angles of half as much if the oracle gives stress; null: 0.03 for the first structures alone, if the "
-        "oracle gives stress.",
+        "0.03, with shear angles of half as much if the oracle gives stress; null: 0.03 for the first structures "
+        "alone, if the oracle gives stress.",
     )
 
     dissociation: Dissociation = Field(
