@@ -10,6 +10,7 @@ from report_synthetic import NUMBERS, POSITIONS
 from thalweg.errors import StoreError
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.report import ReportData, collect, write_report
+from thalweg.report.summary_file import parse_summary
 from thalweg.store import HANDED, SqliteStore, TaskState
 from thalweg.structure import Structure
 
@@ -171,3 +172,10 @@ def test_what_was_handed_in_is_shown_waiting_and_then_among_the_calls(tmp_path: 
     assert "Waiting to be labelled" not in page
     assert 'data-kind="handed"' in page
     assert "1 handed in" in page
+
+
+def test_rows_of_what_was_walked_are_taken_as_far_as_they_are_whole() -> None:
+    whole = {"start": 1, "formula": "Cu", "temperature": 300.0, "walked_ps": 1.0, "audits": 0, "atoms": 0}
+    numbers = parse_summary({"walked": [{**whole, "of_the_future": 1}, {"start": 2}]})
+    assert [(row.start, row.within, row.dissociated) for row in numbers.walked] == [(1, None, 0)]
+    assert parse_summary({}).walked == ()
