@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -238,7 +238,7 @@ def _basis(config: RunConfig, structures: Sequence[Structure]) -> AceBasis:
 def _strained(structure: Structure, strain: FloatArray) -> Structure:
     """Deformed homogeneously by a symmetric strain (3, 3)."""
     deform = np.eye(3) + strain
-    return replace(structure, positions=structure.positions @ deform, cell=structure.cell @ deform)
+    return Structure(structure.numbers, structure.positions @ deform, structure.cell @ deform, structure.pbc)
 
 
 def _shear(walker: int) -> FloatArray:

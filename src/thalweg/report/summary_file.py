@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
@@ -50,19 +48,13 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         certificate=stop.get("certified") or {},
         timing={k: float(v) for k, v in (keys.get("timing") or {}).items()},
         model_path=str(keys.get("model_path") or ""),
-        walked=_walked(keys.get("walked") or ()),
+        walked=tuple(_walked(row) for row in keys.get("walked") or ()),
     )
 
 
-def _walked(rows: Iterable[dict[str, Any]]) -> tuple[WalkedRow, ...]:
-    """The rows that hold what a row must; a newer Thalweg may have written more."""
-    known = {f.name for f in fields(WalkedRow)}
-    needed = {f.name for f in fields(WalkedRow) if f.default is MISSING}
-    return tuple(
-        WalkedRow(**{name: value for name, value in row.items() if name in known})
-        for row in rows
-        if needed <= row.keys()
-    )
+def _walked(row: dict[str, Any]) -> WalkedRow:
+    known = WalkedRow.__dataclass_fields__
+    return WalkedRow(**{name: value for name, value in row.items() if name in known})
 
 
 def _factors(factor: Any) -> dict[str, float]:
