@@ -5,7 +5,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, fcc111, molecule
 
-from thalweg.bonds import departure, formula, fragments, named, pieces
+from thalweg.bonds import Skeleton, departure, formula, fragments, named, pieces
 from thalweg.structure import Structure
 
 
@@ -67,3 +67,40 @@ def test_atoms_near_through_the_boundary_are_near():
 
 def test_a_lone_atom_is_one_piece():
     assert pieces(structure_of(Atoms("Ar"))) == ((0,),)
+
+
+@pytest.mark.parametrize(
+    "atoms",
+    [
+        molecule("CH3CH2OH"),
+        molecule("CH4") + Atoms("Ar", [[0, 0, 9]]),
+        fcc111("Cu", (2, 2, 2), vacuum=8.0),
+        Atoms("Ar"),
+    ],
+)
+def test_a_skeleton_is_the_fewest_contacts_that_hold_the_pieces(atoms):
+    structure = structure_of(atoms)
+    skeleton = Skeleton.of(structure)
+    assert len(skeleton.i) == len(structure) - len(pieces(structure))
+    assert skeleton.holds(structure)
+
+
+def test_a_skeleton_never_holds_what_has_fallen_apart():
+    rng = np.random.default_rng(0)
+    start = two("CH3Cl", "H2O", 3.5)
+    skeleton, apart, held = Skeleton.of(start), 0, 0
+    for size in np.repeat([0.2, 0.6, 1.0, 2.0], 50):
+        moved = start.with_positions(start.positions + rng.normal(size=start.positions.shape) * size)
+        holds = skeleton.holds(moved)
+        assert not holds or len(pieces(moved)) == 1
+        apart, held = apart + (len(pieces(moved)) > 1), held + holds
+    assert min(apart, held) > 20
+
+
+def test_a_skeleton_reaches_through_the_boundary_and_does_not_mind_where_atoms_are_wrapped():
+    across = structure_of(
+        Atoms("CuCu", [[0.2, 5, 5], [9.8, 5, 5]], cell=[10, 10, 10], pbc=[True, True, False])
+    )
+    skeleton = Skeleton.of(across)
+    assert skeleton.holds(across)
+    assert not skeleton.holds(across.with_positions(across.positions + np.array([[0, 0, 0], [0, 0, 6]])))

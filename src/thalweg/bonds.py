@@ -61,6 +61,44 @@ def named(structure: Structure, groups: tuple[Group, ...], most: int = 6) -> str
     return ", ".join(words[:most]) + (f" and {left} others" if left > 0 else "")
 
 
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """The fewest and shortest contacts that hold the pieces of a structure together: while all last, nothing has left.
+
+    i, j : int64 (n_atoms - n_pieces,); offset : float64 (n, 3), Å, of the image of j; reach : float64 (n,), Å
+    """
+
+    i: IntArray
+    j: IntArray
+    offset: FloatArray
+    reach: FloatArray
+
+    @classmethod
+    def of(cls, structure: Structure) -> Skeleton:
+        """Of the structure as it is: a spanning forest of its contacts."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import minimum_spanning_tree
+
+        radii = _radii(structure)
+        i, j, D, d = pairs_within(structure, 2.0 * float(radii.max()) + REACH)
+        touching = np.flatnonzero((d <= radii[i] + radii[j] + REACH) & (i < j))
+        order = touching[np.lexsort((d[touching], j[touching], i[touching]))]
+        _, nearest = np.unique(np.stack([i[order], j[order]]), axis=1, return_index=True)
+        order = order[nearest]  # of several images the nearest
+        n = len(structure)
+        links = coo_array((d[order], (i[order], j[order])), shape=(n, n))
+        forest = minimum_spanning_tree(links).tocoo()
+        place = {(int(a), int(b)): k for a, b, k in zip(i[order], j[order], order, strict=True)}
+        kept = np.array([place[int(a), int(b)] for a, b in zip(*forest.coords, strict=True)], dtype=np.int64)
+        offset = D[kept] - (structure.positions[j[kept]] - structure.positions[i[kept]])
+        return cls(i[kept], j[kept], offset, radii[i[kept]] + radii[j[kept]] + REACH)
+
+    def holds(self, structure: Structure) -> bool:
+        """Whether each of these contacts is one still; the cell must be that of the start."""
+        D = structure.positions[self.j] - structure.positions[self.i] + self.offset
+        return bool(((D * D).sum(axis=1) <= self.reach**2).all())
+
+
 @dataclass(frozen=True)
 class Departure:
     """A piece that left the others: its formula, and its distance from the nearest other atom, Å."""

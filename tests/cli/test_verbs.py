@@ -123,6 +123,26 @@ def test_run_passes_overrides_on(runner, folder, loop):
     assert str(place) == "elsewhere"
 
 
+@pytest.mark.parametrize(
+    ("options", "relax"), [([], "none"), (["--relax"], "positions"), (["--relax-cell"], "cell")]
+)
+def test_run_relaxes_the_starts_where_asked_to(runner, folder, loop, options, relax):
+    loop.behave(lambda *_: SUMMARY)
+    runner.invoke(app, ["run", "water.yaml", *options])
+    assert loop.calls[0][0].system.relax == relax
+
+
+def test_the_end_of_a_run_says_what_was_walked_from_each_start(runner, folder, loop):
+    rows = [
+        {"start": 1, "formula": "H2O", "temperature": t, "walked_ps": 5.0, "audits": 3, "dissociated": n}
+        for t, n in ((300.0, 0), (500.0, 2))
+    ]
+    loop.behave(lambda *_: {**SUMMARY, "walked": [*rows, {"start": 2}]})
+    output = runner.invoke(app, ["run", "water.yaml"]).output
+    assert "start 1 (H2O): 10.0 ps at 300-500 K, 6 audits, fell apart 2 times" in output
+    assert "start 2" not in output
+
+
 def talkative(folder, reporter):
     walker = WalkerProgress(index=0, temperature=300.0, time=1.0, time_total=50.0, bound=0.2)
     reporter.event("query", "walker 2 is [uncertain], 0.41 eV/Å", {"walker": 2})

@@ -162,3 +162,10 @@ def test_the_control_arm_changes_what_is_asked_and_not_who_asks():
 def test_the_limits_of_a_block_are_those_decided():
     limits = exploration.gate_limits(Explore(100.0, LIMITS.label, LIMITS.break_))
     assert (limits.label, limits.break_) == (LIMITS.label, LIMITS.break_)
+
+
+def test_frames_before_a_step_are_the_first_ones():
+    cut = frames([moment(k) for k in (2, 4, 6)]).before(5)
+    assert [one.step for one in cut] == [2, 4]
+    assert (len(cut.bound), len(cut.positions)) == (2, 2)
+    assert len(cut.before(0)) == 0

@@ -4,8 +4,8 @@ import ase.io
 import pytest
 from ase.calculators import emt
 from ase.cluster import Octahedron
-from askers import make_asker
-from runs import EMT, cluster, make_config
+from askers import Ear, make_asker
+from runs import EMT, cluster, crystal, make_config
 
 from thalweg.errors import OracleError
 from thalweg.loop.runner import run
@@ -158,3 +158,19 @@ def test_what_ailed_the_oracle_at_the_first_start_may_be_cured_and_its_calls_cou
     assert summary.n_labels > 4
     assert summary.oracle_calls == summary.n_labels + 1 + spent
     assert summary.failed_calls == spent > 0
+
+
+@pytest.mark.parametrize(
+    ("explore", "words"),
+    [
+        ({"ensemble": "npt"}, ["shape and volume of the cell (coupling: full)"]),
+        ({"ensemble": "npt", "coupling": "isotropic"}, []),
+        ({}, []),
+    ],
+)
+def test_what_npt_may_change_is_said_where_nobody_has_chosen_it(tmp_path, explore, words):
+    ear = Ear()
+    run(make_config(crystal(tmp_path), explore=explore, budget={"oracle_calls": 6}), tmp_path / "run", ear)
+    lines = [text for _, text, _ in ear.lines if text.startswith("npt changes")]
+    assert len(lines) == len(words)
+    assert all(word in line for word, line in zip(words, lines, strict=True))

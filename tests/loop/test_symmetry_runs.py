@@ -7,7 +7,7 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from runs import make_config
 
-from thalweg.errors import StoreError
+from thalweg.errors import InputError
 from thalweg.loop.auditing import audit
 from thalweg.loop.deciding.stopping import StopReason
 from thalweg.loop.runner import run
@@ -62,7 +62,7 @@ def test_its_bounds_are_those_of_ignorance(blind):
 
 def test_an_audit_by_hand_says_that_there_is_nothing_to_audit(blind):
     config, folder, _ = blind
-    with pytest.raises(StoreError, match="vanish by symmetry"):
+    with pytest.raises(InputError, match="every force vanishes by symmetry"):
         audit(folder, 3, config)
 
 

@@ -10,6 +10,7 @@ from report_synthetic import NUMBERS, POSITIONS
 from thalweg.errors import StoreError
 from thalweg.label import Failure, FailureKind, Label
 from thalweg.report import ReportData, collect, write_report
+from thalweg.report.summary_file import parse_summary
 from thalweg.store import HANDED, SqliteStore, TaskState
 from thalweg.structure import Structure
 
@@ -171,3 +172,10 @@ def test_what_was_handed_in_is_shown_waiting_and_then_among_the_calls(tmp_path: 
     assert "Waiting to be labelled" not in page
     assert 'data-kind="handed"' in page
     assert "1 handed in" in page
+
+
+def test_rows_of_what_was_walked_are_taken_from_any_version() -> None:
+    whole = {"start": 1, "formula": "Cu", "temperature": 300.0, "walked_ps": 1.0, "audits": 2, "atoms": 0}
+    numbers = parse_summary({"walked": [{**whole, "of_the_future": 1}, {"start": 2}]})
+    assert [(row.start, row.audits, row.within) for row in numbers.walked] == [(1, 2, None), (2, 0, None)]
+    assert parse_summary({}).walked == ()

@@ -96,10 +96,12 @@ def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 _MOST_STARTS = 8
+_ROW = {"start", "formula", "temperature", "walked_ps", "audits", "dissociated"}
 
 
 def _walked(rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """A line for each start: how far it was walked, where audits were made, how often it fell apart."""
+    rows = [row for row in rows if row.keys() >= _ROW]  # a file may hold anything
     starts = sorted({row["start"] for row in rows})
     for start in starts[:_MOST_STARTS]:
         here = [row for row in rows if row["start"] == start]

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from thalweg.bonds import departure, pieces
+from thalweg.bonds import Departure, Skeleton, departure
 from thalweg.border import VACUUM, largest_gap
 from thalweg.structure import Structure
 
@@ -30,26 +30,40 @@ class Parting(StrEnum):
     FLOWED = "flowed"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Origin:
-    """What a walker is held against: its start, the pieces of it (None: none can leave), perhaps its shape."""
+    """What a walker is held against: its start, what holds its pieces together (None: none can leave), its shape."""
 
     structure: Structure
-    n_pieces: int | None
+    skeleton: Skeleton | None
     holds_shape: bool = False
 
     @classmethod
     def of(cls, structure: Structure, *, holds_shape: bool) -> Origin:
         """Of a start structure."""
-        return cls(structure, len(pieces(structure)) if is_open(structure) else None, holds_shape)
+        return cls(structure, Skeleton.of(structure) if is_open(structure) else None, holds_shape)
+
+    @property
+    def n_pieces(self) -> int | None:
+        """Pieces of the start; None where none can leave."""
+        return None if self.skeleton is None else len(self.structure) - len(self.skeleton.i)
 
     def parting(self, structure: Structure) -> tuple[Parting, str] | None:
         """How `structure` is no longer like the start, in a word and in a sentence; None where it is."""
-        if self.n_pieces is not None and (left := departure(structure, self.n_pieces)) is not None:
+        if (left := self._departure(structure)) is not None:
             return Parting.DISSOCIATED, left.describe()
         if self.holds_shape and (words := self._flow(structure)) is not None:
             return Parting.FLOWED, words
         return None
+
+    def _departure(self, structure: Structure) -> Departure | None:
+        """Looked for in earnest only where a contact of the skeleton is gone: this is asked at every sample."""
+        if self.skeleton is None or self.n_pieces is None:
+            return None
+        same_cell = np.array_equal(structure.cell, self.structure.cell)
+        if same_cell and self.skeleton.holds(structure):
+            return None
+        return departure(structure, self.n_pieces)
 
     def _flow(self, structure: Structure) -> str | None:
         deformation = np.linalg.solve(self.structure.cell, structure.cell)

@@ -23,7 +23,7 @@ from thalweg.labelling.source import OracleSource
 from thalweg.loop.asking.opening import open_labeller, where_it_runs
 from thalweg.loop.beginning import FINGERPRINT, last_config, with_relaxed
 from thalweg.loop.deciding.ground import covered
-from thalweg.loop.deciding.stopping import AuditRecord, AuditSummary, Target, summarise_audits
+from thalweg.loop.deciding.stopping import AuditRecord, AuditSummary, Target, all_blind, summarise_audits
 from thalweg.loop.drawing import Drawn, Moment, draw
 from thalweg.loop.learning.comparing import audit_record, evident
 from thalweg.loop.setup import Setup, prepare
@@ -120,10 +120,7 @@ def _result(setup: Setup, drawn: Drawn, records: Sequence[AuditRecord], calls: i
     target = setup.rules.target
     summary = summarise_audits(records, target)
     if summary is None:
-        raise StoreError(
-            "the oracle failed on every structure of this audit, or all forces vanish by symmetry; `thalweg doctor` "
-            "checks the oracle"
-        )
+        raise StoreError("the oracle failed on every structure of this audit; `thalweg doctor` may say why")
     certified = not drawn.broken and summary.meets(target)
     walked = walked_rows(setup, covered((), drawn.stretches), records)
     return AuditResult(target, summary, certified, drawn.broken, calls, walked)
@@ -178,14 +175,19 @@ def _judge(
         )
         for moment in drawn.moments
     ]
-    records = []
+    records, n_blind = [], 0
     for reply in labeller.ask(questions, width=setup.width):
         question, prediction = reply.question, reply.question.prediction
         if reply.label is None or prediction is None:
             continue
         n_labels = state.policy.n_labels
         record = audit_record(n_labels, question.structure, prediction, reply.label, question.reason)
-        records += [one for one in (evident(record, prediction),) if one is not None]
+        if (evidence := evident(record, prediction)) is not None:
+            records.append(evidence)
+        else:
+            n_blind += 1
+    if n_blind and not records:
+        raise InputError(f"audit: {all_blind(n_blind)}")
     return records
 
 

@@ -88,9 +88,10 @@ class _Walks:
         time_fs = FORGET_FS if moved or number == 0 else APART_FS
         explorer = self.setup.explorer
         steps = max(1, round(time_fs / explorer.step_fs))
+        before = [walker.structure for walker in self.walkers]
         results = explorer.advance(self.field, self.walkers, steps, Limits(), sample_every=0)
         for k, result in enumerate(results):
-            parted = self.ways.parted(k, self.starts[k], self.begun[k], result)
+            parted = self.ways.parted(k, self.starts[k], before[k], result)
             self.walkers[k] = result.state
             self.drawn.broken += result.event.is_insane
             walked = result.n_steps * explorer.step_fs

@@ -107,6 +107,10 @@ def _greet(begun: Invocation, changes: Sequence[str]) -> None:
     else:
         text = f"{_system(setup)} with {begun.oracle.display_name}: {setup.basis.n_columns} features"
         journal.say(0, EventKind.START, text, {"n_features": setup.basis.n_columns})
+        if setup.config.explore.ensemble == "npt" and setup.config.explore.coupling is None:
+            journal.say(
+                0, EventKind.INFO, conversation.coupling(setup.coupling), {"coupling": setup.coupling}
+            )
         if changes or begun.store.meta(CHANGED_EARLY):
             begun.store.set_meta(CHANGED_EARLY, True)
             count_ahead(begun.state, begun.store, begun.oracle.fingerprint)

@@ -101,7 +101,8 @@ class Ways:
         """Where a walker from this start ceased to be like it; see `Watch`."""
         if not self.setup.moves_on:
             return None
-        return Watch({walker: self._origin(walker, start)}, stops=True).parted(walker, before, visit)
+        watch = Watch({walker: self._origin(walker, start)}, stops=self.setup.sends_back)
+        return watch.parted(walker, before, visit)
 
     @staticmethod
     def with_parting(stretch: Stretch, parted: Parted | None) -> Stretch:

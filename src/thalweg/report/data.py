@@ -163,12 +163,12 @@ class WalkedRow:
     since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`.
     """
 
-    start: int
-    formula: str
-    temperature: float
-    walked_ps: float
-    audits: int
-    atoms: int
+    start: int = 0
+    formula: str = ""
+    temperature: float = 0.0
+    walked_ps: float = 0.0
+    audits: int = 0
+    atoms: int = 0
     within: float | None = None
     blind_audits: int = 0
     dissociated: int = 0

@@ -11,6 +11,7 @@ from thalweg.label import Failure
 from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
 from thalweg.loop.deciding.stopping import AuditSummary
+from thalweg.vocabulary import Coupling
 
 
 def size(value: float) -> str:
@@ -103,6 +104,16 @@ def start_structure(number: int, total: int, facts: StartFacts) -> str:
         return text
     option = "--relax-cell" if abs(facts.pressure or 0.0) > FAR_FROM_REST[1] else "--relax"
     return f"{text}; far from rest: unless it is meant so, relax it first: {option} in a new run"
+
+
+def coupling(chosen: Coupling) -> str:
+    """What npt may change of the cell, where nobody has said it."""
+    if chosen == "full":
+        return "npt changes shape and volume of the cell (coupling: full): the starts are crystals"
+    return (
+        f"npt changes only the volume of the cell (coupling: {chosen}): the starts are no crystals at rest, or the "
+        "oracle gives no stress"
+    )
 
 
 TOO_LATE_TO_RELAX = (
