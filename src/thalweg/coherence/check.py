@@ -1,0 +1,263 @@
+"""Energies, forces and stress of a set of labels held against each other: what `fit` and `run` say of their labels.
+
+    voices         rows of each quantity in a small basis, of a sample of the labels      voices.py
+    placeholders   numbers that are no answers                                            placeholders.py
+    odd            labels unlike all others                                               odd.py
+    levels         energies of two levels of theory                                       levels.py
+    pairs          each two quantities: agree, differ, or nothing can be said             pairs.py, relation.py
+    blame          who is wrong, and how                                                  blame.py, units.py
+    pressure       a constant between energies and stress                                 pressure.py
+
+Theory, and false alarms on published sets: docs/theory.md, docs/accuracy.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from thalweg.coherence.blame import find_culprit, findings_of
+from thalweg.coherence.findings import NAMES, Coherence, Finding
+from thalweg.coherence.levels import Levels, find_levels, with_column
+from thalweg.coherence.odd import MOST_ODD, ODD, excitation, listen_to_forces, odd_rows
+from thalweg.coherence.pairs import LEAST, Pair, State, hold_against, implied_by
+from thalweg.coherence.placeholders import find_placeholders, without_placeholders
+from thalweg.coherence.pressure import find_offset
+from thalweg.coherence.voices import Labelled, Posterior, Voice, Voices, listen
+from thalweg.features import AceBasis
+from thalweg.features.defaults import automatic_cutoff, default_basis
+from thalweg.models import RowKind
+from thalweg.structure import FloatArray, IntArray
+
+E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
+DEGREES = {1: (12, 9, 6), 2: (8, 6, 4), 3: (6, 5, 3)}
+MANY = (6, 3)
+MOST_LABELS, MOST_ATOMS = 80, 6000
+"""Of the sample: what decides is seen in it, and the work stays seconds."""
+EXPONENT = 2
+
+
+def coherence_basis(elements: Sequence[str], periodic: bool, r_cut: float | None = None) -> AceBasis:
+    """The small basis in which quantities are compared."""
+    reach = automatic_cutoff(elements, periodic) if r_cut is None else r_cut
+    degrees = DEGREES.get(len(elements), MANY)
+    return default_basis(elements, periodic, reach, max_degree=degrees, radial_exponent=EXPONENT)
+
+
+def sample_of(labelled: Labelled) -> IntArray:
+    """Places of the labels that are looked at, rising: all, or a random part that is always the same."""
+    order = np.random.default_rng(0).permutation(len(labelled))
+    atoms = np.cumsum([len(labelled[i][0]) for i in order])
+    n = min(MOST_LABELS, max(LEAST, int(np.searchsorted(atoms, MOST_ATOMS, side="right"))))
+    return np.sort(order[:n])
+
+
+def hold_together(labelled: Labelled, basis: AceBasis) -> Coherence:
+    """Hold energies, forces and stress of labels against each other.
+
+    Parameters
+    ----------
+    labelled : structures and labels, none of an isolated atom
+    basis : a small one, as by `coherence_basis`
+
+    Returns
+    -------
+    Coherence
+        Its places are those in `labelled`; sets of many labels are judged by a sample.
+    """
+    if len(labelled) < LEAST:
+        return Coherence.unknown(len(labelled))
+    places = sample_of(labelled)
+    voices = listen([labelled[i] for i in places], basis)
+    check = _Check(voices)
+    check.make()
+    return check.result(places, len(labelled))
+
+
+@dataclass
+class _Check:
+    """One check, step by step; places are those in the sample."""
+
+    voices: Voices
+    findings: list[Finding] = field(default_factory=list)
+    odd: dict[RowKind, FloatArray] = field(default_factory=dict)
+    doubted: set[RowKind] = field(default_factory=set)
+    pairs: dict[frozenset[RowKind], Pair] = field(default_factory=dict)
+    levels: Levels | None = None
+    pressure: float = 0.0
+
+    def make(self) -> None:
+        """All steps."""
+        self.findings = find_placeholders(self.voices)
+        self.doubted = {kind for f in self.findings if not f.places for kind in f.about}
+        self._soften_placeholders()
+        self.voices = without_placeholders(self.voices, self.findings)
+        if self.voices.has(F, LEAST):
+            self._by_forces()
+        self._by_stress()
+        self._judge()
+        self._name_odd()
+
+    def _soften_placeholders(self) -> None:
+        n = len(self.voices.labelled)
+        for kind in NAMES:
+            self.odd[kind] = np.ones(n)
+        for finding in self.findings:
+            for place in finding.places:
+                self.odd[finding.about[0]][place] = ODD**2
+
+    # --- pairs ------------------------------------------------------------------------------------------
+
+    def _by_forces(self) -> None:
+        """Energies and stress against what forces imply; odd labels on the way."""
+        heard = listen_to_forces(self.voices)
+        self.forces = heard.posterior
+        self._note_odd(F, heard.size)
+        sound = np.flatnonzero(heard.size < ODD)
+        if self.voices.has(E, LEAST):
+            self._energies_by(self.forces, F, sound)
+        if self.voices.has(S, LEAST):
+            self._stress_by_forces(sound)
+
+    def _energies_by(self, posterior: Posterior, source: RowKind, sound: IntArray) -> None:
+        """Energies against what a quantity implies of them, odd ones and levels apart."""
+        voice = self.voices.by_kind[E]
+        voice = voice.of(np.intersect1d(voice.labels, sound))
+        pair = hold_against(self.voices, posterior, source, E, voice.labels)
+        if pair is None:
+            return
+        if pair.state is not State.DIFFER or pair.unrelated:
+            pair = self._apart(posterior, source, pair)
+        self.pairs[pair.kinds] = pair
+
+    def _apart(self, posterior: Posterior, source: RowKind, pair: Pair) -> Pair:
+        """The pair without labels that are odd, or on another level, where it is a pair without them."""
+        if self.levels is None:
+            self._find_levels(pair)
+        voice = pair.voice
+        if self.levels is not None:
+            voice = voice.of(np.setdiff1d(voice.labels, self.levels.places))
+        implied = implied_by(self.voices, posterior, voice)
+        size = odd_rows(self.voices, voice, implied)
+        again = hold_against(self.voices, posterior, source, E, voice.labels[size[voice.labels] < ODD])
+        if again is None or again.state is not State.AGREE:
+            return pair
+        self._note_odd(E, size)
+        return again
+
+    def _find_levels(self, pair: Pair) -> None:
+        levels = find_levels(self.voices, pair.voice, pair.implied)
+        if levels is None:
+            return
+        self.levels = levels
+        n, total = len(levels.places), len(pair.voice.labels)
+        self.findings.append(_levels_finding(levels, total))
+        if n > MOST_ODD * total:
+            self.doubted.add(E)
+        else:
+            self.odd[E][list(levels.places)] = ODD**2
+
+    def _stress_by_forces(self, sound: IntArray) -> None:
+        voice = self.voices.by_kind[S]
+        pair = hold_against(self.voices, self.forces, F, S, np.intersect1d(voice.labels, sound))
+        if pair is None:
+            return
+        if pair.state is not State.DIFFER or pair.unrelated:
+            size = odd_rows(self.voices, pair.voice, pair.implied)
+            kept = pair.voice.labels[size[pair.voice.labels] < ODD]
+            again = hold_against(self.voices, self.forces, F, S, kept)
+            if again is not None and again.state is State.AGREE:
+                self._note_odd(S, size)
+                pair = again
+        self.pairs[pair.kinds] = pair
+
+    def _by_stress(self) -> None:
+        """Energies against what stress implies."""
+        if not (self.voices.has(S, LEAST) and self.voices.has(E, LEAST)):
+            return
+        stress = self.voices.by_kind[S]
+        sound = stress.labels[self.odd[S][stress.labels] < ODD]
+        if len(sound) < LEAST:
+            return
+        self.stress = Posterior(self.voices.basis, [stress.of(sound)], excitation(self.voices))
+        energies = self.voices.by_kind[E].labels
+        self._energies_by(self.stress, S, energies[self.odd[E][energies] < ODD])
+
+    # --- what comes of them -----------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        """Who is wrong; and where nobody is, whether a constant pressure is between energies and stress."""
+        sizes = self.voices.sizes
+        volumes = [s.volume for s, label in self.voices.labelled if label.stress is not None and s.pbc.all()]
+        span = (min(volumes), max(volumes)) if volumes else (0.0, 0.0)
+        found = findings_of(self.pairs, (float(sizes.min()), float(sizes.max())), span)
+        self.findings += found
+        culprit = find_culprit(self.pairs)
+        if culprit is not None:
+            self.doubted.add(culprit)
+        self.doubted |= {f.about[0] for f in found if f.how in ("per atom", "order", "virial")}
+        if {S, F, E} <= set(self.voices.by_kind) and not self.doubted & {S, F, E} and not found:
+            self._find_pressure()
+
+    def _find_pressure(self) -> None:
+        voices, energies = self.voices, self._sound(E)
+        softer = excitation(voices)
+        both = Posterior(voices.basis, [self._sound(F), self._sound(S)], softer)
+        offset = find_offset(voices, energies, self.forces, both, self.pairs.get(frozenset({F, S})))
+        if offset is None:
+            return
+        self.findings.append(offset.finding())
+        if offset.wrong is E:
+            self.doubted.add(E)
+        elif offset.wrong is S and self._agree(E, F):
+            self.pressure = offset.by_energies
+
+    def _agree(self, one: RowKind, other: RowKind) -> bool:
+        pair = self.pairs.get(frozenset({one, other}))
+        return pair is not None and pair.state is State.AGREE
+
+    def _sound(self, kind: RowKind) -> Voice:
+        voice = self.voices.by_kind[kind]
+        return voice.of(voice.labels[self.odd[kind][voice.labels] < ODD])
+
+    def _note_odd(self, kind: RowKind, size: FloatArray) -> None:
+        self.odd[kind] = np.maximum(self.odd[kind], size)
+
+    def _name_odd(self) -> None:
+        named = {place for finding in self.findings for place in finding.places}
+        for kind in (F, E, S):
+            if kind in self.doubted:
+                continue
+            places = [int(i) for i in np.flatnonzero(self.odd[kind] >= ODD) if i not in named]
+            if places:
+                self.findings.append(_odd_finding(kind, places, self.odd[kind]))
+
+    def result(self, places: IntArray, n_labels: int) -> Coherence:
+        """In the places of all labels."""
+        odd = {kind: np.ones(n_labels) for kind in NAMES}
+        for kind, size in self.odd.items():
+            odd[kind][places] = size
+        findings = tuple(replace(f, places=tuple(int(places[i]) for i in f.places)) for f in self.findings)
+        agreeing = frozenset(kinds for kinds, pair in self.pairs.items() if pair.state is State.AGREE)
+        return Coherence(findings, odd, frozenset(self.doubted), agreeing, self.pressure)
+
+
+def _levels_finding(levels: Levels, total: int) -> Finding:
+    unit, per = ("eV/atom", "") if levels.per_atom else ("eV", " each")
+    text = (
+        f"energies of {len(levels.places)} of {total} labels are {levels.shift:+.3g} {unit}{per} from those of the "
+        "others, as the other quantities have it: two levels of theory, or jumps to another state"
+    )
+    return Finding((E,), "levels", text, levels.places, {"shift": levels.shift, "n_labels": len(levels.places)})
+
+
+def _odd_finding(kind: RowKind, places: list[int], size: FloatArray) -> Finding:
+    worst = sorted(places, key=lambda place: -size[place])
+    n = len(places)
+    text = (
+        f"{NAMES[kind]} of {n} label{'' if n == 1 else 's'} {'are' if n > 1 or kind is not S else 'is'} unlike all others: "
+        f"off by up to {size[worst[0]]:.0f} times what is usual; {'they get' if n > 1 else 'it gets'} a lower weight"
+    )
+    return Finding((kind,), "odd", text, tuple(worst), {"n_labels": n, "worst": float(size[worst[0]])})
