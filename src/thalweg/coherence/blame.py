@@ -31,7 +31,7 @@ def findings_of(pairs: Pairs, sizes: tuple[float, float], volumes: tuple[float, 
     ----------
     sizes, volumes : smallest and largest number of atoms and volume (Å³) of the labels
     """
-    differing = [pair for pair in pairs.values() if pair.state is State.DIFFER]
+    differing = [pair for pair in pairs.values() if pair.state is State.DIFFER and not _vouched(pair, pairs)]
     if not differing:
         return []
     context = (sizes, volumes)
@@ -44,6 +44,13 @@ def findings_of(pairs: Pairs, sizes: tuple[float, float], volumes: tuple[float, 
         finding = _contradiction(pair, context)
         found.setdefault(finding.key, finding)
     return list(found.values())
+
+
+def _vouched(pair: Pair, pairs: Pairs) -> bool:
+    """Whether the third quantity confirms both of a pair."""
+    (third,) = {E, F, S} - pair.kinds
+    others = [pairs.get(frozenset({kind, third})) for kind in pair.kinds]
+    return all(other is not None and other.state is State.AGREE for other in others)
 
 
 def find_culprit(pairs: Pairs) -> RowKind | None:

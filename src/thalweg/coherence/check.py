@@ -144,7 +144,8 @@ class _Check:
         again = hold_against(self.voices, posterior, source, E, voice.labels[size[voice.labels] < ODD])
         if again is None or again.state is not State.AGREE:
             return pair
-        self._note_odd(E, size)
+        if source is F or F not in self.voices.by_kind:  # stress may have an offset, which looks odd in some
+            self._note_odd(E, size)
         return again
 
     def _find_levels(self, pair: Pair) -> None:
@@ -202,17 +203,15 @@ class _Check:
             self._find_pressure()
 
     def _find_pressure(self) -> None:
-        voices, energies = self.voices, self._sound(E)
-        softer = excitation(voices)
-        both = Posterior(voices.basis, [self._sound(F), self._sound(S)], softer)
-        offset = find_offset(voices, energies, self.forces, both, self.pairs.get(frozenset({F, S})))
+        voices = self.voices
+        offset = find_offset(voices, self._sound(E), self._sound(F), self._sound(S), excitation(voices))
         if offset is None:
             return
         self.findings.append(offset.finding())
         if offset.wrong is E:
             self.doubted.add(E)
         elif offset.wrong is S and self._agree(E, F):
-            self.pressure = offset.by_energies
+            self.pressure = offset.pressure
 
     def _agree(self, one: RowKind, other: RowKind) -> bool:
         pair = self.pairs.get(frozenset({one, other}))

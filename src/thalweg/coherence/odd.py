@@ -1,7 +1,7 @@
 """Labels unlike all others, by what the others say of them.
 
 Notation
-    s_i      how noisy a label may be by right: sqrt(1 + (f_i / f)²), f_i its rms force, f their median
+    s_i      how noisy a label may be by right: max(1, f_i / f), f_i its rms force, f the rms of these
     d_i      size of its left-out residual in units of what was to be expected of it, over the median of all labels
 
 A structure far from the others is predicted badly, and its residual is large by right: the posterior without it is wide
@@ -32,6 +32,9 @@ ITS_OWN = 0.3
 MOST_ODD = 0.34
 """Share of labels beyond which they are not unlike the others: the others are not alike."""
 ROUNDS = 4
+_AT_REST = 0.02
+"""Of the largest rms force: labels below it are at rest by symmetry, and are predicted so."""
+_LEAST_USUAL = 0.1
 _RIDGE = 1e-9
 _NORMAL = 0.6745
 """Median of |z| of a normal distribution."""
@@ -43,8 +46,8 @@ def excitation(voices: Voices) -> FloatArray:
         [np.sqrt(np.mean(label.forces**2)) if label.has_forces else np.nan for _, label in voices.labelled]
     )
     known = sizes[np.isfinite(sizes)]
-    usual = max(float(np.median(known)), 1e-6) if len(known) else 1.0
-    return np.asarray(np.sqrt(1.0 + np.nan_to_num(sizes / usual, nan=1.0) ** 2))
+    usual = max(float(np.sqrt(np.mean(known**2))), 1e-6) if len(known) else 1.0
+    return np.asarray(np.maximum(np.nan_to_num(sizes / usual, nan=1.0), 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +78,7 @@ def listen_to_forces(voices: Voices) -> OddForces:
 def _force_sizes(voices: Voices, posterior: Posterior, by_right: FloatArray) -> FloatArray:
     """d_i of the forces; 1 for those that are off by little of their own size."""
     voice, sigma = voices.by_kind[RowKind.FORCES], posterior.model.noise[RowKind.FORCES]
-    size, share = np.ones(len(by_right)), np.zeros(len(by_right))
+    size, share, own_sizes = np.ones(len(by_right)), np.zeros(len(by_right)), np.zeros(len(by_right))
     spread = posterior.spread
     for i in voice.labels:
         own = voice.of(np.array([i]))
@@ -85,9 +88,10 @@ def _force_sizes(voices: Voices, posterior: Posterior, by_right: FloatArray) -> 
         left = np.eye(len(H)) * (1.0 + _RIDGE) - np.minimum(1.0, 1.0 / max(np.linalg.norm(H, 2), 1.0)) * H
         out = cho_solve(cho_factor(left + _RIDGE * np.eye(len(H))), residual)
         size[i] = np.sqrt(max(float(residual @ out), 0.0) / len(residual)) / (sigma * by_right[i])
-        own_size = max(float(np.sqrt(np.mean(own.targets**2))), 1e-12)
-        share[i] = float(np.sqrt(np.mean(residual**2))) / own_size
-    relative = size / max(float(np.median(size[voice.labels])), 1e-12)
+        own_sizes[i] = float(np.sqrt(np.mean(own.targets**2)))
+        share[i] = float(np.sqrt(np.mean(residual**2))) / max(own_sizes[i], 1e-12)
+    moved = voice.labels[own_sizes[voice.labels] > _AT_REST * own_sizes.max()]
+    relative = size / max(float(np.median(size[moved])), _LEAST_USUAL)
     return np.where(share > ITS_OWN, np.maximum(relative, 1.0), 1.0)
 
 

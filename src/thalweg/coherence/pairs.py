@@ -21,6 +21,8 @@ from thalweg.structure import FloatArray, IntArray
 
 LEAST = 4
 """Labels of both quantities below which nothing is said of them."""
+RELATIVE = 0.1
+"""Of the likelihood that labels as they are gain over no relation: misfit moves a factor a little with great certainty."""
 MOST_ROWS = 480
 """Of the quantity that is predicted: the work grows with the cube."""
 ORDERS: dict[str, tuple[int, ...]] = {
@@ -150,9 +152,10 @@ def _volume(voices: Voices, place: int) -> float:
 
 
 def _state(plain: Profile, best: Hypothesis) -> State:
-    if best.likelihood - plain.like_one > SURE:
+    related = plain.like_one - plain.unrelated
+    if best.likelihood - plain.like_one > max(SURE, RELATIVE * related):
         return State.DIFFER
-    return State.AGREE if plain.like_one - plain.unrelated > RELATED else State.SILENT
+    return State.AGREE if related > RELATED else State.SILENT
 
 
 def _others(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:

@@ -20,7 +20,7 @@ LEAST_REPEATED = 3
 """Labels of different structures with one energy: two may be chance in files of few digits."""
 _DIFFERENT = 1e-3
 """Of the rows' own size: below it two structures are copies of each other, but for the digits of a file."""
-_VANISHING = 1e-3
+_VANISHING = 0.02
 """Rows below this share of the usual size vanish by symmetry."""
 
 

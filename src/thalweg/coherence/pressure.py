@@ -3,22 +3,26 @@
     stress labels are too large by P0:  the energies that stress implies are too large by P0 V
     energies are E + P V:               energies are larger than that by P V
 
-Both look the same. Forces alone decide: what pressure they imply, with the deviation of their own posterior. In cells of
-one volume that is wide, and nothing is decided.
+Both look the same from where energies and stress stand. Forces vote twice, by the evidence of a smooth potential
+(thalweg.models.evidence): is it likelier with stress as it is or without the offset, with energies as they are or
+without P V? Only where both votes say the same beyond doubt is one of the two wrong. In cells of one volume there is no
+such offset: P V is a constant, which reference energies take up.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from thalweg.coherence.findings import Finding
-from thalweg.coherence.pairs import Pair, implied_by, pressure_column
-from thalweg.coherence.relation import SURE, Implied, coefficient, profile
 from thalweg.coherence.levels import with_column
+from thalweg.coherence.odd import least_deviations
+from thalweg.coherence.pairs import implied_by, pressure_column
+from thalweg.coherence.relation import SURE, coefficient, profile
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
+from thalweg.structure import FloatArray
 from thalweg.units import GPa
 
 LEAST_PRESSURE = 0.2 * GPa
@@ -31,21 +35,33 @@ LEAST_VOLUMES = 0.02
 
 @dataclass(frozen=True)
 class Offset:
-    """Stress labels less what energies and forces imply (eV/Å³), each with its deviation; and who is wrong."""
+    """Stress labels less what energies imply (eV/Å³), and who is wrong: energies, stress, or nobody knows.
 
-    by_energies: float
-    by_forces: float
-    forces_deviation: float
-    wrong: RowKind | None
+    `stress_vote`, `energies_vote` : nats by which forces prefer stress without the offset to stress as it is, and
+    energies as they are to energies without P V.
+    """
+
+    pressure: float
+    stress_vote: float
+    energies_vote: float
+
+    @property
+    def wrong(self) -> RowKind | None:
+        """Both votes must say the same beyond doubt."""
+        if min(self.stress_vote, self.energies_vote) > SURE:
+            return RowKind.VIRIAL
+        if max(self.stress_vote, self.energies_vote) < -SURE:
+            return RowKind.ENERGY
+        return None
 
     def finding(self) -> Finding:
         """In words."""
-        gap, forces = self.by_energies / GPa, self.by_forces / GPa
-        data = {"by_energies_GPa": gap, "by_forces_GPa": forces, "deviation_GPa": self.forces_deviation / GPa}
+        gap = self.pressure / GPa
+        data = {"pressure_GPa": gap, "stress_vote": self.stress_vote, "energies_vote": self.energies_vote}
         if self.wrong is RowKind.ENERGY:
             text = (
-                f"energies contain {-gap:+.2f} GPa times the volume that forces and stress know nothing of: enthalpies "
-                "(PSTRESS?) given as energies, or energies of another method; stress is kept as it is"
+                f"energies contradict forces and stress by {-gap:.2f} GPa times the volume: enthalpies (PSTRESS?) given "
+                "as energies, or energies of another method"
             )
             return Finding((RowKind.ENERGY,), "pressure", text, (), data)
         if self.wrong is RowKind.VIRIAL:
@@ -55,57 +71,48 @@ class Offset:
             )
             return Finding((RowKind.VIRIAL,), "pressure", text, (), data)
         text = (
-            f"energies and stress contradict each other by a constant {gap:+.2f} GPa: Pulay stress in the stress labels, "
-            "or P V in the energies; forces do not decide which. Nothing is subtracted"
+            f"energies and stress contradict each other by a constant {gap:+.2f} GPa: enthalpies (E + P V) given as "
+            "energies, or a Pulay stress; forces do not decide which, and nothing is subtracted"
         )
         return Finding((RowKind.ENERGY, RowKind.VIRIAL), "pressure", text, (), data)
 
 
-def find_offset(
-    voices: Voices, energies: Voice, forces: Posterior, both: Posterior, forces_to_stress: Pair | None
-) -> Offset | None:
+def find_offset(voices: Voices, energies: Voice, forces: Voice, stress: Voice, spread: FloatArray) -> Offset | None:
     """The constant pressure between energies and stress, where there is one beyond doubt.
 
     Parameters
     ----------
-    energies : those that are no outliers
-    forces, both : what forces, and forces and stress together, leave of the coefficients
+    energies, forces, stress : labels that are not odd
+    spread : how noisy each label may be, shape (n_labels,)
     """
     if not _volumes_vary(voices, energies):
         return None
-    implied = implied_by(voices, both, energies)
+    as_is = Posterior(voices.basis, [forces, stress], spread)
+    implied = implied_by(voices, as_is, energies)
     column = pressure_column(voices, energies)
     without, extended = profile(energies.targets, implied), profile(energies.targets, with_column(implied, column))
     if without is None or extended is None or extended.like_one - without.best < SURE:
         return None
-    by_energies, deviation = coefficient(energies.targets, implied, column, extended.kappa, extended.sigma)
-    if abs(by_energies) < max(LEAST_PRESSURE, DEVIATIONS * deviation):
+    excess, deviation = coefficient(energies.targets, implied, column, extended.kappa, extended.sigma)
+    if abs(excess) < max(LEAST_PRESSURE, DEVIATIONS * deviation):
         return None
-    by_forces, unsure = _by_forces(voices, forces, forces_to_stress)
-    return Offset(-by_energies, by_forces, unsure, _wrong(-by_energies, by_forces, unsure))
+    moved = replace(stress, targets=stress.targets + excess * pressure_column(voices, stress))
+    stress_vote = Posterior(voices.basis, [forces, moved], spread).evidence - as_is.evidence
+    plain = replace(energies, targets=least_deviations(energies.targets, implied.free))
+    less = replace(energies, targets=least_deviations(energies.targets - excess * column, implied.free))
+    by_energies, without_pv = (Posterior(voices.basis, [forces, one], spread) for one in (plain, less))
+    offset = Offset(-excess, stress_vote, by_energies.evidence - without_pv.evidence)
+    return replace(offset, pressure=_of_stress(voices, stress, by_energies)) if offset.wrong is stress.kind else offset
+
+
+def _of_stress(voices: Voices, stress: Voice, posterior: Posterior) -> float:
+    """The constant in stress labels over what energies and forces imply, eV/Å³: the median of the labels'."""
+    off = (stress.targets - posterior.predict(stress.rows)).reshape(-1, 6)[:, :3]
+    column = pressure_column(voices, stress).reshape(-1, 6)[:, :3]
+    return float(np.median(off.mean(axis=1) / column.mean(axis=1)))
 
 
 def _volumes_vary(voices: Voices, energies: Voice) -> bool:
     crystals = [voices.labelled[int(i)][0] for i in energies.labels if voices.labelled[int(i)][0].pbc.all()]
     volumes = np.array([crystal.volume / len(crystal) for crystal in crystals])
     return len(volumes) > 1 and bool(np.ptp(volumes) > LEAST_VOLUMES * volumes.mean())
-
-
-def _by_forces(voices: Voices, forces: Posterior, pair: Pair | None) -> tuple[float, float]:
-    """Constant pressure of stress labels over what forces imply, and its deviation; infinite where nothing is known."""
-    if pair is None:
-        return 0.0, float("inf")
-    column = pressure_column(voices, pair.voice)
-    open_ = Implied(pair.implied.mean, pair.implied.covariance, None)
-    return coefficient(pair.voice.targets, open_, column, pair.plain.kappa, pair.plain.sigma)
-
-
-def _wrong(gap: float, by_forces: float, unsure: float) -> RowKind | None:
-    """Whose fault the gap is by what forces say of the stress: none of it, or all of it."""
-    if unsure * DEVIATIONS > abs(gap) / 2:
-        return None
-    if abs(by_forces) < abs(gap) / 4:
-        return RowKind.ENERGY
-    if abs(by_forces - gap) < abs(gap) / 4:
-        return RowKind.VIRIAL
-    return None
