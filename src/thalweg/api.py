@@ -75,6 +75,7 @@ class FitResult:
         stress = None if self.fitted.stress is None else self.fitted.stress.warning
         return [
             *self.fitted.references.warnings(self.train_numbers),
+            *self.fitted.coherence.words(self.train_numbers),
             *([] if stress is None else [stress]),
             *self.overlap.warnings(len(self.test_numbers), self.train_numbers, self.test_numbers),
         ]
@@ -103,6 +104,7 @@ class FitResult:
             "folds": self.fitted.n_folds,
             "choice": [choice.to_json() for choice in self.fitted.choices],
             "reference_energies": self.fitted.references.to_json(),
+            "labels": [f.to_json(self.train_numbers) for f in self.fitted.coherence.findings],
             "overlap": self.overlap.to_json(self.train_numbers, self.test_numbers),
             "warnings": self.warnings,
         }

@@ -123,9 +123,15 @@ def _description(kind: RowKind, pair: Pair, context: Context) -> tuple[str, str]
     factor, interval = _factor(kind, pair)
     best = pair.best
     if pair.unrelated:
-        return "unrelated", f"{NAMES[kind]} do{'es' if kind is S else ''} not follow from the structures as the others do"
+        return (
+            "unrelated",
+            f"{NAMES[kind]} do{'es' if kind is S else ''} not follow from the structures as the others do",
+        )
     if best.how == "order" and kind is S:
-        return "order", f"components are in the order {best.name}; expected xx yy zz yz xz xy{_scaled(kind, factor, interval)}"
+        return (
+            "order",
+            f"components are in the order {best.name}; expected xx yy zz yz xz xy{_scaled(kind, factor, interval)}",
+        )
     if best.how == "virial" and kind is S:
         sign = "" if factor > 0 else ", of opposite sign"
         return "virial", f"they are virials, volume times stress{sign}; expected eV/Å³"
@@ -146,7 +152,12 @@ def _of_factor(
     alike = like(factor, interval, sign / fewest) and like(factor, interval, sign / most)
     if kind is E and alike and most > 1:
         return "per atom", f"energies are per atom{opposite}; expected the total energy"
-    if kind is S and least > 0 and like(factor, interval, sign * least) and like(factor, interval, sign * largest):
+    if (
+        kind is S
+        and least > 0
+        and like(factor, interval, sign * least)
+        and like(factor, interval, sign * largest)
+    ):
         return "virial", f"stress is a virial, volume times stress{opposite}; expected eV/Å³"
     unit = unit_of(kind, factor, interval)
     if unit is not None:

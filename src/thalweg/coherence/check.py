@@ -14,13 +14,13 @@ Theory, and false alarms on published sets: docs/theory.md, docs/accuracy.md.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from thalweg.coherence.blame import find_culprit, findings_of
 from thalweg.coherence.findings import NAMES, Coherence, Finding
-from thalweg.coherence.levels import Levels, find_levels, with_column
+from thalweg.coherence.levels import Levels, find_levels
 from thalweg.coherence.odd import MOST_ODD, ODD, excitation, listen_to_forces, odd_rows
 from thalweg.coherence.pairs import LEAST, Pair, State, hold_against, implied_by
 from thalweg.coherence.placeholders import find_placeholders, without_placeholders
@@ -73,7 +73,7 @@ def hold_together(labelled: Labelled, basis: AceBasis) -> Coherence:
     voices = listen([labelled[i] for i in places], basis)
     check = _Check(voices)
     check.make()
-    return check.result(places, len(labelled))
+    return check.result().moved([int(i) for i in places], len(labelled))
 
 
 @dataclass
@@ -114,7 +114,8 @@ class _Check:
         """Energies and stress against what forces imply; odd labels on the way."""
         heard = listen_to_forces(self.voices)
         self.forces = heard.posterior
-        self._note_odd(F, heard.size)
+        for kind in NAMES:  # what has gone wrong with the forces of a label has with all of it
+            self._note_odd(kind, heard.size)
         sound = np.flatnonzero(heard.size < ODD)
         if self.voices.has(E, LEAST):
             self._energies_by(self.forces, F, sound)
@@ -230,17 +231,14 @@ class _Check:
             if kind in self.doubted:
                 continue
             places = [int(i) for i in np.flatnonzero(self.odd[kind] >= ODD) if i not in named]
+            named.update(places)
             if places:
                 self.findings.append(_odd_finding(kind, places, self.odd[kind]))
 
-    def result(self, places: IntArray, n_labels: int) -> Coherence:
-        """In the places of all labels."""
-        odd = {kind: np.ones(n_labels) for kind in NAMES}
-        for kind, size in self.odd.items():
-            odd[kind][places] = size
-        findings = tuple(replace(f, places=tuple(int(places[i]) for i in f.places)) for f in self.findings)
+    def result(self) -> Coherence:
+        """In the places of the sample."""
         agreeing = frozenset(kinds for kinds, pair in self.pairs.items() if pair.state is State.AGREE)
-        return Coherence(findings, odd, frozenset(self.doubted), agreeing, self.pressure)
+        return Coherence(tuple(self.findings), self.odd, frozenset(self.doubted), agreeing, self.pressure)
 
 
 def _levels_finding(levels: Levels, total: int) -> Finding:
@@ -249,14 +247,16 @@ def _levels_finding(levels: Levels, total: int) -> Finding:
         f"energies of {len(levels.places)} of {total} labels are {levels.shift:+.3g} {unit}{per} from those of the "
         "others, as the other quantities have it: two levels of theory, or jumps to another state"
     )
-    return Finding((E,), "levels", text, levels.places, {"shift": levels.shift, "n_labels": len(levels.places)})
+    return Finding(
+        (E,), "levels", text, levels.places, {"shift": levels.shift, "n_labels": len(levels.places)}
+    )
 
 
 def _odd_finding(kind: RowKind, places: list[int], size: FloatArray) -> Finding:
     worst = sorted(places, key=lambda place: -size[place])
-    n = len(places)
+    n, verb = len(places), "is" if kind is S else "are"
     text = (
-        f"{NAMES[kind]} of {n} label{'' if n == 1 else 's'} {'are' if n > 1 or kind is not S else 'is'} unlike all others: "
-        f"off by up to {size[worst[0]]:.0f} times what is usual; {'they get' if n > 1 else 'it gets'} a lower weight"
+        f"{NAMES[kind]} of {n} label{'' if n == 1 else 's'} {verb} unlike all others: off by up to "
+        f"{size[worst[0]]:.0f} times what is usual; {'they get' if n > 1 else 'it gets'} a lower weight"
     )
     return Finding((kind,), "odd", text, tuple(worst), {"n_labels": n, "worst": float(size[worst[0]])})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,18 @@ class Coherence:
     doubted: frozenset[RowKind] = frozenset()
     confirmed: frozenset[frozenset[RowKind]] = frozenset()
     pressure: float = 0.0
+
+    def moved(self, places: Sequence[int], n_labels: int) -> Coherence:
+        """The same where these labels stand at `places` among `n_labels`, of which the others are not spoken."""
+        odd = {kind: np.ones(n_labels) for kind in self.odd}
+        for kind, size in self.odd.items():
+            odd[kind][np.asarray(places, dtype=np.int64)] = size
+        findings = tuple(replace(f, places=tuple(int(places[i]) for i in f.places)) for f in self.findings)
+        return replace(self, findings=findings, odd=odd)
+
+    def words(self, numbers: Sequence[int], noun: str = "structure") -> list[str]:
+        """Every finding in words; `numbers` are what the labels are called."""
+        return [finding.words(numbers, noun) for finding in self.findings]
 
     @classmethod
     def unknown(cls, n_labels: int) -> Coherence:

@@ -13,7 +13,7 @@ import numpy as np
 from thalweg.coherence.odd import least_deviations
 from thalweg.coherence.relation import RELATED, Implied, coefficient, profile
 from thalweg.coherence.voices import Voice, Voices
-from thalweg.structure import FloatArray
+from thalweg.structure import BoolArray, FloatArray
 
 LEAST_GROUP = 2
 SPLIT_GAIN = (1.0, 10.0)
@@ -71,12 +71,12 @@ def _split(voices: Voices, voice: Voice, implied: Implied, per_atom: bool) -> tu
     return after.like_one - before.best, Levels(places, shift, per_atom, column)
 
 
-def _two_groups(values: FloatArray) -> FloatArray:
+def _two_groups(values: FloatArray) -> BoolArray:
     """The upper one of the two groups with the least scatter within, as a mask."""
     order = np.sort(values)
     costs = [_scatter(order[:k]) + _scatter(order[k:]) for k in range(1, len(order))]
     k = int(np.argmin(costs)) + 1
-    return np.asarray(values >= order[k])
+    return np.asarray(values >= order[k], dtype=np.bool_)
 
 
 def _scatter(values: FloatArray) -> float:

@@ -23,7 +23,7 @@ from scipy.linalg import cho_factor, cho_solve
 from thalweg.coherence.relation import Implied, profile, residuals
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
-from thalweg.structure import FloatArray
+from thalweg.structure import BoolArray, FloatArray, IntArray
 
 ODD = 8.0
 """d_i from which on a label is unlike all others."""
@@ -85,7 +85,7 @@ def _force_sizes(voices: Voices, posterior: Posterior, by_right: FloatArray) -> 
         residual = own.targets - posterior.predict(own.rows)
         scale = sigma * spread[i]
         H = posterior.covariance(own.rows) / scale**2
-        left = np.eye(len(H)) * (1.0 + _RIDGE) - np.minimum(1.0, 1.0 / max(np.linalg.norm(H, 2), 1.0)) * H
+        left = np.eye(len(H)) * (1.0 + _RIDGE) - min(1.0, 1.0 / max(float(np.linalg.norm(H, 2)), 1.0)) * H
         out = cho_solve(cho_factor(left + _RIDGE * np.eye(len(H))), residual)
         size[i] = np.sqrt(max(float(residual @ out), 0.0) / len(residual)) / (sigma * by_right[i])
         own_sizes[i] = float(np.sqrt(np.mean(own.targets**2)))
@@ -115,7 +115,7 @@ def odd_rows(voices: Voices, voice: Voice, implied: Implied) -> FloatArray:
     return size
 
 
-def _most_alike(voice: Voice, implied: Implied) -> FloatArray:
+def _most_alike(voice: Voice, implied: Implied) -> IntArray:
     """The two thirds of the labels whose residuals, free columns fitted by least deviations, are the smallest."""
     off = least_deviations(voice.targets - implied.mean, implied.free)
     by_label = np.array([np.sqrt(np.mean(off[voice.owner == i] ** 2)) for i in voice.labels])
@@ -137,7 +137,7 @@ def least_deviations(y: FloatArray, columns: FloatArray | None) -> FloatArray:
     return np.asarray(residual)
 
 
-def _row_sizes(voice: Voice, implied: Implied, by_right: FloatArray, inside: FloatArray) -> FloatArray:
+def _row_sizes(voice: Voice, implied: Implied, by_right: FloatArray, inside: IntArray) -> FloatArray:
     """d_i of all labels, sigma and kappa by those inside."""
     kept = np.isin(voice.owner, inside)
     found = profile(voice.targets[kept], taken(implied, kept))
@@ -153,13 +153,15 @@ def _row_sizes(voice: Voice, implied: Implied, by_right: FloatArray, inside: Flo
         also = residuals(voice.targets[with_it], taken(implied, with_it), found.kappa, found.sigma)
         mine = voice.owner[rows] == i
         z[rows[mine]] = (also.left_out / also.deviation)[mine]
-    rms = np.array([np.sqrt(np.mean(z[voice.owner == i] ** 2)) for i in voice.labels]) / by_right[voice.labels]
+    rms = (
+        np.array([np.sqrt(np.mean(z[voice.owner == i] ** 2)) for i in voice.labels]) / by_right[voice.labels]
+    )
     usual = max(float(np.median(rms[np.isin(voice.labels, inside)])) / _NORMAL, 1.0 / _NORMAL * 0.5)
     size[voice.labels] = np.maximum(rms / usual, 1.0)
     return size
 
 
-def taken(implied: Implied, kept: FloatArray) -> Implied:
+def taken(implied: Implied, kept: BoolArray) -> Implied:
     """What is implied of some rows."""
     free = None if implied.free is None else implied.free[kept]
     return Implied(implied.mean[kept], implied.covariance[np.ix_(kept, kept)], free)

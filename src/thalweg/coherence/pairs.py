@@ -22,7 +22,7 @@ from thalweg.structure import FloatArray, IntArray
 LEAST = 4
 """Labels of both quantities below which nothing is said of them."""
 RELATIVE = 0.1
-"""Of the likelihood that labels as they are gain over no relation: misfit moves a factor a little with great certainty."""
+"""Of the likelihood that labels as they are gain over no relation: misfit moves a factor a little, and surely."""
 MOST_ROWS = 480
 """Of the quantity that is predicted: the work grows with the cube."""
 ORDERS: dict[str, tuple[int, ...]] = {

@@ -27,7 +27,11 @@ _VANISHING = 0.02
 def find_placeholders(voices: Voices) -> list[Finding]:
     """The labels that are no answers."""
     found = [_zeros(voices, kind) for kind in (RowKind.FORCES, RowKind.VIRIAL)]
-    found += [_same_energies(voices), _same_answers(voices, RowKind.FORCES), _same_answers(voices, RowKind.VIRIAL)]
+    found += [
+        _same_energies(voices),
+        _same_answers(voices, RowKind.FORCES),
+        _same_answers(voices, RowKind.VIRIAL),
+    ]
     return [finding for finding in found if finding is not None]
 
 
@@ -105,7 +109,8 @@ def _different(voices: Voices, places: list[int]) -> list[int]:
 
 
 def _differ(one: FloatArray, other: FloatArray) -> bool:
-    return bool(np.linalg.norm(one - other) > _DIFFERENT * max(np.linalg.norm(one), np.linalg.norm(other), 1e-300))
+    size = max(float(np.linalg.norm(one)), float(np.linalg.norm(other)), 1e-300)
+    return float(np.linalg.norm(one - other)) > _DIFFERENT * size
 
 
 def _numbers(voices: Voices, kind: RowKind, place: int) -> FloatArray:
@@ -132,5 +137,5 @@ def without_placeholders(voices: Voices, findings: Sequence[Finding]) -> Voices:
 
 
 def _left(voice: Voice, finding: Finding) -> Voice | None:
-    labels = np.setdiff1d(voice.labels, np.array(finding.places, dtype=np.int64)) if finding.places else []
-    return voice.of(np.asarray(labels, dtype=np.int64)) if len(labels) else None
+    labels = np.setdiff1d(voice.labels, np.array(finding.places, dtype=np.int64))
+    return voice.of(labels) if finding.places and len(labels) else None

@@ -77,7 +77,9 @@ class Offset:
         return Finding((RowKind.ENERGY, RowKind.VIRIAL), "pressure", text, (), data)
 
 
-def find_offset(voices: Voices, energies: Voice, forces: Voice, stress: Voice, spread: FloatArray) -> Offset | None:
+def find_offset(
+    voices: Voices, energies: Voice, forces: Voice, stress: Voice, spread: FloatArray
+) -> Offset | None:
     """The constant pressure between energies and stress, where there is one beyond doubt.
 
     Parameters
@@ -90,7 +92,10 @@ def find_offset(voices: Voices, energies: Voice, forces: Voice, stress: Voice, s
     as_is = Posterior(voices.basis, [forces, stress], spread)
     implied = implied_by(voices, as_is, energies)
     column = pressure_column(voices, energies)
-    without, extended = profile(energies.targets, implied), profile(energies.targets, with_column(implied, column))
+    without, extended = (
+        profile(energies.targets, implied),
+        profile(energies.targets, with_column(implied, column)),
+    )
     if without is None or extended is None or extended.like_one - without.best < SURE:
         return None
     excess, deviation = coefficient(energies.targets, implied, column, extended.kappa, extended.sigma)
@@ -102,7 +107,11 @@ def find_offset(voices: Voices, energies: Voice, forces: Voice, stress: Voice, s
     less = replace(energies, targets=least_deviations(energies.targets - excess * column, implied.free))
     by_energies, without_pv = (Posterior(voices.basis, [forces, one], spread) for one in (plain, less))
     offset = Offset(-excess, stress_vote, by_energies.evidence - without_pv.evidence)
-    return replace(offset, pressure=_of_stress(voices, stress, by_energies)) if offset.wrong is stress.kind else offset
+    return (
+        replace(offset, pressure=_of_stress(voices, stress, by_energies))
+        if offset.wrong is stress.kind
+        else offset
+    )
 
 
 def _of_stress(voices: Voices, stress: Voice, posterior: Posterior) -> float:

@@ -8,9 +8,9 @@ Notation
 
     L(a) = max over sigma, kappa of  -1/2 sum_k [ (y_k - a p_k)² / v_k + log v_k ],   v_k = a² kappa lambda_k + sigma²
 
-in the eigenvectors of Z^T K Z. A posterior mean has errors of Berkson's kind: a is not biased by them. kappa >= 1 widens
-the posterior where the small basis cannot follow the labels, most in the directions that it knows least: what the data
-do not determine, such as the pressure in cells of one volume, is no evidence.
+in the eigenvectors of Z^T K Z. A posterior mean has errors of Berkson's kind: a is not biased by them. kappa >= 1
+widens the posterior where the small basis cannot follow the labels, most in the directions that it knows least: what
+the data do not determine, such as the pressure in cells of one volume, is no evidence.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _factors() -> FloatArray:
 
 
 FACTORS = _factors()
-_ONE = (FACTORS > LIKE_ONE[0]) & (FACTORS < LIKE_ONE[1])
+_ONE = np.abs(FACTORS - np.mean(LIKE_ONE)) < np.ptp(LIKE_ONE) / 2
 _ZERO = len(FACTORS) // 2
 
 
@@ -164,4 +164,6 @@ def coefficient(
     C = np.column_stack([free, column])
     W = np.linalg.solve(V, C)
     information = np.linalg.pinv(C.T @ W, rcond=1e-12)
-    return float((information @ (W.T @ (y - implied.mean)))[-1]), float(np.sqrt(max(information[-1, -1], 0.0)))
+    return float((information @ (W.T @ (y - implied.mean)))[-1]), float(
+        np.sqrt(max(information[-1, -1], 0.0))
+    )
