@@ -20,7 +20,8 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for heading, text in (*_verdict(summary), *_quality(summary), *_cost(summary), *_places(summary, folder)):
+    quality = (*_verdict(summary), *_quality(summary), *_labels(summary))
+    for heading, text in (*quality, *_cost(summary), *_places(summary, folder)):
         table.add_row(heading, Text(text))
     reached = (summary.get("stop") or {}).get("reason") == "target"
     return Panel(table, title="summary", title_align="left", border_style="green" if reached else "yellow")
@@ -53,6 +54,14 @@ def _quality(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "", f"between {interval[0]:.1%} and {interval[1]:.1%} of atoms are within the target"
     if _number(calibration.get("coverage")):
         yield "bounds", f"held for {calibration['coverage']:.1%} of the oracle's answers"
+
+
+def _labels(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What does not hold together among the labels."""
+    findings = summary.get("findings")
+    for finding in findings if isinstance(findings, list) else ():
+        if isinstance(finding, dict) and finding.get("words"):
+            yield "labels", f"do not hold together: {finding['words']}"
 
 
 def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

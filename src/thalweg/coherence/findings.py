@@ -90,6 +90,11 @@ class Coherence:
     confirmed: frozenset[frozenset[RowKind]] = frozenset()
     pressure: float = 0.0
 
+    def alone(self, kind: RowKind, place: int) -> bool:
+        """Whether a label is odd by itself, and not one of those that another finding is about."""
+        groups = [f.places for f in self.findings if f.how != "odd" and kind in f.about]
+        return not any(place in places for places in groups)
+
     def moved(self, places: Sequence[int], n_labels: int) -> Coherence:
         """The same where these labels stand at `places` among `n_labels`, of which the others are not spoken."""
         odd = {kind: np.ones(n_labels) for kind in self.odd}

@@ -60,8 +60,8 @@ class Offset:
         data = {"pressure_GPa": gap, "stress_vote": self.stress_vote, "energies_vote": self.energies_vote}
         if self.wrong is RowKind.ENERGY:
             text = (
-                f"energies contradict forces and stress by {-gap:.2f} GPa times the volume: enthalpies (PSTRESS?) given "
-                "as energies, or energies of another method"
+                f"energies contradict forces and stress by {-gap:.2f} GPa times the volume: enthalpies (PSTRESS?) "
+                "given as energies, or energies of another method"
             )
             return Finding((RowKind.ENERGY,), "pressure", text, (), data)
         if self.wrong is RowKind.VIRIAL:

@@ -29,7 +29,8 @@ class LoopState:
     `homes` are the walkers where each was last trusted: where a rejected one restarts. `set_aside` are the hashes of
     structures on which every attempt of the oracle has failed; `under_way` the numbers of the questions that were put
     and not yet answered, `shares` the calls that each may take; `ahead` are calls counted before their answer is
-    received, by structure hash.
+    received, by structure hash. `looked_at` are the labels there were when it was last asked whether they hold
+    together; `findings` is what was said of that.
     """
 
     policy: PolicyState
@@ -43,6 +44,8 @@ class LoopState:
     under_way: list[int] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
     ahead: dict[str, int] = field(default_factory=dict)
+    looked_at: int = 0
+    findings: list[dict[str, Any]] = field(default_factory=list)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
 
@@ -61,6 +64,8 @@ class LoopState:
             "under_way": self.under_way,
             "shares": self.shares,
             "ahead": self.ahead,
+            "looked_at": self.looked_at,
+            "findings": self.findings,
             "md_steps": self.md_steps,
             "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
         }
@@ -83,6 +88,8 @@ class LoopState:
             under_way=data.get("under_way", []),
             shares=data.get("shares", []),
             ahead=data.get("ahead", {}),
+            looked_at=data.get("looked_at", 0),
+            findings=data.get("findings", []),
             md_steps=data["md_steps"],
             timing=Timing(*data["timing"]),
         )

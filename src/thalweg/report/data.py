@@ -158,7 +158,7 @@ class AuditNumbers:
 class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
-    `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`,
+    `findings` are lines on labels that do not hold together. `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`,
     ...), empty without a certificate. `calibration_factor` is per element.
     """
 
@@ -179,6 +179,7 @@ class RunNumbers:
     certificate: dict[str, float] = field(default_factory=dict)
     timing: dict[str, float] = field(default_factory=dict)
     model_path: str = ""
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -48,6 +48,7 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         certificate=stop.get("certified") or {},
         timing={k: float(v) for k, v in (keys.get("timing") or {}).items()},
         model_path=str(keys.get("model_path") or ""),
+        findings=tuple(str(one.get("words")) for one in keys.get("findings") or () if isinstance(one, dict)),
     )
 
 

@@ -112,4 +112,5 @@ def make_summary(
         timing=stopwatch.timing,
         model_path=str(model),
         properties=properties.to_json(),
+        findings=tuple(state.findings),
     )

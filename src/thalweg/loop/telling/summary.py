@@ -36,6 +36,7 @@ class Summary:
     timing: Timing
     model_path: str
     properties: dict[str, Any]
+    findings: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the documented keys."""
@@ -59,6 +60,7 @@ class Summary:
             "timing": self.timing.to_json(),
             "model_path": self.model_path,
             "properties": self.properties,
+            "findings": [dict(finding) for finding in self.findings],
         }
 
 
