@@ -21,6 +21,8 @@ from thalweg.coherence.units import EXPECTED, like, unit_of
 from thalweg.models import RowKind
 
 E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
+SMALL = (0.25, 4.0)
+"""Factors that misfit may feign where bases are small and structures far apart."""
 Pairs = Mapping[frozenset[RowKind], Pair]
 
 
@@ -47,7 +49,9 @@ def findings_of(pairs: Pairs, sizes: tuple[float, float], volumes: tuple[float, 
 
 
 def _vouched(pair: Pair, pairs: Pairs) -> bool:
-    """Whether the third quantity confirms both of a pair."""
+    """Whether the third quantity confirms both of a pair, which are off by a small factor only."""
+    if pair.best.how != "factor" or not SMALL[0] < pair.best.profile.factor < SMALL[1]:
+        return False
     (third,) = {E, F, S} - pair.kinds
     others = [pairs.get(frozenset({kind, third})) for kind in pair.kinds]
     return all(other is not None and other.state is State.AGREE for other in others)
@@ -69,8 +73,8 @@ def _outvoted(kind: RowKind, pairs: Pairs) -> bool:
 
 
 def _clearest(pairs: list[Pair]) -> Pair:
-    """The one whose factor is known best."""
-    return min(pairs, key=lambda pair: (pair.unrelated, _width(pair)))
+    """The one that says most: more than a factor, or a factor that is known best."""
+    return min(pairs, key=lambda pair: (pair.best.how == "factor", pair.unrelated, _width(pair)))
 
 
 def _width(pair: Pair) -> float:

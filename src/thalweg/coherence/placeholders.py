@@ -47,8 +47,11 @@ def _zeros(voices: Voices, kind: RowKind) -> Finding | None:
     if not places:
         return None
     every = len(places) == len(sizes)
-    what = "are all zero" if every else f"are exactly zero in {len(places)} of {len(sizes)} labels"
-    text = f"{NAMES[kind]} {what}, where the structures do not ask for it: a placeholder, not an answer"
+    verb = "is" if kind is RowKind.VIRIAL else "are"
+    what = "zero in all labels" if every else f"exactly zero in {len(places)} of {len(sizes)} labels"
+    text = (
+        f"{NAMES[kind]} {verb} {what}, where the structures do not ask for it: a placeholder, not an answer"
+    )
     return Finding((kind,), "zero", text, () if every else places, {"n_labels": len(places)})
 
 
@@ -84,7 +87,8 @@ def _same_answers(voices: Voices, kind: RowKind) -> Finding | None:
     places = tuple(sorted(i for group in _equal(voices, kind, wanted) for i in group))
     if not places:
         return None
-    text = f"{NAMES[kind]} are the same, to the last digit, for {len(places)} labels of different structures"
+    verb, n = "is" if kind is RowKind.VIRIAL else "are", len(places)
+    text = f"{NAMES[kind]} {verb} the same, to the last digit, for {n} labels of different structures"
     return Finding((kind,), "identical", text, places, {"n_labels": len(places)})
 
 

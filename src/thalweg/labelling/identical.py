@@ -49,8 +49,8 @@ class Answers:
             return
         raise OracleError(
             f"{where}: {oracle} gave the same energy ({label.energy:.10g} eV) and forces, to the last digit, as for "
-            f"another structure ({its_place}): it does not look at the structure, or reads the output of another calculation. "
-            "What was labelled is kept; check the oracle, and start again in another folder"
+            f"another structure ({its_place}): it does not look at the structure, or reads the output of another "
+            "calculation. What was labelled is kept; check the oracle, and start again in another folder"
         )
 
 
