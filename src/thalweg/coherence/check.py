@@ -13,15 +13,25 @@ Theory, and false alarms on published sets: docs/theory.md, docs/accuracy.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from thalweg.coherence.blame import find_culprit, findings_of
 from thalweg.coherence.findings import NAMES, Coherence, Finding
 from thalweg.coherence.levels import Levels, find_levels
-from thalweg.coherence.odd import MOST_ODD, ODD, excitation, listen_to_forces, odd_rows
+from thalweg.coherence.odd import (
+    MOST_ODD,
+    NORMAL,
+    ODD,
+    OddForces,
+    Scale,
+    excitation,
+    listen_to_forces,
+    odd_rows,
+)
+from thalweg.coherence.others import Sampled, odd_others
 from thalweg.coherence.pairs import LEAST, Pair, State, hold_against, implied_by
 from thalweg.coherence.placeholders import find_placeholders, without_placeholders
 from thalweg.coherence.pressure import find_offset
@@ -73,7 +83,24 @@ def hold_together(labelled: Labelled, basis: AceBasis) -> Coherence:
     voices = listen([labelled[i] for i in places], basis)
     check = _Check(voices)
     check.make()
-    return check.result().moved([int(i) for i in places], len(labelled))
+    found = check.result().moved([int(i) for i in places], len(labelled))
+    rest = np.setdiff1d(np.arange(len(labelled)), places)
+    return _with_others(found, check, labelled, rest) if len(rest) else found
+
+
+def _with_others(found: Coherence, check: _Check, labelled: Labelled, rest: IntArray) -> Coherence:
+    """The same with the labels outside the sample that are unlike all others."""
+    pair = check.pairs.get(frozenset({E, F}))
+    agrees = pair is not None and pair.state is State.AGREE and pair.source is F
+    sampled = Sampled(check.voices, check.heard, pair if agrees else None, 1.0 / NORMAL)
+    sizes = odd_others(sampled, [labelled[i] for i in rest], Scale.by(check.voices))
+    odd = {kind: size.copy() for kind, size in found.odd.items()}
+    findings = [finding for finding in found.findings if finding.how != "odd"]
+    for kind, size in sizes.items():
+        odd[kind][rest] = size
+    for kind in (E, S):
+        odd[kind][rest] = np.maximum(odd[kind][rest], sizes[F])
+    return replace(found, odd=odd, findings=(*findings, *odd_findings(odd, found.doubted, findings)))
 
 
 @dataclass
@@ -87,6 +114,7 @@ class _Check:
     pairs: dict[frozenset[RowKind], Pair] = field(default_factory=dict)
     levels: Levels | None = None
     pressure: float = 0.0
+    heard: OddForces | None = None
 
     def make(self) -> None:
         """All steps."""
@@ -98,7 +126,7 @@ class _Check:
             self._by_forces()
         self._by_stress()
         self._judge()
-        self._name_odd()
+        self.findings += odd_findings(self.odd, self.doubted, self.findings)
 
     def _soften_placeholders(self) -> None:
         n = len(self.voices.labelled)
@@ -112,7 +140,7 @@ class _Check:
 
     def _by_forces(self) -> None:
         """Energies and stress against what forces imply; odd labels on the way."""
-        heard = listen_to_forces(self.voices)
+        heard = self.heard = listen_to_forces(self.voices)
         self.forces = heard.posterior
         for kind in NAMES:  # what has gone wrong with the forces of a label has with all of it
             self._note_odd(kind, heard.size)
@@ -225,20 +253,23 @@ class _Check:
     def _note_odd(self, kind: RowKind, size: FloatArray) -> None:
         self.odd[kind] = np.maximum(self.odd[kind], size)
 
-    def _name_odd(self) -> None:
-        named = {place for finding in self.findings for place in finding.places}
-        for kind in (F, E, S):
-            if kind in self.doubted:
-                continue
-            places = [int(i) for i in np.flatnonzero(self.odd[kind] >= ODD) if i not in named]
-            named.update(places)
-            if places:
-                self.findings.append(_odd_finding(kind, places, self.odd[kind]))
-
     def result(self) -> Coherence:
         """In the places of the sample."""
         agreeing = frozenset(kinds for kinds, pair in self.pairs.items() if pair.state is State.AGREE)
         return Coherence(tuple(self.findings), self.odd, frozenset(self.doubted), agreeing, self.pressure)
+
+
+def odd_findings(
+    odd: Mapping[RowKind, FloatArray], doubted: Collection[RowKind], others: Sequence[Finding]
+) -> list[Finding]:
+    """A finding for each quantity that is odd in some labels, those apart that others are about."""
+    named, found = {place for finding in others for place in finding.places}, []
+    for kind in (F, E, S):
+        places = [int(i) for i in np.flatnonzero(odd[kind] >= ODD) if i not in named]
+        if places and kind not in doubted:
+            named.update(places)
+            found.append(_odd_finding(kind, places, odd[kind]))
+    return found
 
 
 def _levels_finding(levels: Levels, total: int) -> Finding:

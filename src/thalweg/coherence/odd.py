@@ -36,26 +36,46 @@ _AT_REST = 0.02
 """Of the largest rms force: labels below it are at rest by symmetry, and are predicted so."""
 _LEAST_USUAL = 0.1
 _RIDGE = 1e-9
-_NORMAL = 0.6745
+NORMAL = 0.6745
 """Median of |z| of a normal distribution."""
 
 
+@dataclass(frozen=True)
+class Scale:
+    """f, eV/Å."""
+
+    usual: float
+
+    @classmethod
+    def by(cls, voices: Voices) -> Scale:
+        """That of a set: the rms over labels of their rms force."""
+        sizes = _force_rms(voices)
+        known = sizes[np.isfinite(sizes)]
+        return cls(max(float(np.sqrt(np.mean(known**2))), 1e-6) if len(known) else 1.0)
+
+    def of(self, voices: Voices) -> FloatArray:
+        """s_i of every label, shape (n_labels,)."""
+        return np.asarray(np.maximum(np.nan_to_num(_force_rms(voices) / self.usual, nan=1.0), 1.0))
+
+
+def _force_rms(voices: Voices) -> FloatArray:
+    """f_i, NaN where a label has no forces."""
+    labels = [label for _, label in voices.labelled]
+    return np.array([np.sqrt(np.mean(one.forces**2)) if one.has_forces else np.nan for one in labels])
+
+
 def excitation(voices: Voices) -> FloatArray:
-    """s_i of every label, at least 1, shape (n_labels,)."""
-    sizes = np.array(
-        [np.sqrt(np.mean(label.forces**2)) if label.has_forces else np.nan for _, label in voices.labelled]
-    )
-    known = sizes[np.isfinite(sizes)]
-    usual = max(float(np.sqrt(np.mean(known**2))), 1e-6) if len(known) else 1.0
-    return np.asarray(np.maximum(np.nan_to_num(sizes / usual, nan=1.0), 1.0))
+    """s_i of every label of a set by its own scale, shape (n_labels,)."""
+    return Scale.by(voices).of(voices)
 
 
 @dataclass(frozen=True, eq=False)
 class OddForces:
-    """The posterior of forces with odd labels softened, and d_i of every label (1 where it has none)."""
+    """The posterior of forces with odd labels softened, d_i of every label (1 where it has none), and what is usual."""
 
     posterior: Posterior
     size: FloatArray
+    usual: float
 
 
 def listen_to_forces(voices: Voices) -> OddForces:
@@ -64,7 +84,7 @@ def listen_to_forces(voices: Voices) -> OddForces:
     size = np.ones(len(by_right))
     for _ in range(ROUNDS):
         posterior = Posterior(voices.basis, [voice], by_right * np.maximum(size / 2.0, 1.0) ** 2)
-        found = _force_sizes(voices, posterior, by_right)
+        found, usual = _force_sizes(voices, posterior, by_right)
         settled = np.array_equal(found >= ODD, size >= ODD)
         size = found
         if settled or np.mean(found >= ODD) > MOST_ODD:
@@ -72,11 +92,11 @@ def listen_to_forces(voices: Voices) -> OddForces:
     if np.mean(size >= ODD) > MOST_ODD:
         size = np.ones(len(by_right))
         posterior = Posterior(voices.basis, [voice], by_right)
-    return OddForces(posterior, size)
+    return OddForces(posterior, size, usual)
 
 
-def _force_sizes(voices: Voices, posterior: Posterior, by_right: FloatArray) -> FloatArray:
-    """d_i of the forces; 1 for those that are off by little of their own size."""
+def _force_sizes(voices: Voices, posterior: Posterior, by_right: FloatArray) -> tuple[FloatArray, float]:
+    """d_i of the forces, 1 for those that are off by little of their own size; and the median."""
     voice, sigma = voices.by_kind[RowKind.FORCES], posterior.model.noise[RowKind.FORCES]
     size, share, own_sizes = np.ones(len(by_right)), np.zeros(len(by_right)), np.zeros(len(by_right))
     spread = posterior.spread
@@ -91,8 +111,8 @@ def _force_sizes(voices: Voices, posterior: Posterior, by_right: FloatArray) -> 
         own_sizes[i] = float(np.sqrt(np.mean(own.targets**2)))
         share[i] = float(np.sqrt(np.mean(residual**2))) / max(own_sizes[i], 1e-12)
     moved = voice.labels[own_sizes[voice.labels] > _AT_REST * own_sizes.max()]
-    relative = size / max(float(np.median(size[moved])), _LEAST_USUAL)
-    return np.where(share > ITS_OWN, np.maximum(relative, 1.0), 1.0)
+    usual = max(float(np.median(size[moved])), _LEAST_USUAL) if len(moved) else 1.0
+    return np.where(share > ITS_OWN, np.maximum(size / usual, 1.0), 1.0), usual
 
 
 def odd_rows(voices: Voices, voice: Voice, implied: Implied) -> FloatArray:
@@ -156,7 +176,7 @@ def _row_sizes(voice: Voice, implied: Implied, by_right: FloatArray, inside: Int
     rms = (
         np.array([np.sqrt(np.mean(z[voice.owner == i] ** 2)) for i in voice.labels]) / by_right[voice.labels]
     )
-    usual = max(float(np.median(rms[np.isin(voice.labels, inside)])) / _NORMAL, 1.0 / _NORMAL * 0.5)
+    usual = max(float(np.median(rms[np.isin(voice.labels, inside)])) / NORMAL, 1.0 / NORMAL * 0.5)
     size[voice.labels] = np.maximum(rms / usual, 1.0)
     return size
 

@@ -3,10 +3,11 @@
     stress labels are too large by P0:  the energies that stress implies are too large by P0 V
     energies are E + P V:               energies are larger than that by P V
 
-Both look the same from where energies and stress stand. Forces vote twice, by the evidence of a smooth potential
-(thalweg.models.evidence): is it likelier with stress as it is or without the offset, with energies as they are or
-without P V? Only where both votes say the same beyond doubt is one of the two wrong. In cells of one volume there is no
-such offset: P V is a constant, which reference energies take up.
+Stress is held against energies and forces together; an offset is there where a smooth potential for all three is
+likelier without it (thalweg.models.evidence). Both cases look the same so far, and forces vote twice: is stress
+likelier as it is or without the offset, are energies as they are or without P V? Only where both votes say the
+same beyond doubt is one of the two wrong. Where they do not, energies must show the same P V beside what forces and
+stress imply, or nothing is said. In cells of one volume P V is a constant, which reference energies take up.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy as np
 from thalweg.coherence.findings import Finding
 from thalweg.coherence.levels import with_column
 from thalweg.coherence.odd import least_deviations
-from thalweg.coherence.pairs import implied_by, pressure_column
+from thalweg.coherence.pairs import free_columns, implied_by, pressure_column
 from thalweg.coherence.relation import SURE, coefficient, profile
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
@@ -27,9 +28,7 @@ from thalweg.units import GPa
 
 LEAST_PRESSURE = 0.2 * GPa
 """eV/Å³; a smaller offset is what grids and cutoffs of a calculation leave."""
-DEVIATIONS = 5.0
-"""Standard deviations that make a pressure sure."""
-LEAST_VOLUMES = 0.02
+LEAST_VOLUMES = 0.03
 """Relative range of volume per atom below which labels say nothing of a constant pressure."""
 
 
@@ -48,7 +47,7 @@ class Offset:
     @property
     def wrong(self) -> RowKind | None:
         """Both votes must say the same beyond doubt."""
-        if min(self.stress_vote, self.energies_vote) > SURE:
+        if min(self.stress_vote, self.energies_vote) > 2.0 * SURE:  # something will be subtracted
             return RowKind.VIRIAL
         if max(self.stress_vote, self.energies_vote) < -SURE:
             return RowKind.ENERGY
@@ -89,29 +88,35 @@ def find_offset(
     """
     if not _volumes_vary(voices, energies):
         return None
-    as_is = Posterior(voices.basis, [forces, stress], spread)
-    implied = implied_by(voices, as_is, energies)
-    column = pressure_column(voices, energies)
+    energies = replace(energies, targets=least_deviations(energies.targets, free_columns(voices, energies)))
+    by_energies = Posterior(voices.basis, [forces, energies], spread)
+    pressure = _of_stress(voices, stress, by_energies)
+    if abs(pressure) < LEAST_PRESSURE:
+        return None
+    less = replace(stress, targets=stress.targets - pressure * pressure_column(voices, stress))
+    as_is, moved = (Posterior(voices.basis, [energies, forces, s], spread).evidence for s in (stress, less))
+    if moved - as_is < SURE:
+        return None
+    no_pv = energies.targets + pressure * pressure_column(voices, energies)
+    no_pv = least_deviations(no_pv, free_columns(voices, energies))
+    without_pv = Posterior(voices.basis, [forces, replace(energies, targets=no_pv)], spread)
+    by_stress, by_less = (Posterior(voices.basis, [forces, s], spread) for s in (stress, less))
+    votes = by_less.evidence - by_stress.evidence, by_energies.evidence - without_pv.evidence
+    offset = Offset(pressure, *votes)
+    return offset if offset.wrong or _seen_in_energies(voices, energies, by_stress, pressure) else None
+
+
+def _seen_in_energies(voices: Voices, energies: Voice, by_stress: Posterior, pressure: float) -> bool:
+    """Whether energies, beside what forces and stress imply of them, have P V in them about as large."""
+    implied, column = implied_by(voices, by_stress, energies), pressure_column(voices, energies)
     without, extended = (
         profile(energies.targets, implied),
         profile(energies.targets, with_column(implied, column)),
     )
     if without is None or extended is None or extended.like_one - without.best < SURE:
-        return None
-    excess, deviation = coefficient(energies.targets, implied, column, extended.kappa, extended.sigma)
-    if abs(excess) < max(LEAST_PRESSURE, DEVIATIONS * deviation):
-        return None
-    moved = replace(stress, targets=stress.targets + excess * pressure_column(voices, stress))
-    stress_vote = Posterior(voices.basis, [forces, moved], spread).evidence - as_is.evidence
-    plain = replace(energies, targets=least_deviations(energies.targets, implied.free))
-    less = replace(energies, targets=least_deviations(energies.targets - excess * column, implied.free))
-    by_energies, without_pv = (Posterior(voices.basis, [forces, one], spread) for one in (plain, less))
-    offset = Offset(-excess, stress_vote, by_energies.evidence - without_pv.evidence)
-    return (
-        replace(offset, pressure=_of_stress(voices, stress, by_energies))
-        if offset.wrong is stress.kind
-        else offset
-    )
+        return False
+    excess, _ = coefficient(energies.targets, implied, column, extended.kappa, extended.sigma)
+    return 0.5 < -excess / pressure < 2.0
 
 
 def _of_stress(voices: Voices, stress: Voice, posterior: Posterior) -> float:

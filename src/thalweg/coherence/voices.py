@@ -140,6 +140,10 @@ class Posterior:
         """Mean of rows @ w, shape (m,)."""
         return np.asarray(rows @ self.model.mean)
 
+    def cross_covariance(self, rows: FloatArray, others: FloatArray) -> FloatArray:
+        """Posterior covariance of rows @ w with others @ w, shape (m, k)."""
+        return np.asarray(self.model.whiten(rows) @ self.model.whiten(others).T)
+
     def covariance(self, rows: FloatArray) -> FloatArray:
         """Posterior covariance of rows @ w, shape (m, m)."""
         return self.model.covariance(rows)
