@@ -113,13 +113,15 @@ def judge_stress(
 ) -> tuple[Spread, StressFindings | None]:
     """The spread completed for virials, by a potential fitted to energies and forces alone.
 
-    What `spread` has as a pressure is no deviation.
+    Where `spread` has a pressure, there is one beyond doubt, which a small basis has seen in a sample of the labels; its
+    size is then the median of what all labels deviate by.
     """
     index = [i for i, (_, label) in enumerate(labelled) if label.stress is not None]
     if len(index) < _FEW:
         return spread, None
-    excess = spread.pressure * np.array([1.0, 1, 1, 0, 0, 0])
-    deviation = np.array([_stress_deviation(labelled[i], potential) - excess for i in index])
+    deviation = np.array([_stress_deviation(labelled[i], potential) for i in index])
+    pressure = float(np.median(deviation[:, :3].mean(axis=1))) if spread.pressure else 0.0
+    deviation -= pressure * np.array([1.0, 1, 1, 0, 0, 0])
     factor = np.array([labelled[i][0].volume / np.sqrt(len(labelled[i][0])) for i in index])
     rms = np.sqrt((deviation**2).mean(axis=1))
     t = rms * factor
@@ -128,9 +130,9 @@ def judge_stress(
     virial = spread.virial.copy()
     virial[index] *= np.maximum(relative, 1.0) ** 2
     findings = StressFindings(
-        len(index), int((relative > 1).sum()), float(np.median(rms)) / GPa, spread.pressure / GPa
+        len(index), int((relative > 1).sum()), float(np.median(rms)) / GPa, pressure / GPa
     )
-    return replace(spread, virial=virial), findings
+    return replace(spread, virial=virial, pressure=pressure), findings
 
 
 def _stress_deviation(pair: tuple[Structure, Label], potential: Potential) -> FloatArray:
