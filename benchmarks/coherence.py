@@ -34,7 +34,7 @@ Labelled = list[tuple[Structure, Label]]
 
 def labels_of(path: Path) -> Labelled:
     """The labelled structures of a file, isolated atoms apart."""
-    text = lzma.open(path, "rt").read() if path.suffix == ".xz" else path.read_text()
+    text = (lzma.decompress(path.read_bytes()) if path.suffix == ".xz" else path.read_bytes()).decode()
     found = [_labelled(atoms) for atoms in ase.io.read(io.StringIO(text), ":", format="extxyz")]
     return [pair for pair in found if not is_isolated_atom(pair[0], SURELY_ISOLATED)]
 

@@ -47,6 +47,8 @@ MANY = (6, 3)
 MOST_LABELS, MOST_ATOMS = 80, 6000
 """Of the sample: what decides is seen in it, and the work stays seconds."""
 EXPONENT = 2
+CLOSELY = 0.1
+"""Scatter of energies about what forces imply of them, over the size of that, for something to be subtracted."""
 
 
 def coherence_basis(elements: Sequence[str], periodic: bool, r_cut: float | None = None) -> AceBasis:
@@ -115,6 +117,7 @@ class _Check:
     levels: Levels | None = None
     pressure: float = 0.0
     heard: OddForces | None = None
+    stress: Posterior | None = None
 
     def make(self) -> None:
         """All steps."""
@@ -141,14 +144,13 @@ class _Check:
     def _by_forces(self) -> None:
         """Energies and stress against what forces imply; odd labels on the way."""
         heard = self.heard = listen_to_forces(self.voices)
-        self.forces = heard.posterior
         for kind in NAMES:  # what has gone wrong with the forces of a label has with all of it
             self._note_odd(kind, heard.size)
         sound = np.flatnonzero(heard.size < ODD)
         if self.voices.has(E, LEAST):
-            self._energies_by(self.forces, F, sound)
+            self._energies_by(heard.posterior, F, sound)
         if self.voices.has(S, LEAST):
-            self._stress_by_forces(sound)
+            self._stress_by_forces(heard.posterior, sound)
 
     def _energies_by(self, posterior: Posterior, source: RowKind, sound: IntArray) -> None:
         """Energies against what a quantity implies of them, odd ones and levels apart."""
@@ -189,15 +191,15 @@ class _Check:
         else:
             self.odd[E][list(levels.places)] = ODD**2
 
-    def _stress_by_forces(self, sound: IntArray) -> None:
+    def _stress_by_forces(self, forces: Posterior, sound: IntArray) -> None:
         voice = self.voices.by_kind[S]
-        pair = hold_against(self.voices, self.forces, F, S, np.intersect1d(voice.labels, sound))
+        pair = hold_against(self.voices, forces, F, S, np.intersect1d(voice.labels, sound))
         if pair is None:
             return
         if pair.state is not State.DIFFER or pair.unrelated:
             size = odd_rows(self.voices, pair.voice, pair.implied)
             kept = pair.voice.labels[size[pair.voice.labels] < ODD]
-            again = hold_against(self.voices, self.forces, F, S, kept)
+            again = hold_against(self.voices, forces, F, S, kept)
             if again is not None and again.state is State.AGREE:
                 self._note_odd(S, size)
                 pair = again
@@ -228,23 +230,26 @@ class _Check:
         if culprit is not None:
             self.doubted.add(culprit)
         self.doubted |= {f.about[0] for f in found if f.how in ("per atom", "order", "virial")}
-        if {S, F, E} <= set(self.voices.by_kind) and not self.doubted & {S, F, E} and not found:
-            self._find_pressure()
+        if self.stress is not None and not self.doubted and not found:
+            self._find_pressure(self.stress)
 
-    def _find_pressure(self) -> None:
-        voices = self.voices
-        offset = find_offset(voices, self._sound(E), self._sound(F), self._sound(S), excitation(voices))
+    def _find_pressure(self, stress: Posterior) -> None:
+        offset = find_offset(self.voices, self._sound(E), stress)
         if offset is None:
             return
         self.findings.append(offset.finding())
         if offset.wrong is E:
             self.doubted.add(E)
-        elif offset.wrong is S and self._agree(E, F):
+        elif offset.wrong is S and self._confirm_each_other():
             self.pressure = offset.pressure
 
-    def _agree(self, one: RowKind, other: RowKind) -> bool:
-        pair = self.pairs.get(frozenset({one, other}))
-        return pair is not None and pair.state is State.AGREE
+    def _confirm_each_other(self) -> bool:
+        """Whether forces and energies agree, and as closely as those of one method do."""
+        pair = self.pairs.get(frozenset({E, F}))
+        if pair is None or pair.state is not State.AGREE:
+            return False
+        size = float(np.std(pair.implied.mean))
+        return pair.plain.sigma < CLOSELY * size
 
     def _sound(self, kind: RowKind) -> Voice:
         voice = self.voices.by_kind[kind]

@@ -46,7 +46,7 @@ def find_levels(voices: Voices, voice: Voice, implied: Implied) -> Levels | None
         if found is None:
             continue
         gain, levels = found
-        if best is None or gain > best[0]:
+        if best is None or gain > best[0] + RELATED:  # the same where all have as many atoms
             best = gain, levels
     if best is None or best[0] < SPLIT_GAIN[0] * len(voice.targets) + SPLIT_GAIN[1]:
         return None

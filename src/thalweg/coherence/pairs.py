@@ -96,8 +96,9 @@ class Pair:
 
     @property
     def unrelated(self) -> bool:
-        """Whether no factor is any likelier than none."""
-        return self.best.profile.unrelated > self.best.profile.best - RELATED
+        """Whether no factor is any likelier than none, or labels scatter about what is implied far beyond misfit."""
+        scatter = self.best.how == "factor" and near_one(self.best.profile.factor)
+        return scatter or self.best.profile.unrelated > self.best.profile.best - RELATED
 
 
 def hold_against(
@@ -196,4 +197,4 @@ Reader = Callable[[RowKind], Posterior]
 
 def near_one(factor: float) -> bool:
     """Whether a factor is taken for 1."""
-    return LIKE_ONE[0] < factor < LIKE_ONE[1]
+    return LIKE_ONE[0] / 1.2 < factor < LIKE_ONE[1] * 1.2

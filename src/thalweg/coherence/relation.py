@@ -27,6 +27,8 @@ SURE = 15.0
 """Log likelihood by which one hypothesis must beat another; the largest on right data is 9 (docs/accuracy.md)."""
 RELATED = 8.0
 """Log likelihood over no relation at all, from which on two quantities confirm each other."""
+MISFIT, LEAST_MISFIT = 0.5, 0.005
+"""Of the size of what is implied, and in eV per sqrt(atom): what a small basis may miss of right labels."""
 KAPPA = (1.0, 4.0, 16.0, 64.0)
 _STEP, _LOG_RANGE = 0.08, (-9.2, 15.2)
 _SIGMAS = np.logspace(-3.0, 0.3, 24)
@@ -56,12 +58,17 @@ class Implied:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """L(a) on FACTORS, with the kappa and sigma of the best one near 1 and the residuals there.
+    """L(a) on FACTORS.
 
-    `at` is the place on FACTORS of the largest L.
+    Attributes
+    ----------
+    likelihood : float64 ndarray, of the shape of FACTORS
+    like_one, kappa, sigma : float
+        The largest L of a factor like 1 whose sigma is no larger than misfit may be, and where that is.
     """
 
     likelihood: FloatArray
+    like_one: float
     kappa: float
     sigma: float
 
@@ -69,11 +76,6 @@ class Profile:
     def best(self) -> float:
         """The largest L."""
         return float(self.likelihood.max())
-
-    @property
-    def like_one(self) -> float:
-        """The largest L of a factor like 1."""
-        return float(self.likelihood[_ONE].max())
 
     @property
     def unrelated(self) -> float:
@@ -102,6 +104,7 @@ def profile(y: FloatArray, implied: Implied) -> Profile | None:
     if size < _TINY or len(ty) < 2:
         return None
     residual2 = (ty[None, :] - FACTORS[:, None] * tp[None, :]) ** 2
+    allowed = max(MISFIT * float(np.sqrt(np.mean(tp**2))), LEAST_MISFIT, size * float(_SIGMAS[0]))
     best, near = np.full(len(FACTORS), -np.inf), (-np.inf, 1.0, size)
     for kappa in KAPPA:
         prior = (FACTORS**2 * kappa)[:, None] * eigenvalues[None, :]
@@ -109,8 +112,9 @@ def profile(y: FloatArray, implied: Implied) -> Profile | None:
             v = prior + sigma**2
             value = -0.5 * (residual2 / v + np.log(v)).sum(axis=1)
             best = np.maximum(best, value)
-            near = max(near, (float(value[_ONE].max()), kappa, float(sigma)))
-    return Profile(best, near[1], near[2])
+            if sigma <= allowed:
+                near = max(near, (float(value[_ONE].max()), kappa, float(sigma)))
+    return Profile(best, *near)
 
 
 def _turned(y: FloatArray, implied: Implied) -> tuple[FloatArray, FloatArray, FloatArray] | None:

@@ -113,8 +113,8 @@ def judge_stress(
 ) -> tuple[Spread, StressFindings | None]:
     """The spread completed for virials, by a potential fitted to energies and forces alone.
 
-    Where `spread` has a pressure, there is one beyond doubt, which a small basis has seen in a sample of the labels; its
-    size is then the median of what all labels deviate by.
+    Where `spread` has a pressure, there is one beyond doubt, which a small basis has seen in a sample of the labels;
+    its size is then the median of what all labels deviate by.
     """
     index = [i for i, (_, label) in enumerate(labelled) if label.stress is not None]
     if len(index) < _FEW:
