@@ -22,12 +22,12 @@ from thalweg.coherence.blame import find_culprit, findings_of
 from thalweg.coherence.findings import NAMES, Coherence, Finding
 from thalweg.coherence.levels import Levels, find_levels
 from thalweg.coherence.odd import (
-    MOST_ODD,
     NORMAL,
     ODD,
     OddForces,
     Scale,
     excitation,
+    forces_say_something,
     listen_to_forces,
     odd_rows,
 )
@@ -47,6 +47,8 @@ MANY = (6, 3)
 MOST_LABELS, MOST_ATOMS = 80, 6000
 """Of the sample: what decides is seen in it, and the work stays seconds."""
 EXPONENT = 2
+SMALLER_PART = 0.34
+"""Labels on another level that are at most so many of all are the wrong ones."""
 CLOSELY = 0.1
 """Scatter of energies about what forces imply of them, over the size of that, for something to be subtracted."""
 
@@ -147,6 +149,8 @@ class _Check:
         for kind in NAMES:  # what has gone wrong with the forces of a label has with all of it
             self._note_odd(kind, heard.size)
         sound = np.flatnonzero(heard.size < ODD)
+        if not forces_say_something(self.voices):
+            return
         if self.voices.has(E, LEAST):
             self._energies_by(heard.posterior, F, sound)
         if self.voices.has(S, LEAST):
@@ -186,7 +190,7 @@ class _Check:
         self.levels = levels
         n, total = len(levels.places), len(pair.voice.labels)
         self.findings.append(_levels_finding(levels, total))
-        if n > MOST_ODD * total:
+        if n > SMALLER_PART * total:
             self.doubted.add(E)
         else:
             self.odd[E][list(levels.places)] = ODD**2

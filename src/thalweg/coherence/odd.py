@@ -20,18 +20,20 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from thalweg.coherence.relation import Implied, profile, residuals
+from thalweg.coherence.relation import Implied, profile, residuals, taken
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
-from thalweg.structure import BoolArray, FloatArray, IntArray
+from thalweg.structure import FloatArray, IntArray
 
 ODD = 8.0
 """d_i from which on a label is unlike all others."""
 ITS_OWN = 0.3
 """Share of their own size that forces and stress must be off by, too: small bases follow large forces less closely."""
-MOST_ODD = 0.34
+MOST_ODD = 0.25
 """Share of labels beyond which they are not unlike the others: the others are not alike."""
 ROUNDS = 4
+MOVED, LEAST_MOVED = (0.1, 0.003), 5
+"""Of the largest rms force, and eV/Å: what a label's rms force must exceed to say something; so many labels must."""
 _AT_REST = 0.02
 """Of the largest rms force: labels below it are at rest by symmetry, and are predicted so."""
 _LEAST_USUAL = 0.1
@@ -62,6 +64,12 @@ def _force_rms(voices: Voices) -> FloatArray:
     """f_i, NaN where a label has no forces."""
     labels = [label for _, label in voices.labelled]
     return np.array([np.sqrt(np.mean(one.forces**2)) if one.has_forces else np.nan for one in labels])
+
+
+def forces_say_something(voices: Voices) -> bool:
+    """Whether enough labels have forces of some size: those of structures at rest imply nothing of energies."""
+    sizes = np.nan_to_num(_force_rms(voices))
+    return int(np.sum(sizes > max(MOVED[0] * float(sizes.max()), MOVED[1]))) >= LEAST_MOVED
 
 
 def excitation(voices: Voices) -> FloatArray:
@@ -179,9 +187,3 @@ def _row_sizes(voice: Voice, implied: Implied, by_right: FloatArray, inside: Int
     usual = max(float(np.median(rms[np.isin(voice.labels, inside)])) / NORMAL, 1.0 / NORMAL * 0.5)
     size[voice.labels] = np.maximum(rms / usual, 1.0)
     return size
-
-
-def taken(implied: Implied, kept: BoolArray) -> Implied:
-    """What is implied of some rows."""
-    free = None if implied.free is None else implied.free[kept]
-    return Implied(implied.mean[kept], implied.covariance[np.ix_(kept, kept)], free)

@@ -1,6 +1,6 @@
 """Labels outside the sample, held against what the sample says: which of them are unlike all others.
 
-    forces      r^T (K + sigma² s²)^-1 r over the rows of a label, K their posterior covariance: no label was fitted
+    forces      r^T (WIDER K + sigma² s²)^-1 r over the rows of a label, K their posterior covariance
     energies    left-out residuals beside the sample's, whose reference energies they share
 
 Sizes are as in thalweg.coherence.odd, in units of what is usual in the sample.
@@ -13,13 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from thalweg.coherence.odd import ITS_OWN, OddForces, Scale
+from thalweg.coherence.odd import OddForces, Scale
 from thalweg.coherence.pairs import Pair, free_columns
 from thalweg.coherence.relation import Implied, residuals
 from thalweg.coherence.voices import Labelled, Posterior, Voice, Voices, listen
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray
 
+WIDER = 16.0
+"""Times the posterior's covariance: how much surer of what it has not seen a small basis is than it should be."""
+HALF, TWICE = 0.5, 2.0
+"""A label outside the sample must be off by half of its own size, and twice as far as one that was fitted."""
 CHUNK = 32
 """Labels whose rows are in memory at a time."""
 
@@ -73,11 +77,11 @@ def _of_forces(heard: OddForces, voices: Voices, by_right: FloatArray) -> FloatA
         own = voice.of(np.array([i]))
         residual = own.targets - heard.posterior.predict(own.rows)
         rms, own_size = np.sqrt(np.mean(residual**2)), np.sqrt(np.mean(own.targets**2))
-        if rms <= ITS_OWN * own_size:
+        if rms <= HALF * own_size:
             continue
-        V = heard.posterior.covariance(own.rows) + (sigma * by_right[i]) ** 2 * np.eye(len(residual))
+        V = WIDER * heard.posterior.covariance(own.rows) + (sigma * by_right[i]) ** 2 * np.eye(len(residual))
         d = np.sqrt(float(residual @ cho_solve(cho_factor(V), residual)) / len(residual))
-        size[i] = max(d / heard.usual, 1.0)
+        size[i] = max(d / (TWICE * heard.usual), 1.0)
     return size
 
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from thalweg.coherence.relation import LIKE_ONE, RELATED, SURE, Implied, Profile, profile
+from thalweg.coherence.relation import LIKE_ONE, RELATED, SURE, Implied, Profile, profile, taken
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray, IntArray
@@ -23,6 +23,7 @@ LEAST = 4
 """Labels of both quantities below which nothing is said of them."""
 RELATIVE = 0.1
 """Of the likelihood that labels as they are gain over no relation: misfit moves a factor a little, and surely."""
+PARTS = 5
 MOST_ROWS = 480
 """Of the quantity that is predicted: the work grows with the cube."""
 ORDERS: dict[str, tuple[int, ...]] = {
@@ -49,13 +50,15 @@ class State(StrEnum):
 class Hypothesis:
     """What may have been done to the labels of one quantity, and how likely that is.
 
-    `how` is factor, per atom, order or virial; `name` says more; `likelihood` is of the labels as they are given.
+    `how` is factor, per atom, order or virial; `name` says more; `targets` are the labels with that undone, and
+    `likelihood` is of the labels as they are given.
     """
 
     how: str
     name: str
     profile: Profile
     jacobian: float
+    targets: FloatArray
 
     @property
     def likelihood(self) -> float:
@@ -114,11 +117,28 @@ def hold_against(
     plain = profile(voice.targets, implied)
     if plain is None:
         return None
-    best = Hypothesis("factor", "", plain, 0.0)
+    best = Hypothesis("factor", "", plain, 0.0, voice.targets)
     for other in _others(voices, voice, implied):
         if other.likelihood > best.likelihood + (RELATED if best.how == "factor" else 0.0):
             best = other
-    return Pair(source, target, _state(plain, best), best, plain, implied, voice)
+    state = _state(plain, best)
+    if state is State.DIFFER and not _said_by_all(voice, implied, best):
+        state = State.SILENT
+    return Pair(source, target, state, best, plain, implied, voice)
+
+
+def _said_by_all(voice: Voice, implied: Implied, best: Hypothesis) -> bool:
+    """Whether labels differ from what is implied also without any fifth of them: no few may decide about all."""
+    for part in range(PARTS):
+        kept = ~np.isin(voice.owner, voice.labels[part::PARTS])
+        some = taken(implied, kept)
+        plain, other = profile(voice.targets[kept], some), profile(best.targets[kept], some)
+        if plain is None or other is None:
+            return False
+        jacobian = best.jacobian * float(np.mean(kept))
+        if other.best + jacobian - plain.like_one < SURE / 2.0:
+            return False
+    return True
 
 
 def _most_labels(voice: Voice) -> int:
@@ -188,7 +208,7 @@ def _virial(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothes
 def _undone(how: str, name: str, y: FloatArray, implied: Implied, jacobian: float) -> Iterator[Hypothesis]:
     found = profile(y, implied)
     if found is not None:
-        yield Hypothesis(how, name, found, jacobian)
+        yield Hypothesis(how, name, found, jacobian, y)
 
 
 AllPairs = dict[tuple[RowKind, RowKind], Pair]

@@ -21,7 +21,7 @@ LEAST_REPEATED = 3
 _DIFFERENT = 1e-3
 """Of the rows' own size: below it two structures are copies of each other, but for the digits of a file."""
 _VANISHING = 0.02
-"""Rows below this share of the usual size vanish by symmetry."""
+"""Rows below this share of the largest size vanish by symmetry."""
 
 
 def find_placeholders(voices: Voices) -> list[Finding]:
@@ -40,9 +40,9 @@ def _zeros(voices: Voices, kind: RowKind) -> Finding | None:
     if kind not in voices.by_kind:
         return None
     sizes = _row_sizes(voices.by_kind[kind])
-    usual = max(float(np.median(list(sizes.values()))), 1e-300)
+    largest = max(*sizes.values(), 1e-300)
     places = tuple(
-        i for i, size in sizes.items() if size > _VANISHING * usual and not _numbers(voices, kind, i).any()
+        i for i, size in sizes.items() if size > _VANISHING * largest and not _numbers(voices, kind, i).any()
     )
     if not places:
         return None

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.structure import FloatArray
+from thalweg.structure import BoolArray, FloatArray
 
 LIKE_ONE = (0.8, 1.25)
 """Factors that are taken for 1: what small bases misfit."""
@@ -125,6 +125,12 @@ def _turned(y: FloatArray, implied: Implied) -> tuple[FloatArray, FloatArray, Fl
     eigenvalues, Q = np.linalg.eigh(Z.T @ implied.covariance @ Z)
     turn = (Z @ Q).T
     return turn @ y, turn @ implied.mean, np.maximum(eigenvalues, 0.0)
+
+
+def taken(implied: Implied, kept: BoolArray) -> Implied:
+    """What is implied of some rows."""
+    free = None if implied.free is None else implied.free[kept]
+    return Implied(implied.mean[kept], implied.covariance[np.ix_(kept, kept)], free)
 
 
 def complement(free: FloatArray | None, m: int) -> FloatArray:
