@@ -26,6 +26,7 @@ from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.fitting import Fit, FitSettings, Overlap, Tell, Wanted, find_overlap, fit_chosen, silent
+from thalweg.fitting.doubt import check_labels
 from thalweg.label import Label
 from thalweg.loop.telling.reporter import NullReporter, Reporter
 from thalweg.loop.telling.summary import Summary
@@ -172,7 +173,8 @@ def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) 
     -------
     dict
         `test`: the errors as `fit` gives them, `coverage` (share of atoms within their stated bound at
-        `confidence`), `ence` and `rank_correlation` of the bounds (`thalweg.evaluation`); `model`; `timing`.
+        `confidence`), `ence` and `rank_correlation` of the bounds (`thalweg.evaluation`); `findings`: what does not
+        hold together among the labels; `model`; `timing`.
 
     Raises
     ------
@@ -184,7 +186,11 @@ def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) 
     start = time.perf_counter()
     block = compare(potential, labelled).to_json()
     seconds = time.perf_counter() - start
-    return {"test": block, "model": describe(potential), "timing": {"evaluation": seconds, "wall": seconds}}
+    coherence = check_labels(labelled, potential.elements, potential.basis.r_cut)
+    numbers = _numbers_of(labelled)
+    found = [{"words": f.words(numbers), **f.to_json(numbers)} for f in coherence.findings]
+    timing = {"evaluation": seconds, "wall": time.perf_counter() - start}
+    return {"test": block, "findings": found, "model": describe(potential), "timing": timing}
 
 
 def _check_each(labelled: Sequence[tuple[Structure, Label]], name: str) -> None:
