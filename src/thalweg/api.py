@@ -26,6 +26,7 @@ from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.features.evaluate import num_threads
 from thalweg.fitting import Fit, FitSettings, Overlap, Tell, Wanted, find_overlap, fit_chosen, silent
+from thalweg.fitting.doubt import check_labels
 from thalweg.label import Label
 from thalweg.loop.telling.reporter import NullReporter, Reporter
 from thalweg.loop.telling.summary import Summary
@@ -75,6 +76,7 @@ class FitResult:
         stress = None if self.fitted.stress is None else self.fitted.stress.warning
         return [
             *self.fitted.references.warnings(self.train_numbers),
+            *self.fitted.coherence.words(self.train_numbers),
             *([] if stress is None else [stress]),
             *self.overlap.warnings(len(self.test_numbers), self.train_numbers, self.test_numbers),
         ]
@@ -103,6 +105,7 @@ class FitResult:
             "folds": self.fitted.n_folds,
             "choice": [choice.to_json() for choice in self.fitted.choices],
             "reference_energies": self.fitted.references.to_json(),
+            "labels": [f.to_json(self.train_numbers) for f in self.fitted.coherence.findings],
             "overlap": self.overlap.to_json(self.train_numbers, self.test_numbers),
             "warnings": self.warnings,
         }
@@ -170,7 +173,8 @@ def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) 
     -------
     dict
         `test`: the errors as `fit` gives them, `coverage` (share of atoms within their stated bound at
-        `confidence`), `ence` and `rank_correlation` of the bounds (`thalweg.evaluation`); `model`; `timing`.
+        `confidence`), `ence` and `rank_correlation` of the bounds (`thalweg.evaluation`); `findings`: what does not
+        hold together among the labels; `model`; `timing`.
 
     Raises
     ------
@@ -182,7 +186,11 @@ def evaluate(potential: Potential, labelled: Sequence[tuple[Structure, Label]]) 
     start = time.perf_counter()
     block = compare(potential, labelled).to_json()
     seconds = time.perf_counter() - start
-    return {"test": block, "model": describe(potential), "timing": {"evaluation": seconds, "wall": seconds}}
+    coherence = check_labels(labelled, potential.elements, potential.basis.r_cut)
+    numbers = _numbers_of(labelled)
+    found = [{"words": f.words(numbers), **f.to_json(numbers)} for f in coherence.findings]
+    timing = {"evaluation": seconds, "wall": time.perf_counter() - start}
+    return {"test": block, "findings": found, "model": describe(potential), "timing": timing}
 
 
 def _check_each(labelled: Sequence[tuple[Structure, Label]], name: str) -> None:

@@ -38,11 +38,11 @@ def potential(tmp_path_factory):
     from ase.calculators import emt
 
     from thalweg.label import Label
-    from thalweg.loop.learning.relearning import make_learner
+    from thalweg.loop.learning.relearning import make_learner, references_of
     from thalweg.structure import Structure
 
     with setup_and_labeller(crystal(tmp_path_factory.mktemp("learned"))) as (setup, _):
-        learner = make_learner(setup, {29: 3.5})
+        learner = make_learner(setup, references_of(setup, {29: 3.5}, []))
     pairs = []
     for seed, factor in enumerate(np.linspace(0.94, 1.06, 14)):
         atoms = setup.structures[0].to_atoms()

@@ -9,7 +9,7 @@ from thalweg.errors import OracleError, StoreError
 from thalweg.explorers import MolecularDynamics
 from thalweg.loop import runner
 from thalweg.loop.beginning import recall
-from thalweg.loop.learning.relearning import make_learner, relearn
+from thalweg.loop.learning.relearning import make_learner, references_of, relearn
 from thalweg.loop.learning.withdrawn import heed_withdrawals, learn_anew
 from thalweg.loop.runner import run
 from thalweg.loop.setup import prepare
@@ -60,8 +60,9 @@ def test_what_is_learned_is_what_a_run_without_them_had_learned(begun):
     assert state.calibration.n_answers == n - 3 - state.n_first
     assert state.policy.certification.window_start == len(state.policy.audits)
 
-    other = make_learner(setup, ENERGIES)
-    other.learn_first([(r.structure, r.label) for r in records[: state.n_first]])
+    first = [(r.structure, r.label) for r in records[: state.n_first]]
+    other = make_learner(setup, references_of(setup, ENERGIES, first))
+    other.learn_first(first)
     for r in records[state.n_first :]:
         other.learn(r.structure, r.label)
     probe = setup.structures[0].with_positions(setup.structures[0].positions * 1.02)

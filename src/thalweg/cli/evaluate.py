@@ -30,6 +30,8 @@ def evaluate(
     whose force error is below the bound that the potential states. ENCE (0 at best) measures how far bounds and
     errors differ in size; the rank correlation (1 at best) whether large bounds go with large errors.
 
+    Labels whose energies, forces and stress do not hold together are named.
+
     Example: thalweg evaluate runs/malonaldehyde test.xyz
     """
     from thalweg.api import evaluate as evaluate_labels
@@ -49,4 +51,6 @@ def evaluate(
     if json_:
         print_json(document_with(document, files))
     else:
+        for finding in document["findings"]:
+            typer.echo(f"warning: {finding['words']}")
         terminal().print(error_table(document))

@@ -65,6 +65,9 @@ def fit(
     The labels taken are printed with their names: REF_energy and REF_forces, DFT_..., or bare energy and forces.
     A reference family takes precedence over bare names. If a file is ambiguous, --labels decides.
 
+    Energies, forces and stress are held against each other. A warning says which is wrong and how (sign, unit, per
+    atom, order of components, ...), and names labels that are unlike all others; both get little weight.
+
     Example: thalweg fit train.xyz --test test.xyz --output model --model r_cut=5 --model max_degree=[10,8]
     """
     from thalweg.api import fit as fit_labels

@@ -24,6 +24,7 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
     for heading, text in (
         *_verdict(summary),
         *_quality(summary),
+        *_labels(summary),
         *_properties(summary),
         *_cost(summary),
         *_places(summary, folder),
@@ -72,6 +73,14 @@ def _volumes(audit: Mapping[str, Any]) -> str:
 def _properties(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for line in PropertyResults.from_summary(summary.get("properties")).describe():
         yield "property", line
+
+
+def _labels(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What does not hold together among the labels."""
+    findings = summary.get("findings")
+    for finding in findings if isinstance(findings, list) else ():
+        if isinstance(finding, dict) and finding.get("words"):
+            yield "labels", f"do not hold together: {finding['words']}"
 
 
 def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

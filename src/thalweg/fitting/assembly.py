@@ -100,7 +100,7 @@ class Fitted:
         """What the models that have not seen a fold make of it."""
         if self.examined is not None:
             return self.examined
-        examiner = Examiner(self.basis, self.baseline, self.labelled, self.n_folds)
+        examiner = Examiner(self.basis, self.baseline, self.labelled, self.n_folds, spread=self.spread)
         return examiner.examine(unscaled_fold_means(self.model, self.sums)).errors
 
     @property
@@ -172,7 +172,7 @@ def assemble(
     """Make the rows of labels in their (shuffled) order, and add them up; `spread` is in the same order."""
     prior = SmoothnessPrior.for_basis(basis)
     model = BayesianLinear(prior, n_members=settings.n_members, seed=settings.seed)
-    examiner = Examiner(basis, baseline, labelled, min(N_FOLDS, len(labelled)))
+    examiner = Examiner(basis, baseline, labelled, min(N_FOLDS, len(labelled)), spread=spread)
     observations = _observations(Features(basis), labelled, baseline, spread, examiner)
     first = list(islice(observations, _FIRST_LABELS))
     model.fit_batch(first)

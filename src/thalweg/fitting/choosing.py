@@ -22,7 +22,8 @@ from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.climb import choose_size
-from thalweg.fitting.data import Labelled, Spread
+from thalweg.fitting.data import Labelled
+from thalweg.fitting.doubt import Doubt
 from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
 from thalweg.fitting.screening import FIRST_WEIGHT, SECOND_SAMPLE, Screen, ScreeningSetup, Trial
 from thalweg.fitting.spread import Law
@@ -30,15 +31,22 @@ from thalweg.models.training import Baseline
 
 
 def choose(
-    labelled: Labelled, baseline: Baseline, wanted: Wanted, settings: FitSettings, tell: Tell = silent
+    labelled: Labelled,
+    baseline: Baseline,
+    wanted: Wanted,
+    settings: FitSettings,
+    tell: Tell = silent,
+    doubt: Doubt | None = None,
 ) -> Chosen:
-    """Choose a basis for labels in shuffled order, none of an isolated atom, and fit it."""
+    """Choose a basis for labels in shuffled order, none of an isolated atom, and fit it.
+
+    `doubt` says which of them count less, whatever the basis.
+    """
+    doubt = Doubt.none(len(labelled)) if doubt is None else doubt
     elements = ordered_elements(baseline.elements)
     periodic = any(bool(structure.pbc.any()) for structure, _ in labelled)
     if len(labelled) < ENOUGH:
-        fitted = fit_basis(
-            labelled, wanted.basis(elements, periodic), baseline, Spread.alike(len(labelled)), settings
-        )
+        fitted = fit_basis(labelled, wanted.basis(elements, periodic), baseline, doubt.spread, settings)
         why = f"{len(labelled)} labels are too few to choose by; the defaults of the elements"
         return Chosen(fitted, [Choice("basis", _named(fitted.basis), why)])
     automatic = automatic_cutoff(elements, periodic)
@@ -48,12 +56,12 @@ def choose(
     if sized:
         weight = nearest_weight(wanted.radial_weight, degrees)
         degrees = {weight: degrees[weight]}
-    screen = Screen(labelled, baseline, settings, degrees)
+    screen = Screen(labelled, baseline, settings, degrees, doubt=doubt)
     setup = ScreeningSetup(wanted.r_cut or automatic, weight=weight)
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
-        screen = Screen(labelled, baseline, settings, rung(len(elements), 1), SECOND_SAMPLE)
+        screen = Screen(labelled, baseline, settings, rung(len(elements), 1), SECOND_SAMPLE, doubt)
         setup, choices = settle(screen, setup, free, tell)
     spread, stress = screen.judge(setup)
     if sized:

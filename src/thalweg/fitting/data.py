@@ -19,7 +19,7 @@ from thalweg.fitting.references import Labelled, References, find_references
 from thalweg.label import Label
 from thalweg.models import Block, Observation, RowKind
 from thalweg.models.training import Baseline, make_observation
-from thalweg.structure import FloatArray, Structure
+from thalweg.structure import BoolArray, FloatArray, Structure
 
 __all__ = ["Labelled", "Spread", "data_hash", "equations", "make_baseline", "rescaled"]
 
@@ -34,12 +34,16 @@ class Spread:
         At least 1.
     pressure : float, eV/Å³
         Isotropic stress that all stress labels have in excess of what energies and forces say.
+    judged_energy, judged_forces : bool ndarray, shape (n_labels,), or None
+        Labels whose held-out errors count when models are compared; None: all.
     """
 
     energy: FloatArray
     forces: FloatArray
     virial: FloatArray
     pressure: float = 0.0
+    judged_energy: BoolArray | None = None
+    judged_forces: BoolArray | None = None
 
     @classmethod
     def alike(cls, n_labels: int) -> Spread:
@@ -58,7 +62,8 @@ class Spread:
     def taken(self, labels: Sequence[int]) -> Spread:
         """That of some of the labels."""
         index = np.asarray(labels, dtype=np.int64)
-        return Spread(self.energy[index], self.forces[index], self.virial[index], self.pressure)
+        judged = [None if own is None else own[index] for own in (self.judged_energy, self.judged_forces)]
+        return Spread(self.energy[index], self.forces[index], self.virial[index], self.pressure, *judged)
 
 
 def equations(

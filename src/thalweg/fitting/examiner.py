@@ -23,7 +23,7 @@ from thalweg.features import AceBasis, Features
 from thalweg.features.batch import PackedStructures, pack
 from thalweg.features.design import DesignRows, design_rows
 from thalweg.features.sharing import in_order
-from thalweg.fitting.data import Labelled
+from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.held_out import HeldOutErrors, log_typical_slope
 from thalweg.models.training import Baseline
 from thalweg.potential import ErrorBounds, Potential
@@ -49,6 +49,7 @@ class Examiner:
     ----------
     labelled : label i is in fold i mod n_folds
     kept_bytes : most memory for design rows
+    spread : of these labels; says which of them count
     """
 
     def __init__(
@@ -58,8 +59,11 @@ class Examiner:
         labelled: Labelled,
         n_folds: int,
         kept_bytes: float = KEPT_BYTES,
+        spread: Spread | None = None,
     ) -> None:
         self.labelled, self.n_folds = labelled, n_folds
+        judged = (None, None) if spread is None else (spread.judged_energy, spread.judged_forces)
+        self.judged = [np.ones(len(labelled), dtype=np.bool_) if own is None else own for own in judged]
         self.n_atoms = np.array([len(structure) for structure, _ in labelled])
         n_bytes = 8.0 * (3 * self.n_atoms + 1).sum() * basis.n_columns
         kind = _RowsInMemory if n_bytes <= kept_bytes else _RowsByKernel
@@ -71,16 +75,17 @@ class Examiner:
 
     def examine(self, weights: Sequence[FloatArray]) -> Examination:
         """Errors of every label under the weights of its fold, each of shape (n_columns,)."""
-        n = len(self.labelled)
+        n, (judged_energy, judged_forces) = len(self.labelled), self.judged
         energy, mae = np.zeros(n), np.full(n, np.nan)
         off_by = [np.zeros((n_atoms, 3)) for n_atoms in self.n_atoms]
         for i, predicted, forces in self._rows.predictions(weights):
             label = self.labelled[i][1]
             energy[i] = (predicted - label.energy) / np.sqrt(self.n_atoms[i])
-            if label.has_forces:
+            if label.has_forces and judged_forces[i]:
                 off_by[i] = forces - label.forces
                 mae[i] = np.abs(off_by[i]).mean()
-        return Examination(HeldOutErrors(np.abs(energy), mae, self.n_atoms), np.sign(energy), off_by)
+        counted = np.where(judged_energy, np.abs(energy), np.nan)
+        return Examination(HeldOutErrors(counted, mae, self.n_atoms), np.sign(energy), off_by)
 
     def slopes(self, examination: Examination) -> list[FloatArray]:
         """Slope of the score by the weights of each fold, each of shape (n_columns,).
@@ -90,11 +95,14 @@ class Examiner:
         examination : of these weights, by `examine`
         """
         errors = examination.errors
-        known, n_kinds = errors.with_forces, len(errors.typical)
-        by_energy = log_typical_slope(errors.energy, np.ones(len(errors.energy)))
+        known, energies, n_kinds = errors.with_forces, errors.with_energy, len(errors.typical)
+        by_energy = np.zeros(len(errors.energy))
+        if len(energies):
+            by_energy[energies] = log_typical_slope(errors.energy[energies], np.ones(len(energies)))
         by_energy *= examination.energy_sign / np.sqrt(self.n_atoms) / n_kinds
         by_forces = np.zeros(len(errors.energy))
-        by_forces[known] = log_typical_slope(errors.forces_mae[known], self.n_atoms[known])
+        if len(known):
+            by_forces[known] = log_typical_slope(errors.forces_mae[known], self.n_atoms[known])
         by_forces /= 3.0 * self.n_atoms * n_kinds
         directions = [
             np.sign(off) * size for off, size in zip(examination.forces_off, by_forces, strict=True)

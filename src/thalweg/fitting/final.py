@@ -27,6 +27,7 @@ from ase.data import chemical_symbols
 
 from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared, Stream
 from thalweg.calibration.fit import fit_bounds
+from thalweg.coherence import Coherence
 from thalweg.errors import check
 from thalweg.features import AceBasis, Features
 from thalweg.features.batch import numbers_of, species_of
@@ -34,7 +35,8 @@ from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.choosing import choose, settle_noise
-from thalweg.fitting.data import Labelled, Spread, data_hash, make_baseline
+from thalweg.fitting.data import Labelled, data_hash, make_baseline
+from thalweg.fitting.doubt import check_labels, doubt_of
 from thalweg.fitting.ladder import nearest_weight
 from thalweg.fitting.references import References, find_references, is_isolated_atom
 from thalweg.fitting.screening import Screen, ScreeningSetup
@@ -67,6 +69,8 @@ class Fit:
         Wall time of the steps: choice, calibration.
     references : References
         Where the reference energies come from.
+    coherence : Coherence
+        What was found when energies, forces and stress were held against each other.
     choices : tuple of Choice
         What was chosen by the labels, and why; empty for a given basis.
     stress : StressFindings or None
@@ -79,6 +83,7 @@ class Fit:
     n_folds: int
     seconds: dict[str, float]
     references: References
+    coherence: Coherence
     choices: tuple[Choice, ...] = ()
     stress: StressFindings | None = None
 
@@ -93,19 +98,22 @@ def fit_labels(labelled: Labelled, basis: AceBasis, settings: FitSettings = DEFA
         another shape than the structure's.
     """
     clock = _Clock()
-    useful = _shuffled(labelled, settings, basis.r_cut)
+    order = _shuffled(labelled, settings, basis.r_cut)
+    useful = [labelled[i] for i in order]
     references = find_references(labelled, basis.elements, basis.r_cut)
     baseline = make_baseline(labelled, basis.elements, references)
-    spread, stress = Spread.alike(len(useful)), None
+    coherence = check_labels(labelled, basis.elements, basis.r_cut)
+    doubt = doubt_of(coherence, order)
+    spread, stress = doubt.spread, None
     if len(useful) >= ENOUGH:
-        screen = Screen(useful, baseline, settings)
+        screen = Screen(useful, baseline, settings, doubt=doubt)
         weight = nearest_weight(basis.radial_weight, screen.degrees)
         setup, _ = settle_noise(screen, ScreeningSetup(basis.r_cut, basis.radial_exponent, weight))
         spread, stress = screen.judge(setup)
     clock.lap("choice")
     fitted = fit_basis(useful, basis, baseline, spread, settings)
     clock.lap("fit")
-    return _finished(Chosen(fitted, [], stress), labelled, references, settings, clock)
+    return _finished(Chosen(fitted, [], stress), labelled, references, coherence, settings, clock)
 
 
 def fit_chosen(
@@ -128,19 +136,23 @@ def fit_chosen(
     elements = ordered_elements(chemical_symbols[z] for z in numbers)
     periodic = any(bool(structure.pbc.any()) for structure, _ in labelled)
     reach = wanted.r_cut or automatic_cutoff(elements, periodic)
-    useful = _shuffled(labelled, settings, reach)
+    order = _shuffled(labelled, settings, reach)
     references = find_references(labelled, elements, reach)
     baseline = make_baseline(labelled, elements, references)
-    chosen = choose(useful, baseline, wanted, settings, tell)
+    coherence = check_labels(labelled, elements, reach)
+    clock.lap("coherence")
+    useful = [labelled[i] for i in order]
+    chosen = choose(useful, baseline, wanted, settings, tell, doubt_of(coherence, order))
     clock.lap("fit")
-    return _finished(chosen, labelled, references, settings, clock)
+    return _finished(chosen, labelled, references, coherence, settings, clock)
 
 
-def _shuffled(labelled: Labelled, settings: FitSettings, reach: float) -> Labelled:
-    useful = [pair for pair in labelled if not is_isolated_atom(pair[0], reach)]
+def _shuffled(labelled: Labelled, settings: FitSettings, reach: float) -> list[int]:
+    """Places of the labels that are not of isolated atoms, in the order of the folds."""
+    useful = [i for i, pair in enumerate(labelled) if not is_isolated_atom(pair[0], reach)]
     check(len(useful) > 0, "fit: every label is of an isolated atom; at least one other label is needed")
     check(
-        any(label.has_forces for _, label in useful),
+        any(labelled[i][1].has_forces for i in useful),
         "fit: no label has forces (eV/Å), and energies alone are not enough; check the column names, "
         "for example Properties=species:S:1:pos:R:3:forces:R:3",
     )
@@ -149,7 +161,12 @@ def _shuffled(labelled: Labelled, settings: FitSettings, reach: float) -> Labell
 
 
 def _finished(
-    chosen: Chosen, labelled: Labelled, references: References, settings: FitSettings, clock: _Clock
+    chosen: Chosen,
+    labelled: Labelled,
+    references: References,
+    coherence: Coherence,
+    settings: FitSettings,
+    clock: _Clock,
 ) -> Fit:
     """Bounds and novelty of a fitted basis."""
     fitted = chosen.fitted
@@ -172,6 +189,7 @@ def _finished(
         fitted.n_folds,
         clock.laps,
         references,
+        coherence,
         tuple(chosen.choices),
         chosen.stress,
     )

@@ -41,7 +41,7 @@ class HeldOutErrors:
     """Errors of labels, each predicted without its fold.
 
     energy, forces_mae : float64 ndarray, shape (n_labels,)
-        e_i and f_i; NaN where a label has no forces.
+        e_i and f_i; NaN where a label has no forces, or does not count.
     n_atoms : int64 ndarray, shape (n_labels,)
     """
 
@@ -54,11 +54,18 @@ class HeldOutErrors:
         """Labels that have forces."""
         return np.flatnonzero(np.isfinite(self.forces_mae))
 
+    @property
+    def with_energy(self) -> IntArray:
+        """Labels whose energies count."""
+        return np.flatnonzero(np.isfinite(self.energy))
+
     @cached_property
     def typical(self) -> dict[RowKind, float]:
-        """Typical error of energies (eV per sqrt(atom)) and, where any are labelled, of force components (eV/Å)."""
-        known = self.with_forces
-        errors = {RowKind.ENERGY: typical_error(self.energy, np.ones(len(self.energy)))}
+        """Typical error of energies (eV per sqrt(atom)) and of force components (eV/Å), where any count."""
+        known, energies = self.with_forces, self.with_energy
+        errors = {}
+        if len(energies):
+            errors[RowKind.ENERGY] = typical_error(self.energy[energies], np.ones(len(energies)))
         if len(known):
             errors[RowKind.FORCES] = typical_error(self.forces_mae[known], self.n_atoms[known])
         return errors

@@ -19,9 +19,8 @@ import numpy as np
 
 from thalweg.features.batch import species_of
 from thalweg.label import Label
-from thalweg.models.training import estimate_reference_energies
 from thalweg.neighbours import pairs_within
-from thalweg.structure import FloatArray, Structure
+from thalweg.structure import BoolArray, FloatArray, Structure
 
 Labelled = Sequence[tuple[Structure, Label]]
 
@@ -29,6 +28,10 @@ LEAST_BINDING, MOST_BINDING = -2.0, 15.0
 """eV/atom. The strongest crystals have 9 (tungsten), with spherical atoms 13; squeezed ones fall below zero."""
 FAR = 50.0
 """eV. Between an isolated atom's energy and a fitted one, where no label has isolated atoms for all its elements."""
+OUTLYING, LEAST_SCATTER = 20.0, 0.01
+"""Times the median deviation, eV/atom, beyond which a label has no say in fitted energies."""
+FEWEST = 5
+"""Labels below which none is left out."""
 SAME = 1e-3
 """eV. Two labels of one isolated atom that differ by more are not of one calculation."""
 
@@ -204,9 +207,7 @@ def _complete(
         return energies, ()
     fractions, per_atom = _compositions(labelled, elements)
     if not known.any():
-        structures = [structure for structure, _ in labelled]
-        energies = estimate_reference_energies(structures, [label.energy for _, label in labelled], elements)
-        rank = _least_squares(fractions, per_atom)[1]
+        energies, rank = _least_squares(fractions, per_atom)
     else:
         rest = per_atom - fractions[:, known] @ energies[known]
         energies[~known], rank = _least_squares(fractions[:, ~known], rest)
@@ -215,6 +216,28 @@ def _complete(
 
 
 def _least_squares(fractions: FloatArray, per_atom: FloatArray) -> tuple[FloatArray, int]:
-    """The solution of smallest norm, and how many numbers the compositions determine."""
-    solution, _, rank, _ = np.linalg.lstsq(fractions, per_atom, rcond=1e-10)
+    """The solution of smallest norm, and how many numbers the compositions determine.
+
+    Labels that are far from a fit by least absolute deviations, OUTLYING times as far as half of the labels, are left
+    out: one wrong energy of a million eV must not decide. Without such it is plain least squares.
+    """
+    kept = _inlying(fractions, per_atom)
+    solution, _, rank, _ = np.linalg.lstsq(fractions[kept], per_atom[kept], rcond=1e-10)
     return np.asarray(solution), int(rank)
+
+
+def _inlying(fractions: FloatArray, per_atom: FloatArray) -> BoolArray:
+    """Labels that are not far from a fit by least absolute deviations; all where any composition would be lost."""
+    every = np.ones(len(per_atom), dtype=np.bool_)
+    if len(per_atom) < FEWEST:
+        return every
+    weight, off = np.ones(len(per_atom)), np.zeros(len(per_atom))
+    for _ in range(50):  # by reweighting
+        solution = np.linalg.lstsq(fractions * weight[:, None], per_atom * weight, rcond=1e-10)[0]
+        off = np.abs(per_atom - fractions @ solution)
+        weight = 1.0 / np.sqrt(off + 1e-4)
+    kept = off <= OUTLYING * max(float(np.median(off)), LEAST_SCATTER)
+    whole = (
+        np.linalg.matrix_rank(fractions[kept]) == np.linalg.matrix_rank(fractions) if kept.any() else False
+    )
+    return kept if whole else every

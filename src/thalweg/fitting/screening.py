@@ -22,6 +22,7 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
 from thalweg.fitting.assembly import FitSettings, Start, fit_basis
 from thalweg.fitting.data import Labelled, Spread
+from thalweg.fitting.doubt import Doubt
 from thalweg.fitting.examiner import bare_potential
 from thalweg.fitting.ladder import Degrees, small
 from thalweg.fitting.spread import (
@@ -98,6 +99,7 @@ class Screen:
     labelled : in shuffled order; the first ones are the sample
     degrees : of the basis, for each radial weight that may be chosen; None: the small ones of so many elements
     sample : how many of the labels; None: the first sample
+    doubt : how much noisier labels are that do not hold together with the others (`thalweg.fitting.doubt`)
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Screen:
         settings: FitSettings,
         degrees: Mapping[int, Degrees] | None = None,
         sample: Sample | None = None,
+        doubt: Doubt | None = None,
     ) -> None:
         self.all, self.baseline, self.settings = labelled, baseline, settings
         self.degrees = degrees or small(len(baseline.elements))
@@ -116,6 +119,7 @@ class Screen:
         self.sample = [(structure, replace(label, stress=None)) for structure, label in labelled[:n]]
         self.energy_sizes = excess_energies(labelled, baseline.elements)
         self.force_sizes = force_sizes(labelled)
+        self.doubt = Doubt.none(len(labelled)) if doubt is None else doubt
         self._known: dict[ScreeningSetup, Screened] = {}
 
     @property
@@ -128,8 +132,10 @@ class Screen:
         return basis_of(self.baseline.elements, setup, self.degrees[setup.weight])
 
     def spread(self, setup: ScreeningSetup) -> Spread:
-        """Of all labels under the laws of a setup; virials alike."""
-        return Spread(setup.energy(self.energy_sizes), setup.forces(self.force_sizes), np.ones(len(self.all)))
+        """Of all labels under the laws of a setup, and by what is doubted; virials by doubt alone."""
+        doubt = self.doubt.spread
+        energy, forces = setup.energy(self.energy_sizes), setup.forces(self.force_sizes)
+        return replace(doubt, energy=energy * doubt.energy, forces=forces * doubt.forces)
 
     def fit(self, setup: ScreeningSetup) -> Screened:
         """What the small basis makes of the sample."""
@@ -145,8 +151,12 @@ class Screen:
 
     def judge(self, setup: ScreeningSetup) -> tuple[Spread, StressFindings | None]:
         """The spread of all labels, virials too, and what was found about stress."""
+        spread = self.spread(setup)
+        spread = replace(spread, virial=spread.virial * setup.energy(self.energy_sizes))
+        if not self.doubt.judges_stress:
+            return spread, None
         potential = bare_potential(self.basis(setup), self.baseline, self.fit(setup).weights)
-        return judge_stress(self.all, potential, self.spread(setup))
+        return judge_stress(self.all, potential, spread)
 
     # --- dials ------------------------------------------------------------------------------------------
 

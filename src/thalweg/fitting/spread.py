@@ -11,9 +11,9 @@ latter's expense; how fast errors grow is different in each data set. So h_c and
 has the least held-out errors (thalweg.fitting.screening). They have a least value, and no law is steeper than this one:
 what a small basis cannot follow a large one often can.
 
-Stress labels are held against a model of energies and forces alone. In plane-wave calculations of one basis set they
-may have a constant offset (Pulay stress); files may order components differently from group to group. An offset that
-stands out, of its own error and of the other deviations, is taken away. Labels that deviate by more than OUTLIER times
+Stress labels are held against a model of energies and forces alone: files may order components differently from group
+to group. Whether the three quantities hold together at all was asked before (thalweg.coherence); where energies or
+forces are doubted, stress is not judged by them. Labels that deviate by more than OUTLIER times
 the median t and than ITS_OWN of their own size o_i (a small basis follows a squeezed crystal's 100 GPa less closely)
 count less and less: s_i = (t_i / max(OUTLIER median t, ITS_OWN o_i))², times the s_i that energies have by then.
 Nothing is thrown away, and `StressFindings` says what was found.
@@ -54,8 +54,6 @@ FORCES_LAWS = tuple(Law(limit) for limit in (float("inf"), 20.0, 10.0, 5.0, 2.5)
 OUTLIER = 3.0
 ITS_OWN = 0.1
 """Share of its own size that a stress label may deviate by from a small basis' word."""
-_LEAST_OFFSET = 0.1 * GPa
-_SURE, _STANDS_OUT = 5.0, 3.0
 _FEW = 10
 
 
@@ -87,23 +85,20 @@ class StressFindings:
 
     n_labels, n_outliers : stress labels, and those that deviate too far
     typical : GPa, median over labels of the rms deviation from a model of energies and forces
-    pressure : GPa, the constant offset taken away; 0 where none stood out
+    pressure : GPa, the constant offset taken away; 0 where none is beyond doubt
     """
 
     n_labels: int
     n_outliers: int
     typical: float
-    pressure: float
+    pressure: float = 0.0
 
     @property
     def warning(self) -> str | None:
         """Words for the user where the labels do not hang together."""
         words = []
         if self.pressure:
-            words.append(
-                f"stress labels are off by a constant {self.pressure:+.2f} GPa from what energies and forces "
-                "imply (Pulay stress?); the offset was subtracted"
-            )
+            words.append(f"the constant {self.pressure:+.2f} GPa was subtracted from the stress labels")
         if self.n_outliers > 0.05 * self.n_labels:
             words.append(
                 f"{self.n_outliers} of {self.n_labels} stress labels deviate by more than {OUTLIER:.0f} times the "
@@ -116,28 +111,28 @@ class StressFindings:
 def judge_stress(
     labelled: Labelled, potential: Potential, spread: Spread
 ) -> tuple[Spread, StressFindings | None]:
-    """The spread completed for virials, by a potential fitted to energies and forces alone."""
+    """The spread completed for virials, by a potential fitted to energies and forces alone.
+
+    Where `spread` has a pressure, there is one beyond doubt, which a small basis has seen in a sample of the labels;
+    its size is then the median of what all labels deviate by.
+    """
     index = [i for i, (_, label) in enumerate(labelled) if label.stress is not None]
     if len(index) < _FEW:
         return spread, None
     deviation = np.array([_stress_deviation(labelled[i], potential) for i in index])
+    pressure = float(np.median(deviation[:, :3].mean(axis=1))) if spread.pressure else 0.0
+    deviation -= pressure * np.array([1.0, 1, 1, 0, 0, 0])
     factor = np.array([labelled[i][0].volume / np.sqrt(len(labelled[i][0])) for i in index])
-    mean = deviation[:, :3].mean(axis=1)
-    offset = float(np.median(mean))
-    error = 1.86 * float(np.median(np.abs(mean - offset))) / np.sqrt(len(index))  # of a median, from the MAD
-    without = deviation - offset * np.array([1.0, 1, 1, 0, 0, 0])
-    rms = np.sqrt((without**2).mean(axis=1))
-    if abs(offset) < max(_SURE * error, _STANDS_OUT * float(np.median(rms)), _LEAST_OFFSET):
-        offset, rms = 0.0, np.sqrt((deviation**2).mean(axis=1))
+    rms = np.sqrt((deviation**2).mean(axis=1))
     t = rms * factor
     own = np.array([np.sqrt(np.mean(_stress_of(labelled[i]) ** 2)) for i in index]) * factor
     relative = t / np.maximum(OUTLIER * max(float(np.median(t)), 1e-12), ITS_OWN * own)
-    virial = spread.energy.copy()
+    virial = spread.virial.copy()
     virial[index] *= np.maximum(relative, 1.0) ** 2
     findings = StressFindings(
-        len(index), int((relative > 1).sum()), float(np.median(rms)) / GPa, offset / GPa
+        len(index), int((relative > 1).sum()), float(np.median(rms)) / GPa, pressure / GPa
     )
-    return replace(spread, virial=virial, pressure=offset), findings
+    return replace(spread, virial=virial, pressure=pressure), findings
 
 
 def _stress_deviation(pair: tuple[Structure, Label], potential: Potential) -> FloatArray:

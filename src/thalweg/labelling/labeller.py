@@ -22,6 +22,7 @@ import numpy as np
 from thalweg.interrupts import held
 from thalweg.label import Failure, Label, Outcome
 from thalweg.labelling.arrivals import Arrivals
+from thalweg.labelling.identical import Answers
 from thalweg.labelling.ladder import ATTEMPTS, Climb, Ladder
 from thalweg.labelling.question import Question, QuestionKind, Reason, Reply
 from thalweg.oracles.base import Oracle
@@ -91,6 +92,7 @@ class Labeller:
         self._withdrawn = store.withdrawn_structures()
         self._set_aside: set[str] = set() if set_aside is None else set_aside
         self._under_way: deque[_Asked] = deque()
+        self._answers: Answers | None = None  # made when the first answer comes
 
     def __enter__(self) -> Labeller:
         return self
@@ -110,6 +112,11 @@ class Labeller:
     def name(self) -> str:
         """What people call the oracle."""
         return self.oracle.display_name
+
+    def heed_withdrawals(self) -> None:
+        """Take note of what was withdrawn since this was opened."""
+        self._withdrawn = self._store.withdrawn_structures()
+        self._answers = None
 
     def is_quarantined(self, structure: Structure) -> bool:
         """Whether every attempt at this structure has failed before."""
@@ -249,7 +256,15 @@ class Labeller:
         reply = Reply(asked.question, asked.id, label, failures, cut_short, asked.counted)
         self._arrivals.take_in(lambda: self._record(reply))  # one write to the disk for both
         self.account.calls += reply.calls
+        if label is not None:
+            self._note_answer(asked.question, label)
         return reply
+
+    def _note_answer(self, question: Question, label: Label) -> None:
+        """Raises OracleError for an answer that was given to another structure before; it is in the store by now."""
+        if self._answers is None:
+            self._answers = Answers(self._store.all_labels())
+        self._answers.note(question.structure, label, question.where, self.name)
 
     def _record(self, reply: Reply) -> None:
         """Give the label its place in the order of learning, or set the structure aside."""

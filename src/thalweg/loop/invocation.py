@@ -20,6 +20,7 @@ from thalweg.loop.beginning import (
     with_relaxed,
     without_withdrawn,
 )
+from thalweg.loop.learning.withdrawn import heed_withdrawals
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
@@ -56,6 +57,12 @@ class Invocation:
     resumed: bool
     anew: bool
     n_handed: int
+
+    def without_withdrawn(self) -> None:
+        """Go on as an invocation would that began now, with labels withdrawn since the last checkpoint."""
+        self.anew = heed_withdrawals(self.state, self.store)
+        self.n_handed = n_waiting(self.store, self.oracle, self.state)
+        adopt(self.state, self.setup, (), handed=self.n_handed)
 
     def save_state(self) -> None:
         """Make state, conversation and numbers durable together."""

@@ -10,7 +10,8 @@
     Ask             score questions, put them to the oracle, learn the answers              asking/asker.py
     Receive         learn an answer that walkers did not wait for                           asking/asker.py
     AskHanded       the same for structures that the user handed in                         asking/handing.py
-    SaveCheckpoint  state, conversation and numbers become durable in one transaction
+    SaveCheckpoint  state, conversation and numbers become durable in one transaction;
+                    then labels are looked at, whether they hold together                   asking/holding.py
     Stop            write the final model and summary
 
 Every call of the oracle goes through one Labeller (thalweg.labelling): counted, within the budget, isolated, retried,
@@ -40,6 +41,7 @@ from thalweg.labelling.source import OracleSource
 from thalweg.loop import results
 from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
+from thalweg.loop.asking.holding import Holding, take_out
 from thalweg.loop.asking.opening import open_labeller, where_it_runs
 from thalweg.loop.deciding.policy import decide
 from thalweg.loop.ending import with_late_answers
@@ -147,6 +149,7 @@ class _Run:
             set_aside=self.state.set_aside,
         ) as self.labeller:
             self.tell = Teller(self.journal, self.oracle, self.setup.rules.target.force_error)
+            self.holding = Holding(self.setup, self.state, self.labeller, self.tell)
             self.asker = Asker(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
             summary = self._go()
         return with_late_answers(summary, self.store, self.state.under_way)
@@ -165,6 +168,8 @@ class _Run:
                     return self._finish()
                 if (happened := self._perform(action)) is not None:
                     events.append(happened)
+                if isinstance(happened, Started):
+                    break  # what else was to be done was decided with labels that are gone
         raise AssertionError("the policy left nothing to do and did not stop")
 
     def _relearn(self) -> None:
@@ -177,6 +182,7 @@ class _Run:
             text = conversation.learned_anew(self.learner.n_labels)
             self.journal.say(self.state.policy.iteration, EventKind.CHANGE, text)
             self.begun.save_state()
+            self.begun.anew = False
 
     def _decide(self, event: LoopEvent) -> Sequence[Action]:
         """What to do after this event, which has happened, whatever the clock says."""
@@ -196,22 +202,36 @@ class _Run:
         return limit is not None and self.stopwatch.running > limit
 
     def _perform(self, action: Action) -> LoopEvent | None:
+        happened: LoopEvent | None = None
         match action:
             case LabelSeeds():
-                return self._label_seeds()
+                happened = self._label_seeds()
             case Explore():
-                return self._explore(action)
+                happened = self._explore(action)
             case Ask(n=n):
-                return self.asker.ask(self._learned(), n)
+                happened = self.asker.ask(self._learned(), n)
             case Receive():
-                return self.asker.receive(self._learned())
+                happened = self.asker.receive(self._learned())
             case AskHanded(n=n):
-                return self.asker.ask_handed(self._learned(), n)
+                happened = self.asker.ask_handed(self._learned(), n)
             case DrawAudits(n=n):
                 self.asker.queue.draw_audits(self._walked(), n)
             case SaveCheckpoint():
                 self._checkpoint()
-        return None
+                happened = self._hold_together()
+        return happened
+
+    def _hold_together(self) -> LoopEvent | None:
+        """Look whether labels hold together; without some that do not, the run begins again where it stands."""
+        if self.state.policy.verdict is not None or not (outcasts := self.holding.look(self.store)):
+            return None
+        for one in outcasts:
+            self.tell.taken_out(self.state.policy.iteration, one.number, one.why, one.ask_again)
+        take_out(self.store, outcasts)
+        self.begun.without_withdrawn()
+        self.labeller.heed_withdrawals()
+        self._relearn()
+        return Started(self.begun.n_handed)
 
     def _label_seeds(self) -> LoopEvent:
         first = FirstLabels(self.setup, self.state, self.labeller, self.tell, self.stopwatch)

@@ -32,7 +32,8 @@ class LoopState:
     and not yet answered, `shares` the calls that each may take; `ahead` are calls counted before their answer is
     received, by structure hash. `starts` is the start (from 0) that each walker walks from, `legs` the number of the
     leg it is on; both empty until walkers go. `left_at` are positions and cell (Å) where walkers left a start for
-    another, by walker and start.
+    another, by walker and start. `looked_at` are the labels there were when it was last asked whether they hold
+    together; `findings` is what was said of that.
     """
 
     policy: PolicyState
@@ -49,6 +50,8 @@ class LoopState:
     under_way: list[int] = field(default_factory=list)
     shares: list[int] = field(default_factory=list)
     ahead: dict[str, int] = field(default_factory=dict)
+    looked_at: int = 0
+    findings: list[dict[str, Any]] = field(default_factory=list)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
 
@@ -74,6 +77,8 @@ class LoopState:
             "under_way": self.under_way,
             "shares": self.shares,
             "ahead": self.ahead,
+            "looked_at": self.looked_at,
+            "findings": self.findings,
             "md_steps": self.md_steps,
             "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
         }
@@ -102,6 +107,8 @@ class LoopState:
             under_way=data.get("under_way", []),
             shares=data.get("shares", []),
             ahead=data.get("ahead", {}),
+            looked_at=data.get("looked_at", 0),
+            findings=data.get("findings", []),
             md_steps=data["md_steps"],
             timing=Timing(*data["timing"]),
         )

@@ -51,6 +51,7 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         model_path=str(keys.get("model_path") or ""),
         properties=PropertyResults.from_summary(keys.get("properties")),
         walked=tuple(_walked(row) for row in keys.get("walked") or ()),
+        findings=tuple(str(one.get("words")) for one in keys.get("findings") or () if isinstance(one, dict)),
     )
 
 

@@ -18,7 +18,7 @@ from thalweg.loop.asking.relaxing import relax
 from thalweg.loop.beginning import REFUSED, RELAXED
 from thalweg.loop.events import SeedsAnswered
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
+from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, references_of
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling.stopwatch import Stopwatch
@@ -173,9 +173,9 @@ class FirstLabels:
         labelled: list[tuple[Structure, Label]] = [
             (reply.question.structure, reply.label) for reply in replies if reply.label is not None
         ]
-        learner = make_learner(self.setup, energies)
-        if energies is None:
-            learner = with_fitted_energies(learner, labelled)
+        references = references_of(self.setup, energies, labelled)
+        self.tell.references(references, len(labelled))
+        learner = make_learner(self.setup, references)
         start = time.perf_counter()
         with self.stopwatch("fit"):
             learner.learn_first(labelled)

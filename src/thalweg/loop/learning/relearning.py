@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from thalweg.calibration import Calibration
 from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
+from thalweg.fitting.references import Labelled, References, find_references
 from thalweg.label import Label
 from thalweg.loop.learning.comparing import error_bounds
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
-from thalweg.models.training import Baseline, estimate_reference_energies
+from thalweg.models.training import Baseline
 from thalweg.potential import Potential
 from thalweg.store import Store
 from thalweg.structure import Structure
@@ -22,34 +21,32 @@ from thalweg.structure import Structure
 ReferenceEnergies = dict[int, float] | None
 
 
-def make_learner(setup: Setup, energies: ReferenceEnergies) -> Learner:
-    """A learner that knows nothing yet but the isolated atoms, where the oracle gives them."""
+def references_of(setup: Setup, energies: ReferenceEnergies, first: Labelled) -> References:
+    """Reference energies by the rule of `fit`: the oracle's isolated atoms where they go with the first labels."""
+    atoms = [] if energies is None else [_atom(number, energy) for number, energy in sorted(energies.items())]
+    return find_references([*first, *atoms], setup.basis.elements, setup.basis.r_cut)
+
+
+def _atom(number: int, energy: float) -> tuple[Structure, Label]:
+    alone = Structure(np.array([number]), np.zeros((1, 3)), np.zeros((3, 3)), np.zeros(3, dtype=np.bool_))
+    return alone, Label(energy, np.zeros((1, 3)))
+
+
+def make_learner(setup: Setup, references: References) -> Learner:
+    """A learner that knows nothing yet but the reference energies."""
     elements = setup.basis.elements
-    reference = _in_order(energies, elements) if energies else np.zeros(len(elements))
     return Learner(
         setup.basis,
-        Baseline(elements, reference, ZblBaseline(elements)),
+        Baseline(elements, references.energies, ZblBaseline(elements)),
         n_members=setup.config.model.committee,
         seed=setup.config.seed,
     )
 
 
-def with_fitted_energies(learner: Learner, labelled: Sequence[tuple[Structure, Label]]) -> Learner:
-    """The same learner, its reference energies fitted to the seeds."""
-    elements = learner.basis.elements
-    fitted = estimate_reference_energies(
-        [s for s, _ in labelled], [one.energy for _, one in labelled], elements
-    )
-    baseline = Baseline(elements, fitted, learner.baseline.zbl)
-    return Learner(learner.basis, baseline, n_members=learner.model.n_members, seed=learner.model.seed)
-
-
 def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEnergies) -> Learner:
     """The learner as it was at the checkpoint, from the labels in their order."""
     labelled = [(record.structure, record.label) for record in store.labels_in_order()]
-    learner = make_learner(setup, energies)
-    if energies is None:
-        learner = with_fitted_energies(learner, labelled[: state.n_first])
+    learner = make_learner(setup, references_of(setup, energies, labelled[: state.n_first]))
     learner.replay(state.n_first, labelled, state.tunings)
     return learner
 
@@ -71,9 +68,3 @@ def _charges(setup: Setup) -> list[int]:
     given = getattr(setup.config.oracle, "charge", None) or 0
     own = {given if structure.charge is None else structure.charge for structure in setup.structures}
     return sorted(own)
-
-
-def _in_order(
-    energies: dict[int, float], elements: Sequence[str]
-) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    return np.array([energies[number] for number in numbers_of(elements)])

@@ -12,7 +12,7 @@ from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.deciding.policy import retarget
 from thalweg.loop.learning.comparing import STREAMS, audit_record, evident, predict, prequential
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, with_fitted_energies
+from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, references_of
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.store import LabelRecord, Store, TaskState
@@ -50,9 +50,7 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
         raise StoreError("all labels were withdrawn: there is nothing to learn from")
     n_first = _first_ones_left(state, store) or min(state.n_first, len(records))
     first = [(record.structure, record.label) for record in records[:n_first]]
-    learner = make_learner(setup, energies)
-    if energies is None:
-        learner = with_fitted_energies(learner, first)
+    learner = make_learner(setup, references_of(setup, energies, first))
     learner.learn_first(first)
     audits = _learn_in_turn(learner, state, records[n_first:])
     state.n_first, state.tunings = n_first, learner.tunings

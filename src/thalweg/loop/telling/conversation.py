@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from thalweg.explorers.origin import Parting
+from thalweg.fitting.references import LEAST_BINDING, MOST_BINDING
 from thalweg.label import Failure
 from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
@@ -19,10 +20,19 @@ def size(value: float) -> str:
     return f"{value:.2f}" if value >= 0.1 else f"{value:.2g}"
 
 
-def answered_query(where: str, why: str, oracle: str, call: int, error: float, seconds: float) -> str:
+def answered_query(
+    where: str, why: str, oracle: str, call: int, error: float, others: str, seconds: float
+) -> str:
     """A question, its answer and what it took to learn it; `error` is the largest force error, eV/Å."""
-    off = f"was off by {size(error)}"
+    off = f"was off by {size(error)}{others}"
     return f"{where}: {why} -> asked {oracle} (call {call}): {off}; learned in {seconds:.2f} s"
+
+
+def beside_forces(energy: float | None, stress: float | None) -> str:
+    """Errors of the energy (eV/atom) and the stress (GPa, rms), to stand beside that of the forces."""
+    words = [] if energy is None else [f"energy {1000.0 * energy:+.3g} meV/atom"]
+    words += [] if stress is None else [f"stress {stress:.2g} GPa"]
+    return f" ({', '.join(words)})" if words else ""
 
 
 def handed_in(count: int, calls: int, budget: int) -> str:
@@ -36,11 +46,13 @@ def handed_in(count: int, calls: int, budget: int) -> str:
     )
 
 
-def answered_audit(where: str, call: int, within: int, n_atoms: int, error: float, bound: float) -> str:
+def answered_audit(
+    where: str, call: int, within: int, n_atoms: int, error: float, bound: float, others: str
+) -> str:
     """An audit: how many atoms met the target; largest error against largest bound."""
     return (
         f"{where}: audit (call {call}): {within} of {n_atoms} atoms within the target, "
-        f"largest error {size(error)}, bound {size(bound)} eV/Å"
+        f"largest error {size(error)}, bound {size(bound)} eV/Å{others}"
     )
 
 
@@ -137,6 +149,26 @@ def relaxed(
 def no_isolated_atom(symbol: str, oracle: str, why: str) -> str:
     """No reference energies: what stands in for them."""
     return f"isolated atoms: {oracle} gives no energy for {symbol} ({why}); reference energies are fitted instead"
+
+
+def foreign_atom(element: str, energies: Sequence[float]) -> str:
+    """An isolated atom of another method than the first labels."""
+    listed = ", ".join(f"{energy:.6g}" for energy in energies)
+    return (
+        f"isolated {element} ({listed} eV) does not go with the first labels: atoms would be bound by less than "
+        f"{LEAST_BINDING:g} or more than {MOST_BINDING:g} eV each; its reference energy is fitted to the labels instead"
+    )
+
+
+def finding(words: str) -> str:
+    """What does not hold together among the labels."""
+    return f"labels do not hold together: {words}"
+
+
+def taken_out(number: int, why: str, ask_again: bool) -> str:
+    """A label that is unlike all others."""
+    then = "asked once more" if ask_again else "set aside"
+    return f"label {number}: {why}; taken out, {then}"
 
 
 def learned_anew(n_labels: int) -> str:

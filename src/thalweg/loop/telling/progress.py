@@ -116,6 +116,7 @@ def make_summary(
         model_path=str(model),
         properties=properties.to_json(),
         walked=walked_rows(setup, policy.ground, policy.present_audits),
+        findings=tuple(state.findings),
     )
 
 

@@ -37,6 +37,7 @@ class Summary:
     model_path: str
     properties: dict[str, Any]
     walked: tuple[dict[str, Any], ...] = ()
+    findings: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the documented keys."""
@@ -61,6 +62,7 @@ class Summary:
             "model_path": self.model_path,
             "properties": self.properties,
             "walked": list(self.walked),
+            "findings": [dict(finding) for finding in self.findings],
         }
 
 

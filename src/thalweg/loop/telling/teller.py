@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from thalweg.bonds import fragments, named, pieces
+from thalweg.fitting.references import References
 from thalweg.label import Label
 from thalweg.labelling.question import Question, QuestionKind, Reply
 from thalweg.loop.deciding.audit_record import AuditRecord
@@ -81,6 +83,12 @@ class Teller:
         kind = EventKind.INFO if converged else EventKind.WARNING
         self.journal.say(0, kind, text, {"calls": calls, "converged": converged})
 
+    def references(self, references: References, n_first: int) -> None:
+        """Isolated atoms that do not go with the first labels, of which there are `n_first`."""
+        for element, own in references.foreign.items():
+            text = conversation.foreign_atom(element, [energy for place, energy in own if place >= n_first])
+            self.journal.say(0, EventKind.WARNING, text, {"element": element})
+
     def seed(self, number: int, total: int, reply: Reply, call: int) -> None:
         """What came of seed `number` of `total`, whose first call was `call`."""
         self.failures(reply, call)
@@ -93,16 +101,30 @@ class Teller:
     ) -> None:
         """A label that was learned in `seconds`, and how far off its prediction was."""
         error, bound = max(record.force_errors), max(record.force_bounds)
-        reason = question.reason
-        data = {"call": call, "error": error, "bound": bound, "seconds": seconds, **reason.to_json()}
+        reason, stress = question.reason, record.stress_error
+        stress = None if stress is None else stress / GPa
+        others = conversation.beside_forces(record.energy_error, stress)
+        errors = {"error": error, "energy_error": record.energy_error, "stress_error_GPa": stress}
+        data = {"call": call, **errors, "bound": bound, "seconds": seconds, **reason.to_json()}
         if question.kind is QuestionKind.AUDIT:
             within = record.n_within(self.force_error)
-            text = conversation.answered_audit(question.where, call, within, record.n_atoms, error, bound)
+            text = conversation.answered_audit(
+                question.where, call, within, record.n_atoms, error, bound, others
+            )
             self.journal.say(iteration, EventKind.AUDIT, text, data)
         else:
             why = reason.why or reason.text
-            text = conversation.answered_query(question.where, why, self.oracle, call, error, seconds)
+            text = conversation.answered_query(question.where, why, self.oracle, call, error, others, seconds)
             self.journal.say(iteration, EventKind.QUERY, text, data)
+
+    def finding(self, iteration: int, words: str, data: Mapping[str, Any]) -> None:
+        """What does not hold together among the labels."""
+        self.journal.say(iteration, EventKind.WARNING, conversation.finding(words), data)
+
+    def taken_out(self, iteration: int, number: int, why: str, ask_again: bool) -> None:
+        """A label that is unlike all others."""
+        text = conversation.taken_out(number, why, ask_again)
+        self.journal.say(iteration, EventKind.WARNING, text, {"label": number})
 
     def failures(self, reply: Reply, call: int) -> None:
         """The failed attempts at a question, the first of which was call `call`."""
