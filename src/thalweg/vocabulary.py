@@ -31,8 +31,6 @@ class QuestionKind(StrEnum):
     """An isolated atom, whose energy is that of its element."""
     SEED = "seed"
     """One of the first structures, start structures among them."""
-    RELAX = "relax"
-    """A step on the way from a start structure to rest."""
     QUERY = "query"
     """The model is unsure of it."""
     AUDIT = "audit"
@@ -43,6 +41,8 @@ class QuestionKind(StrEnum):
     """The oracle's own value of a property, beside the model's."""
     CHECK = "check"
     """Drawn by chance at somebody's request (`thalweg audit`)."""
+    RELAX = "relax"
+    """A step on the way from a start structure to rest."""
 
     @property
     def is_learned(self) -> bool:
