@@ -177,9 +177,10 @@ class Teller:
 
 def _facts(structure: Structure, label: Label) -> conversation.StartFacts:
     groups = fragments(structure)
+    moving = label.forces if structure.fixed is None else np.where(structure.fixed, 0.0, label.forces)
     return conversation.StartFacts(
         formula=str(structure.to_atoms().get_chemical_formula()),
-        force=float(np.linalg.norm(label.forces, axis=1).max()),
+        force=float(np.linalg.norm(moving, axis=1).max()),
         pressure=None if label.stress is None else float(-label.stress[:3].mean() / GPa),
         fragments=named(structure, groups),
         n_fragments=len(groups),
