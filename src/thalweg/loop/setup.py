@@ -142,16 +142,8 @@ def prepare(
     OracleError
         An element or a periodicity that the oracle cannot treat.
     """
-    warnings = []
-    if structures is None:
-        starts = read_starts(config.system)
-        structures = starts.structures
-        if starts.with_velocities:
-            warnings.append(
-                f"velocities of {starts.with_velocities} of {len(structures)} start structures are not taken: walkers "
-                "draw their own at their temperatures"
-            )
-    structures = tuple(structures)
+    warnings: list[str] = []
+    structures = tuple(_read(config, warnings) if structures is None else structures)
     check_states(structures)
     for number, structure in enumerate(structures, start=1):
         try:
@@ -182,6 +174,17 @@ def prepare(
         gives_stress=oracle.gives_stress,
         moves_on=explorer is None,
     )
+
+
+def _read(config: RunConfig, warnings: list[str]) -> Sequence[Structure]:
+    """The structures that the configuration names; a warning where what their files say is not taken."""
+    starts = read_starts(config.system)
+    if starts.with_velocities:
+        warnings.append(
+            f"velocities of {starts.with_velocities} of {len(starts.structures)} start structures are not taken: "
+            "walkers draw their own at their temperatures"
+        )
+    return starts.structures
 
 
 def _rules(config: RunConfig) -> Rules:

@@ -16,16 +16,17 @@ from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from ase.data import chemical_symbols, ground_state_magnetic_moments
+from ase.data import chemical_symbols
 from ase.units import Bohr, Hartree
 from pydantic import Field, StrictBool
 
-from thalweg.errors import InputError, OracleError, check
+from thalweg.errors import OracleError, check
 from thalweg.isolation import isolated
 from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
 from thalweg.oracles.base import canonical_json, examine, is_isolated_atom, noise_from_net_force
 from thalweg.oracles.entry import Charge, Multiplicity, OracleEntry, OracleSettings
 from thalweg.oracles.failing import failure_of, never_raises
+from thalweg.oracles.molecules import electrons_for
 from thalweg.oracles.probing import label_small
 from thalweg.oracles.pyscf_library import (
     check_basis,
@@ -37,7 +38,7 @@ from thalweg.oracles.pyscf_library import (
     shortest_distance,
 )
 from thalweg.settings.fields import quantity, whole
-from thalweg.structure import Electrons, FloatArray, Structure, electrons_of
+from thalweg.structure import Electrons, FloatArray, Structure
 
 RUNGS = ("as it comes", "level shift and damping", "second order")
 """The ladder: another way to the same answer each time."""
@@ -183,13 +184,7 @@ class PyscfOracle:
         self._electrons(structure)
 
     def _electrons(self, structure: Structure) -> Electrons:
-        """Raises OracleError where they cannot be."""
-        if is_isolated_atom(structure):
-            return Electrons(0, 1 + round(float(ground_state_magnetic_moments[int(structure.numbers[0])])))
-        try:
-            return electrons_of(structure, self.charge, self.multiplicity)
-        except InputError as error:
-            raise OracleError(f"pyscf: {error}") from None
+        return electrons_for(structure, self.charge, self.multiplicity, "pyscf")
 
     @never_raises
     def label(self, structure: Structure, attempt: int = 0) -> Outcome:

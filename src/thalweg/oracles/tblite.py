@@ -20,7 +20,7 @@ from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from ase.data import chemical_symbols, ground_state_magnetic_moments
+from ase.data import chemical_symbols
 from ase.units import Bohr, Hartree
 from ase.units import kB as _kB
 from pydantic import Field
@@ -30,10 +30,11 @@ from thalweg.label import Failure, FailureKind, Label, LabelNoise, Outcome
 from thalweg.oracles.base import canonical_json, examine, is_isolated_atom
 from thalweg.oracles.entry import Charge, Multiplicity, OracleEntry, OracleSettings
 from thalweg.oracles.failing import never_raises
+from thalweg.oracles.molecules import electrons_for
 from thalweg.oracles.probing import label_small
 from thalweg.oracles.threads import one_thread
 from thalweg.settings.fields import InUnit, quantity, whole
-from thalweg.structure import Electrons, Structure, electrons_of
+from thalweg.structure import Electrons, Structure
 
 METHODS = ("GFN2-xTB", "GFN1-xTB", "IPEA1-xTB")
 LANTHANUM, LUTETIUM, LARGEST_NUMBER = 57, 71, 86
@@ -176,15 +177,11 @@ class TBLiteOracle:
 
     def _electrons(self, structure: Structure) -> Electrons:
         """Raises OracleError where they cannot be."""
-        if is_isolated_atom(structure):
-            return Electrons(0, 1 + round(float(ground_state_magnetic_moments[int(structure.numbers[0])])))
         # Lanthanides have their 4f electrons in the core here, so that each counts as lanthanum.
         lanthanide = (structure.numbers > LANTHANUM) & (structure.numbers <= LUTETIUM)
-        counted = replace(structure, numbers=np.where(lanthanide, LANTHANUM, structure.numbers), masses=None)
-        try:
-            return electrons_of(counted, self.charge, self.multiplicity)
-        except InputError as error:
-            raise OracleError(f"{self.method}: {error}") from None
+        numbers = np.where(lanthanide, LANTHANUM, structure.numbers)
+        counted = replace(structure, numbers=numbers, masses=None)
+        return electrons_for(structure, self.charge, self.multiplicity, self.method, counted)
 
     def _calculator(self, structure: Structure, charge: int, unpaired: int, attempt: int) -> Any:
         cls, _, _ = _tblite()
