@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from thalweg.testing.executors import ExecutorContract
 from thalweg.testing.explorers import ExplorerContract
-from thalweg.testing.oracle_laws import OracleContractError, Tolerances
+from thalweg.testing.oracle_answers import OracleContractError, Tolerances
 from thalweg.testing.oracles import OracleContract, check_oracle
 
 __all__ = [

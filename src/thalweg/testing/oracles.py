@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from thalweg.oracles.base import Oracle
 from thalweg.structure import Structure
 from thalweg.testing import oracle_laws as laws
-from thalweg.testing.oracle_laws import OracleContractError, Tolerances
+from thalweg.testing.oracle_answers import OracleContractError, Tolerances
 
 
 def check_oracle(
