@@ -75,6 +75,19 @@ THALWEG_TEST(a_broken_limit_stops_one_walker_before_it) {
     EXPECT(stopped[1].verdict.event == Event::BlockEnd);
 }
 
+THALWEG_TEST(what_is_fixed_stands_still) {
+    const MorseForceField field = morse();
+    Walker walker = dimer(1);
+    walker.fixed = {1, 1, 1, 0, 0, 1};
+    const auto done = advance(field, {walker}, kSettings, {free_limits()}, {400, false, 1});
+    const Walker& after = done[0].state;
+    for (std::size_t c = 0; c < 6; ++c) EXPECT((after.positions[c] == walker.positions[c]) == walker.is_fixed(c));
+    const double v2 = after.velocities[3] * after.velocities[3] + after.velocities[4] * after.velocities[4];
+    EXPECT(std::abs(done[0].last.kT[0] - 16.0 * v2 / 2.0) < 1e-12);
+    walker.velocities[0] = 0.1;
+    EXPECT(testing::throws([&] { advance(field, {walker}, kSettings, {free_limits()}, {1, false, 1}); }));
+}
+
 THALWEG_TEST(bad_walkers_are_refused) {
     const MorseForceField field = morse();
     Walker walker = dimer(0);
