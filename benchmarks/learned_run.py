@@ -46,14 +46,15 @@ class LearnedRun:
             config = validate(store.runs()[-1].config, source="saved configuration")
             oracle = make_oracle(config.oracle.model_dump())
             known = store.meta(f"reference_energies {oracle.fingerprint}") or {}
+            setup = prepare(config, oracle)
             return cls(
                 folder=folder,
                 summary=json.loads((folder / "summary.json").read_text(encoding="utf-8")),
-                setup=prepare(config, oracle),
+                setup=setup,
                 labels=tuple(store.labels_in_order()),
                 failed_at=tuple(attempt.recorded_at for attempt in store.attempts()),
                 reference_energies=_complete(known),
-                state=LoopState.from_json(checkpoint.state),
+                state=LoopState.from_json(checkpoint.state, setup.explorer),
             )
 
     @property
