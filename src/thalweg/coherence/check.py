@@ -33,8 +33,9 @@ from thalweg.models import RowKind
 from thalweg.structure import IntArray
 
 E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
-DEGREES = {1: (12, 9, 6), 2: (8, 6, 4), 3: (6, 5, 3)}
-MANY = (6, 3)
+DEGREES = {1: (12, 9, 6), 2: (8, 6, 4), 3: (6, 5, 3), 4: (6, 3), 5: (6, 3), 6: (5, 2), 7: (4, 2)}
+MANY = (8,)
+"""By the number of elements: 145 to 1500 columns; of eight and more elements pairs alone are looked at."""
 MOST_LABELS, MOST_ATOMS = 80, 6000
 """Of the sample: what decides is seen in it, and the work stays seconds."""
 EXPONENT = 2

@@ -8,7 +8,7 @@ order, and a virial given as stress. Where one of these is likelier than any fac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -214,10 +214,6 @@ def _undone(
     found = profile(y, implied)
     if found is not None and makes_sense(kind, found.factor, found.interval):
         yield Hypothesis(how, name, found, jacobian, y)
-
-
-AllPairs = dict[tuple[RowKind, RowKind], Pair]
-Reader = Callable[[RowKind], Posterior]
 
 
 def near_one(factor: float) -> bool:
