@@ -15,7 +15,7 @@ from thalweg.label import Label
 from thalweg.loop.deciding.audit_record import AuditRecord, Target
 from thalweg.loop.deciding.certification import Certification, advance
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import make_learner, with_fitted_energies
+from thalweg.loop.learning.relearning import make_learner, references_of
 from thalweg.loop.setup import Setup, prepare
 from thalweg.loop.state import LoopState
 from thalweg.oracles import make_oracle
@@ -97,9 +97,7 @@ class LearnedRun:
 
     def _seeded(self) -> Learner:
         first = self.labelled[: self.state.n_first]
-        learner = make_learner(self.setup, self.reference_energies)
-        if self.reference_energies is None:
-            learner = with_fitted_energies(learner, first)
+        learner = make_learner(self.setup, references_of(self.setup, self.reference_energies, first))
         learner.learn_first(first)
         return learner
 

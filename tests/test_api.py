@@ -176,7 +176,7 @@ def test_evaluation_of_the_saved_potential_is_that_of_the_fit(result, held_out, 
     document = api.evaluate(Potential.load(tmp_path / "model"), held_out)
     expected = result.to_json()["test"]
     assert document["test"] == expected
-    assert set(document) == {"test", "model", "timing"}
+    assert set(document) == {"test", "findings", "model", "timing"}
     assert 0 < document["test"]["ence"] < 1
     assert document["test"]["rank_correlation"] > 0
 
