@@ -103,6 +103,7 @@ def test_wrong_forces_are_named(right, factor, key, words):
         (lambda s, x: (-10 * x / GPa)[VASP], "virial: order", "kbar, and of opposite sign"),
         (lambda s, x: x * s.volume, "virial: virial", "virial"),
         (lambda s, x: -x * s.volume, "virial: virial", "opposite sign"),
+        (lambda s, x: x * s.volume / len(s), "virial: virial", "per atom"),
     ],
 )
 def test_wrong_stress_is_named(right, change, key, words):
@@ -207,6 +208,22 @@ def test_labels_unlike_all_others_are_found_in_all_quantities(right):
     stress = judged(with_stress(right, lambda k, s, x: x + 0.2 * (k == 7) * rng.normal(size=6)))
     assert keys(stress) == ["virial: odd"]
     assert stress.findings[0].places == (7,)
+
+
+def test_stress_of_some_in_another_order_is_found(right):
+    some = range(0, 24, 4)
+    found = judged(with_stress(right, lambda k, s, x: x[VASP] if k in some else x))
+    assert keys(found) == ["virial: order of some"]
+    assert found.findings[0].places == tuple(some)
+    half = judged(with_stress(right, lambda k, s, x: x[VASP] if k % 2 else x))
+    assert keys(half) == ["virial: order of some"]
+
+
+def test_one_wrong_energy_among_several_compositions_is_found():
+    labelled = molecules(24)
+    found = judged(with_energy(labelled, lambda k, s, e: e + 1.0 * (k == 5)))
+    assert keys(found) == ["energy: odd"]
+    assert found.findings[0].places == (5,)
 
 
 def test_an_excited_structure_is_not_odd(right):

@@ -92,3 +92,18 @@ def test_isolated_atoms_alone_are_no_training_set():
     basis = AceBasis(("C",), 5.0, correlation_order=2, max_degree=(6, 4))
     with pytest.raises(InputError, match="isolated atom"):
         fit_labels([one(6, -1030.0, 15.0)], basis)
+
+
+def test_an_energy_that_is_far_from_all_others_has_no_say_in_fitted_ones():
+    right = [bound([6] * (1 + k % 3) + [1] * (1 + k % 4)) for k in range(12)]
+    structure, label = right[5]
+    wrong = [*right, (structure, Label(label.energy + 1e6, label.forces))]
+    expected = find_references(right, ("H", "C"), 5.0).energies
+    assert find_references(wrong, ("H", "C"), 5.0).energies == pytest.approx(expected, abs=1e-9)
+    assert expected == pytest.approx([E0[1] - 4.0, E0[6] - 4.0], abs=1e-9)
+
+
+def test_where_a_composition_would_be_lost_no_energy_is_left_out():
+    labels = [bound([1, 1]) for _ in range(6)] + [bound([6, 6], binding=400.0)]
+    found = find_references(labels, ("H", "C"), 5.0)
+    assert found.energies == pytest.approx([E0[1] - 4.0, E0[6] - 400.0], abs=1e-6)

@@ -221,3 +221,46 @@ def test_identical_answers_for_different_structures_end_the_run_at_once(tmp_path
     # the same again does not go on, either
     with pytest.raises(OracleError, match="same energy"):
         run(make_config(cluster(tmp_path), **FEW), tmp_path / "run", oracle=Wrong(stale))
+
+
+# --- isolated atoms -------------------------------------------------------------------------------------
+
+
+class Foreign(Wrong):
+    """Whose isolated atoms are all-electron ones."""
+
+    def label(self, structure, attempt=0):
+        label = super().label(structure, attempt)
+        return replace(label, energy=-2041.8) if len(structure) == 1 else label
+
+
+def test_an_isolated_atom_of_another_method_is_named_and_set_aside(tmp_path):
+    ear = Ear()
+    summary = run(make_config(cluster(tmp_path), **FEW), tmp_path / "run", ear, oracle=Foreign(right))
+    (line,) = ear.said("does not go with the first labels")
+    assert "isolated Cu (-2041.8 eV)" in line
+    assert summary.findings == ()
+    other = Ear()
+    run(make_config(cluster(tmp_path), **FEW), tmp_path / "right", other, oracle=Wrong(right))
+    assert other.said("does not go with") == []
+
+
+def test_errors_of_energies_stand_beside_those_of_forces(tmp_path):
+    ear, _ = run_with(cluster(tmp_path), tmp_path / "run", right)
+    answers = ear.said("was off by") + ear.said("audit (call")
+    assert answers
+    assert all("meV/atom" in line for line in answers)
+    assert not any("GPa" in line for line in answers)  # a cluster has no stress
+    explore = {
+        "temperature": [200, 900],
+        "walkers": 2,
+        "time": 2,
+        "block": 100,
+        "timestep": 2,
+        "strain": 0.04,
+    }
+    changes = {"explore": explore, "budget": {"oracle_calls": 30}}
+    crystals, _ = run_with(crystal(tmp_path), tmp_path / "crystal", right, **changes)
+    answers = crystals.said("was off by") + crystals.said("audit (call")
+    assert answers
+    assert all("meV/atom, stress" in line for line in answers)

@@ -137,8 +137,11 @@ def _description(kind: RowKind, pair: Pair, context: Context) -> tuple[str, str]
             f"components are in the order {best.name}; expected xx yy zz yz xz xy{_scaled(kind, factor, interval)}",
         )
     if best.how == "virial" and kind is S:
-        sign = "" if factor > 0 else ", of opposite sign"
-        return "virial", f"they are virials, volume times stress{sign}; expected eV/Å³"
+        each = " per atom" if best.name else ""
+        return (
+            "virial",
+            f"they are virials{each}, volume times stress{_scaled(kind, factor, interval)}; expected eV/Å³",
+        )
     if best.how == "per atom" and kind is E:
         return "per atom", f"they are per atom{_scaled(kind, factor, interval)}; expected the total energy"
     return _of_factor(kind, factor, interval, context)
@@ -167,7 +170,8 @@ def _of_factor(
     if unit is not None:
         verb = "is" if kind is S else "are"
         return "unit", f"{NAMES[kind]} {verb} in {unit}{opposite}; expected {EXPECTED[kind]}"
-    return "factor", f"{NAMES[kind]} {'is' if kind is S else 'are'} {factor:.3g} times what they should be"
+    verb, what = ("is", "it") if kind is S else ("are", "they")
+    return "factor", f"{NAMES[kind]} {verb} {factor:.3g} times what {what} should be"
 
 
 def _scaled(kind: RowKind, factor: float, interval: tuple[float, float]) -> str:

@@ -26,13 +26,12 @@ LEAST_SHIFT = 0.02
 class Levels:
     """Two levels: the labels of the smaller group, and how far they are from the others.
 
-    `shift` is in eV for each structure, or for each atom where `per_atom`; `column` adds it to the targets.
+    `shift` is in eV for each structure, or for each atom where `per_atom`.
     """
 
     places: tuple[int, ...]
     shift: float
     per_atom: bool
-    column: FloatArray
 
 
 def find_levels(voices: Voices, voice: Voice, implied: Implied) -> Levels | None:
@@ -68,7 +67,7 @@ def _split(voices: Voices, voice: Voice, implied: Implied, per_atom: bool) -> tu
         return None
     shift, _ = coefficient(voice.targets, implied, column, after.kappa, after.sigma)
     places = tuple(int(i) for i in voice.owner[smaller])
-    return after.like_one - before.best, Levels(places, shift, per_atom, column)
+    return after.like_one - before.best, Levels(places, shift, per_atom)
 
 
 def _two_groups(values: FloatArray) -> BoolArray:

@@ -145,10 +145,20 @@ def odd_rows(voices: Voices, voice: Voice, implied: Implied) -> FloatArray:
 
 def _most_alike(voice: Voice, implied: Implied) -> IntArray:
     """The two thirds of the labels whose residuals, free columns fitted by least deviations, are the smallest."""
-    off = least_deviations(voice.targets - implied.mean, implied.free)
+    off = least_deviations(voice.targets - implied.mean, _levels_of(voice, implied))
     by_label = np.array([np.sqrt(np.mean(off[voice.owner == i] ** 2)) for i in voice.labels])
     kept = np.argsort(by_label, kind="stable")[: max(3, int(np.ceil(2 * len(by_label) / 3)))]
     return np.asarray(np.sort(voice.labels[kept]))
+
+
+def _levels_of(voice: Voice, implied: Implied) -> FloatArray | None:
+    """The free columns; of energies one for each composition, where these are few: they may be known badly."""
+    if voice.kind is not RowKind.ENERGY or implied.free is None:
+        return implied.free
+    kinds, which = np.unique(implied.free.round(12), axis=0, return_inverse=True)
+    if 2 * len(kinds) > len(voice.targets):
+        return implied.free
+    return np.asarray(np.eye(len(kinds))[which.ravel()])
 
 
 def least_deviations(y: FloatArray, columns: FloatArray | None) -> FloatArray:

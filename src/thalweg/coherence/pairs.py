@@ -8,13 +8,14 @@ order, and a virial given as stress. Where one of these is likelier than any fac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
 from thalweg.coherence.relation import LIKE_ONE, RELATED, SURE, Implied, Profile, profile, taken
+from thalweg.coherence.units import makes_sense
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray, IntArray
@@ -191,28 +192,28 @@ def _others(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothes
 def _per_atom(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
     """Energies times the number of atoms, where that is not the same factor for all."""
     sizes = voices.sizes[voice.owner]
-    yield from _undone("per atom", "", voice.targets * sizes, implied, float(np.log(sizes).sum()))
+    yield from _undone(voice.kind, "per atom", "", voice.targets * sizes, implied, float(np.log(sizes).sum()))
 
 
 def _orders(voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
     given = voice.targets.reshape(-1, 6)
     for name, order in ORDERS.items():
-        yield from _undone("order", name, given[:, list(order)].ravel(), implied, 0.0)
+        yield from _undone(voice.kind, "order", name, given[:, list(order)].ravel(), implied, 0.0)
 
 
 def _virial(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
     volumes = np.array([_volume(voices, int(i)) for i in voice.owner])
-    yield from _undone("virial", "", voice.targets / volumes, implied, -float(np.log(volumes).sum()))
+    each = volumes / voices.sizes[voice.owner]
+    for name, by in (("", volumes), ("per atom", each)):
+        yield from _undone(voice.kind, "virial", name, voice.targets / by, implied, -float(np.log(by).sum()))
 
 
-def _undone(how: str, name: str, y: FloatArray, implied: Implied, jacobian: float) -> Iterator[Hypothesis]:
+def _undone(
+    kind: RowKind, how: str, name: str, y: FloatArray, implied: Implied, jacobian: float
+) -> Iterator[Hypothesis]:
     found = profile(y, implied)
-    if found is not None:
+    if found is not None and makes_sense(kind, found.factor, found.interval):
         yield Hypothesis(how, name, found, jacobian, y)
-
-
-AllPairs = dict[tuple[RowKind, RowKind], Pair]
-Reader = Callable[[RowKind], Posterior]
 
 
 def near_one(factor: float) -> bool:

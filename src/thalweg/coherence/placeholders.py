@@ -96,7 +96,7 @@ def _equal(voices: Voices, kind: RowKind, labels: Sequence[int]) -> list[list[in
     """Groups of labels whose numbers are equal and whose energy rows are not; two or more in each."""
     groups: dict[bytes, list[int]] = {}
     for i in labels:
-        key = voices.counts[i].tobytes() + _numbers(voices, kind, i).tobytes()
+        key = _numbers(voices, kind, i).tobytes()
         groups.setdefault(key, []).append(int(i))
     return [different for own in groups.values() if len(different := _different(voices, own)) > 1]
 

@@ -53,6 +53,11 @@ def like(factor: float, interval: tuple[float, float], known: float) -> bool:
     return bool(low - _NEAR <= np.log(abs(known)) <= high + _NEAR)
 
 
+def makes_sense(kind: RowKind, factor: float, interval: tuple[float, float]) -> bool:
+    """Whether a factor is 1, -1 or a unit's: what somebody may have done beside something else."""
+    return like(factor, interval, float(np.sign(factor))) or unit_of(kind, factor, interval) is not None
+
+
 def unit_of(kind: RowKind, factor: float, interval: tuple[float, float]) -> str | None:
     """The unit, whatever the sign, that a factor looks like; None where it is none."""
     sign = np.sign(factor)

@@ -131,11 +131,6 @@ class Posterior:
         )
         self.model.tune(TUNE)
 
-    @property
-    def evidence(self) -> float:
-        """Log marginal likelihood of the voices."""
-        return self.model.log_marginal_likelihood
-
     def predict(self, rows: FloatArray) -> FloatArray:
         """Mean of rows @ w, shape (m,)."""
         return np.asarray(rows @ self.model.mean)

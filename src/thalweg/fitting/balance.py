@@ -38,6 +38,8 @@ from thalweg.structure import FloatArray
 
 STRESS = 0.1
 """A per cent off energies or forces counts as much as five off the virials."""
+ALONE = 0.5
+"""Likewise where no energies count, which are doubted."""
 TAME = 0.01
 """What an e-fold less prior variance may cost in held-out errors: a per cent."""
 ENERGY_OVER_FORCES = (0.002, 4.0)
@@ -187,7 +189,8 @@ class _Objective:
                 slopes[k] += gram.product(mean) - gram.b
         if n_rows == 0 or total <= 0.0:
             return 0.0, slopes
-        return 0.5 * STRESS * float(np.log(total / n_rows)), [STRESS * own / total for own in slopes]
+        weight = STRESS if self.examiner.judged[0].any() else ALONE
+        return 0.5 * weight * float(np.log(total / n_rows)), [weight * own / total for own in slopes]
 
 
 def _with_noise(model: BayesianLinear, x: FloatArray, noise: float) -> FloatArray:

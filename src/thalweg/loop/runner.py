@@ -223,7 +223,11 @@ class _Run:
 
     def _hold_together(self) -> LoopEvent | None:
         """Look whether labels hold together; without some that do not, the run begins again where it stands."""
-        if self.state.policy.verdict is not None or not (outcasts := self.holding.look(self.store)):
+        if self.state.policy.verdict is not None:
+            return None
+        with self.stopwatch("fit"):
+            outcasts = self.holding.look(self.store)
+        if not outcasts:
             return None
         for one in outcasts:
             self.tell.taken_out(self.state.policy.iteration, one.number, one.why, one.ask_again)
