@@ -152,7 +152,7 @@ def main() -> int:
         walk(
             potential,
             start,
-            WalkPlan(kelvin, options.time, options.walkers, options.seed + k, run.setup.md.timestep_fs),
+            WalkPlan(kelvin, options.time, options.walkers, options.seed + k, run.setup.explorer.step_fs),
         )
         for k, kelvin in enumerate((300.0, 500.0))
     ]

@@ -90,7 +90,7 @@ def random_frames(
         factor = 1.0 + rng.uniform(-1, 1) * config.strain
         cell = Structure(start.numbers, start.positions * factor, start.cell * factor, start.pbc)
         states.append(WalkerState.start(cell, temperature=kelvin[k % len(kelvin)], seed=seed, walker_id=k))
-    settings = MdSettings(timestep_fs=run.setup.md.timestep_fs, record_stride=0, history_stride=0)
+    settings = MdSettings(timestep_fs=run.setup.explorer.step_fs, record_stride=0, history_stride=0)
     n_elements = len(potential.elements)
     limits = Limits(temperature_max=math.inf, min_distance=np.zeros((n_elements, n_elements)))
     field = CoreField(potential.elements, potential.force_field)
