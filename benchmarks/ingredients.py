@@ -49,13 +49,13 @@ def main() -> None:
 
 def variants(train: Labelled) -> Iterator[tuple[str, Fitted, float]]:
     """The fit with everything, and without one ingredient after the other."""
-    useful = [pair for pair in train if not is_isolated_atom(pair[0])]
-    labelled = [useful[k] for k in np.random.default_rng(SETTINGS.seed).permutation(len(useful))]
     symbols = {symbol for structure, _ in train for symbol in structure.to_atoms().get_chemical_symbols()}
     elements = default_basis(symbols, True).elements
+    start = automatic_cutoff(elements, bool(train[-1][0].pbc.any()))
+    useful = [pair for pair in train if not is_isolated_atom(pair[0], start)]
+    labelled = [useful[k] for k in np.random.default_rng(SETTINGS.seed).permutation(len(useful))]
     baseline = make_baseline(train, elements)
     screen = Screen(labelled, baseline, SETTINGS)
-    start = automatic_cutoff(elements, bool(labelled[0][0].pbc.any()))
     setup, _ = settle(screen, ScreeningSetup(start, weight=FIRST_WEIGHT), start)
     r_cut, exponent, weight = setup.r_cut, setup.exponent, setup.weight
     spread, _ = screen.judge(setup)

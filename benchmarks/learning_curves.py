@@ -25,6 +25,10 @@ TITLES = {"inp": "InP", "acac": "acetylacetone"}
 SHARES = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0)
 
 
+LONGEST_REACH = 8.0
+"""Å. An atom with no neighbour so far away is isolated, whatever cutoff a fit chooses."""
+
+
 def main() -> None:
     arguments = parser(__doc__)
     arguments.add_argument("data", type=Path, help="folder of the reference data")
@@ -48,8 +52,8 @@ def curve(name: str, folder: Path, effort: float, shares: list[float]) -> Iterat
     """Errors on the first test part of the set's last task, one row for each size."""
     task = load(name, folder)[-1]
     part, test = next(iter(task.tests.items()))
-    alone = [pair for pair in task.train if is_isolated_atom(pair[0])]
-    others = [pair for pair in task.train if not is_isolated_atom(pair[0])]
+    alone = [pair for pair in task.train if is_isolated_atom(pair[0], LONGEST_REACH)]
+    others = [pair for pair in task.train if not is_isolated_atom(pair[0], LONGEST_REACH)]
     order = np.random.default_rng(0).permutation(len(others))
     for share in shares:
         chosen = [others[k] for k in order[: round(share * len(others))]]
