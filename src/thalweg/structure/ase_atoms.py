@@ -184,7 +184,7 @@ def _moments(atoms: ase.Atoms) -> FloatArray | None:
         if np.any(moments):
             return moments
     results = getattr(atoms.calc, "results", {})  # ASE moves a column `magmom` there, too
-    found = (column(atoms, MOMENTS), results.get("magmoms"), results.get("magmom"))
+    found: tuple[Any, ...] = (column(atoms, MOMENTS), results.get("magmoms"), results.get("magmom"))
     return next((values for values in found if np.ndim(values) and len(values) == len(atoms)), None)
 
 
