@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import check_temperature, check_timestep
+from thalweg.border import check_movable, check_temperature, check_timestep
 from thalweg.config import ExploreConfig, RunConfig, TargetConfig, automatic_timestep, read_starts
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
@@ -123,6 +123,18 @@ class Setup:
         return self.structures[start].strained(np.eye(3) + strain)
 
 
+def _check_each(structures: Sequence[Structure], places: Sequence[str] | None, oracle: Oracle) -> None:
+    """Whether each start can move, and the oracle can treat it; `places` are where its file has it."""
+    for number, structure in enumerate(structures, start=1):
+        file = "" if places is None else f" ({places[number - 1]})"
+        where = f"start structure {number} of {len(structures)}{file}"
+        check_movable(structure, where)
+        try:
+            oracle.check_structure(structure)
+        except OracleError as error:
+            raise OracleError(f"{where}: {error}") from error
+
+
 def prepare(
     config: RunConfig,
     oracle: Oracle,
@@ -142,10 +154,10 @@ def prepare(
     OracleError
         An element or a periodicity that the oracle cannot treat.
     """
-    warnings = []
+    warnings, places = [], None
     if structures is None:
         starts = read_starts(config.system)
-        structures = starts.structures
+        structures, places = starts.structures, starts.places
         if starts.with_velocities:
             warnings.append(
                 f"velocities of {starts.with_velocities} of {len(structures)} start structures are not taken: walkers "
@@ -153,11 +165,7 @@ def prepare(
             )
     structures = tuple(structures)
     check_states(structures)
-    for number, structure in enumerate(structures, start=1):
-        try:
-            oracle.check_structure(structure)
-        except OracleError as error:
-            raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
+    _check_each(structures, places, oracle)
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
     check_cells(config, structures)

@@ -172,6 +172,7 @@ class AseOracle:
 
     def _ask(self, structure: Structure, folder: Path, *, fresh: bool) -> Answer:
         calculator = self._build() if fresh else self._kept
+        check_electrons(structure, calculator, self.display_name, self.charge_from)  # of what was handed in
         use_folder(calculator, folder)
         answer = ask(
             structure,

@@ -4,6 +4,7 @@ from thalweg.structure.arrays import BoolArray, FloatArray, IntArray
 from thalweg.structure.electrons import (
     Electrons,
     UnsaidElectronsError,
+    check_divisible,
     check_states,
     electrons_of,
     n_electrons,
@@ -20,6 +21,7 @@ __all__ = [
     "IntArray",
     "Structure",
     "UnsaidElectronsError",
+    "check_divisible",
     "check_states",
     "electrons_of",
     "n_electrons",

@@ -92,12 +92,26 @@ def check_states(structures: Sequence[Structure]) -> None:
     for number, structure in enumerate(structures, start=1):
         key = np.sort(structure.numbers).tobytes()
         first, other = known.setdefault(key, (number, structure))
-        if (other.charge or 0, other.multiplicity) != (structure.charge or 0, structure.multiplicity):
+        if _told(other) != _told(structure):
             formula = structure.to_atoms().get_chemical_formula()
             raise InputError(
                 f"{formula} has {_state(other)} in structure {first} and {_state(structure)} in structure {number}; "
                 "the potential sees neither charge nor spin, so that each needs a run of its own"
             )
+
+
+def check_divisible(structure: Structure, where: str) -> None:
+    """Raise InputError for a charge or multiplicity, of which nobody knows the share that a part has."""
+    if structure.charge or (structure.multiplicity or 1) > 1:
+        raise InputError(
+            f"{where}: it has a charge or multiplicity, and nobody knows which share of it a part has; take charge and "
+            "multiplicity out of the file, and give them to the parts"
+        )
+
+
+def _told(structure: Structure) -> tuple[int, int]:
+    """Charge and multiplicity; what is not said is neutral, and a singlet."""
+    return structure.charge or 0, structure.multiplicity or 1
 
 
 def _state(structure: Structure) -> str:

@@ -256,11 +256,9 @@ class Structure:
 
         Raises InputError for a charge or multiplicity: nobody knows which part it belongs to.
         """
-        if self.charge or (self.multiplicity or 1) > 1:
-            raise InputError(
-                "structure: it has a charge or multiplicity, and nobody knows which share of it a part has; take "
-                "charge and multiplicity out of the file, and give them to the parts"
-            )
+        from thalweg.structure.electrons import check_divisible
+
+        check_divisible(self, "structure")
         own = {name: value[atoms] for name, value in self.particulars.items() if np.ndim(value)}
         return Structure(self.numbers[atoms], positions, cell, pbc, **own)
 

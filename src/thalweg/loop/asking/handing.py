@@ -193,7 +193,13 @@ def _check(
 
 
 def _check_state(structure: Structure, where: str, starts: Sequence[Structure]) -> None:
-    """It must have the charge and spin of the run's own structures of its composition."""
+    """It must have the charge and spin of the run's own structures of its composition, or say its own."""
+    charged = next((s.charge for s in starts if s.charge), None)
+    if charged is not None and structure.charge is None:
+        raise InputError(
+            f"{where}: it says no charge, and the run starts from a structure with charge {charged:+d}; write "
+            "charge=... into its comment line, charge=0 if it is neutral"
+        )
     composition = np.sort(structure.numbers)
     like = next((s for s in starts if np.array_equal(np.sort(s.numbers), composition)), None)
     if like is None:
