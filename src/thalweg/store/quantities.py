@@ -55,7 +55,7 @@ def read_forces(values: Any, structure: Structure) -> FloatArray | None:
     if forces is not None and fixed is not None and not forces[fixed].any() and forces[~fixed].any():
         raise InputError(
             f"its forces are exactly zero on all {int(fixed.any(axis=1).sum())} held atoms, and others have some: that "
-            "is the constraint, not an answer; write forces without it (ASE: get_forces(apply_constraint=False)), or, if "
+            "is the constraint, not an answer; write forces without it (get_forces(apply_constraint=False)), or, if "
             "they are right, take the constraint (move_mask) out of the file"
         )
     return forces
