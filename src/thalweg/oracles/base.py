@@ -111,10 +111,15 @@ def check_no_electrons(structure: Structure, who: str) -> None:
     if structure.multiplicity == 1:
         said.remove("multiplicity")
     if said:
-        words = " and ".join("initial magnetic moments" if name == "magmoms" else name for name in said)
+        names = {
+            "charge": "a charge",
+            "multiplicity": "a multiplicity",
+            "magmoms": "initial magnetic moments",
+        }
+        words = " and ".join(names[name] for name in said)
         raise OracleError(
-            f"{who} has no electrons, and the structure has a {words}: its energies and forces would be those without; "
-            f"take the {words} out of the structure file, or choose a quantum oracle"
+            f"{who} has no electrons, and the structure has {words}: its energies and forces would be those without; "
+            "take that out of the structure file, or choose a quantum oracle"
         )
 
 
