@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 import ase.db
 import ase.io
-from ase.io.extxyz import key_val_str_to_dict
+from ase.io.extxyz import XYZError, key_val_str_to_dict
 
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
@@ -192,7 +192,7 @@ def _opened(source: Any) -> Iterator[TextIO]:
 def _place(path: Path, frames: list[Any], error: Exception) -> str:
     """Which structure could not be read, where ASE reads them one after the other; and which of its atoms, if one."""
     one_by_one = {".xyz", ".extxyz"} & {suffix.lower() for suffix in path.suffixes[-2:]}
-    known = isinstance(error, KeyError | ValueError | IndexError | TypeError) and not isinstance(
+    known = isinstance(error, KeyError | ValueError | IndexError | TypeError | XYZError) and not isinstance(
         error, UnicodeError
     )
     if not (one_by_one and known):
