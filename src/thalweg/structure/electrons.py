@@ -100,6 +100,29 @@ def check_states(structures: Sequence[Structure]) -> None:
             )
 
 
+def check_joins(structure: Structure, starts: Sequence[Structure], where: str) -> None:
+    """Whether a structure from elsewhere may join a run that begins with others; `where` is its place in messages.
+
+    Raises
+    ------
+    InputError
+        It has another charge or spin than a start of its composition; or it says no charge where a start has one, so
+        that it would be taken for neutral.
+    """
+    charged = next((start.charge for start in starts if start.charge), None)
+    if charged is not None and structure.charge is None:
+        raise InputError(
+            f"{where}: it says no charge, and the run starts from a structure with charge {charged:+d}; write "
+            "charge=... into its comment line (atoms.info), charge=0 if it is neutral"
+        )
+    numbers = np.sort(structure.numbers)
+    like = next((start for start in starts if np.array_equal(np.sort(start.numbers), numbers)), None)
+    try:
+        check_states([structure] if like is None else [like, structure])
+    except InputError as error:
+        raise InputError(f"{where}: {error} (1: the run's start, 2: this)") from None
+
+
 def check_divisible(structure: Structure, where: str) -> None:
     """Raise InputError for a charge or multiplicity, of which nobody knows the share that a part has."""
     if structure.charge or (structure.multiplicity or 1) > 1:
