@@ -1,5 +1,7 @@
 """Reference energies: isolated atoms in any cell, of this method, of one energy, and said where there are none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -92,3 +94,14 @@ def test_isolated_atoms_alone_are_no_training_set():
     basis = AceBasis(("C",), 5.0, correlation_order=2, max_degree=(6, 4))
     with pytest.raises(InputError, match="isolated atom"):
         fit_labels([one(6, -1030.0, 15.0)], basis)
+
+
+def test_a_lone_ion_is_no_reference_and_is_set_aside():
+    structure, label = one(1, -40.0)
+    ion, atom, others = (replace(structure, charge=-1), label), one(1, -13.0), [bound([1, 1]), bound([1] * 3)]
+    found = find_references([ion, atom, *others], ("H",), 5.0)
+    assert found.energies.tolist() == [-13.0]
+    assert found.set_aside == {0}
+    (words,) = found.warnings([1, 2, 3, 4])
+    assert words.startswith("isolated atoms with a charge (structures 1) give no reference energies")
+    assert find_references([atom, *others], ("H",), 5.0).warnings([1, 2, 3]) == []

@@ -144,3 +144,24 @@ def test_odd_electrons_of_a_quantum_calculator(options, words):
         AseOracle(Listening(**options)).check_structure(methyl)
     AseOracle(Listening(charge=0, mult=2)).check_structure(methyl)
     AseOracle(Listening()).check_structure(methyl)  # it has no word for electrons
+
+
+@pytest.mark.parametrize(
+    "section", [{"name": "tblite"}, {"name": "pyscf", "method": "HF", "basis": "sto-3g"}]
+)
+def test_a_lone_ion_is_not_labelled_as_the_neutral_atom(section):
+    if section["name"] == "pyscf":
+        pytest.importorskip("pyscf")
+    oracle, chlorine = make_oracle(section), Structure.from_atoms(ase.Atoms("Cl"))
+    neutral = energy(oracle, chlorine)
+    assert energy(oracle, dataclasses.replace(chlorine, charge=0)) == neutral
+    assert abs(energy(oracle, dataclasses.replace(chlorine, charge=-1)) - neutral) > 0.5
+    with pytest.raises(OracleError, match="leaves 0 electrons"):
+        oracle.check_structure(dataclasses.replace(Structure.from_atoms(ase.Atoms("H")), charge=1))
+
+
+def test_a_lone_ion_reaches_a_calculator_or_is_refused():
+    ion = dataclasses.replace(Structure.from_atoms(ase.Atoms("Cl")), charge=-1)
+    assert energy(AseOracle(Listening(), charge_from="info"), ion) == -100.0
+    with pytest.raises(OracleError, match="nothing tells Listening of it"):
+        AseOracle(Listening()).check_structure(ion)

@@ -99,8 +99,9 @@ def isolated_atom(number: int) -> Structure:
 
 
 def is_isolated_atom(structure: Structure) -> bool:
-    """Whether it is one atom without periodicity."""
-    return len(structure) == 1 and not structure.pbc.any()
+    """Whether it is one atom without periodicity, of which nothing more is said: no ion, no excited state."""
+    is_plain = not structure.charge and structure.multiplicity is None
+    return len(structure) == 1 and not structure.pbc.any() and is_plain
 
 
 def check_no_electrons(structure: Structure, who: str) -> None:
