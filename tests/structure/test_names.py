@@ -93,3 +93,8 @@ def test_velocities_of_another_case(tmp_path):
     with_column(tmp_path, "V:R:3", "0 0 0.01", "0 0 0")
     with pytest.raises(InputError, match="column 'V' is in Å/fs to some programs"):
         read_moving(tmp_path / "x.xyz")
+
+
+def test_unpaired_electrons_and_another_multiplicity_are_two_things(tmp_path):
+    with pytest.raises(InputError, match=r"two things of its electrons: multiplicity 1, uhf \+ 1 3"):
+        read(tmp_path, "uhf=2 multiplicity=1")

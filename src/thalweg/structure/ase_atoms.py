@@ -116,7 +116,7 @@ def _multiplicity(info: Mapping[str, Any]) -> int | None:
     what = "multiplicity is 2S + 1, a whole number"
     said = _whole_numbers(info, MULTIPLICITIES, "multiplicity", what)
     unpaired = _whole_numbers(info, UNPAIRED, "number of unpaired electrons", "it is 2S, a whole number")
-    said |= {name: value + 1 for name, value in unpaired.items()}
+    said |= {f"{name} + 1": value + 1 for name, value in unpaired.items()}
     if not said:
         return _from_spin(info)
     return _one(said)
