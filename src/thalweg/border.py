@@ -223,6 +223,15 @@ def check_temperature(temperatures: Sequence[float], where: str) -> str | None:
     return None
 
 
+def check_movable(structure: Structure, where: str) -> None:
+    """Raise InputError where every atom is held along x, y and z, so that nothing could move."""
+    if structure.n_free == 0:
+        raise InputError(
+            f"{where}: all of its {len(structure)} atoms are held, so that nothing moves; free some of them (FixAtoms, "
+            "move_mask, selective dynamics)"
+        )
+
+
 def check_filled(structure: Structure, where: str) -> None:
     """Raise InputError where a cell whose size is to follow the pressure holds a layer of vacuum.
 

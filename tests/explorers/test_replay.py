@@ -8,6 +8,7 @@ import json
 import ase
 import numpy as np
 import pytest
+from ase.build import molecule
 from fields import NO_LIMITS, crystal, ethanol, morse
 
 from thalweg.errors import InputError
@@ -148,3 +149,15 @@ def test_frames_in_very_skewed_cells_are_reduced_and_others_named() -> None:
     flat.set_cell([5, 5, 0])
     with pytest.raises(InputError, match=r"replay: frame 0 of md.traj: a periodic direction"):
         Track.of("md.traj", [flat])
+
+
+def test_tracks_of_other_electrons_are_refused() -> None:
+    atoms = molecule("H2O")
+    ion = molecule("H2O")
+    ion.info |= {"charge": 1, "multiplicity": 2}
+    with pytest.raises(InputError, match=r"frame 1 of a\.xyz has another charge or multiplicity"):
+        Track.of("a.xyz", [atoms, ion])
+    explorer, start = Replay([Track.of("a.xyz", [atoms])]), Structure.from_atoms(ion)
+    with pytest.raises(InputError, match=r"replay: a\.xyz: it says no charge, .* charge \+1; write charge="):
+        explorer.start([start], [300.0], 0)
+    assert len(explorer.start([Structure.from_atoms(atoms)], [300.0], 0)) == 1

@@ -1,5 +1,7 @@
 """Reference energies: isolated atoms in any cell, of this method, of one energy, and said where there are none."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -107,3 +109,14 @@ def test_where_a_composition_would_be_lost_no_energy_is_left_out():
     labels = [bound([1, 1]) for _ in range(6)] + [bound([6, 6], binding=400.0)]
     found = find_references(labels, ("H", "C"), 5.0)
     assert found.energies == pytest.approx([E0[1] - 4.0, E0[6] - 400.0], abs=1e-6)
+
+
+def test_a_lone_ion_is_no_reference_and_is_set_aside():
+    structure, label = one(1, -40.0)
+    ion, atom, others = (replace(structure, charge=-1), label), one(1, -13.0), [bound([1, 1]), bound([1] * 3)]
+    found = find_references([ion, atom, *others], ("H",), 5.0)
+    assert found.energies.tolist() == [-13.0]
+    assert found.set_aside == {0}
+    (words,) = found.warnings([1, 2, 3, 4])
+    assert words.startswith("isolated atoms with a charge (structures 1) give no reference energies")
+    assert find_references([atom, *others], ("H",), 5.0).warnings([1, 2, 3]) == []

@@ -283,3 +283,42 @@ def test_the_words_of_the_file_come_first(finished, tmp_path):
     assert hand_in(finished[1], [path], max_atoms=300).queued == (
         "handed in from halted.extxyz: Cu812 uncertain, 0.41 eV/Å",
     )
+
+
+def test_a_charge_that_the_oracle_would_not_hear_of_is_no_label(tmp_path):
+    config = budgeted(tmp_path, 12)
+    run(config, tmp_path / "run")
+    ion = bulk("Cu", cubic=True)
+    ion.info["charge"] = 1
+    ase.io.write(tmp_path / "ion.xyz", ion)
+    hand_in(tmp_path / "run", [tmp_path / "ion.xyz"], max_atoms=100)
+    run(override(config, {"budget.oracle_calls": 13}), tmp_path / "run")
+    with SqliteStore.read(tmp_path / "run") as store:
+        (question,) = store.questions(kind=HANDED)
+        assert question.state is TaskState.QUARANTINED
+        (attempt,) = store.attempts(question.id)
+    assert attempt.failure.kind is FailureKind.REFUSED
+    assert "has a charge" in attempt.failure.message
+
+
+def test_a_structure_without_a_charge_is_not_taken_for_neutral_in_a_charged_run(tmp_path):
+    water = ase.Atoms("OH3", [(0, 0, 0.1), (0, 0.95, -0.2), (0.82, -0.47, -0.2), (-0.82, -0.47, -0.2)])
+    water.info["charge"] = 1
+    ase.io.write(tmp_path / "ion.xyz", water)
+    config = make_config(
+        tmp_path / "ion.xyz",
+        oracle={"name": "tblite"},
+        budget={"oracle_calls": 6},
+        explore={"timestep": 0.5, "time": 0.05},
+    )
+    run(config, tmp_path / "run")
+    del water.info["charge"]
+    del water[3]
+    ase.io.write(tmp_path / "water.xyz", water)
+    with pytest.raises(
+        InputError, match=r"water\.xyz: it says no charge, and the run .* charge \+1; write charge="
+    ):
+        hand_in(tmp_path / "run", [tmp_path / "water.xyz"], max_atoms=100)
+    water.info["charge"] = 0
+    ase.io.write(tmp_path / "water.xyz", water)
+    assert len(hand_in(tmp_path / "run", [tmp_path / "water.xyz"], max_atoms=100).queued) == 1

@@ -107,7 +107,9 @@ def test_what_cannot_be_is_refused_before_the_first_call(tmp_path):
     radical = molecule("CH3")
     del radical.arrays["initial_magmoms"]
     ase.io.write(tmp_path / "radical.xyz", radical)
-    with pytest.raises(OracleError, match="start structure 1 of 1: GFN2-xTB: CH3 has 9 electrons"):
+    with pytest.raises(
+        OracleError, match=r"start structure 1 of 1 \(.*radical\.xyz, structure 1\): GFN2-xTB: CH3 has 9 "
+    ):
         thalweg.learn(make_config(tmp_path / "radical.xyz", oracle={"name": "tblite"}), tmp_path / "run")
     water, cation = molecule("H2O"), molecule("H2O")
     cation.info |= {"charge": 1, "multiplicity": 2}
@@ -128,3 +130,16 @@ def test_a_cell_that_is_to_move_must_not_have_held_atoms(tmp_path, section):
     ase.io.write(tmp_path / "held.xyz", atoms)
     with pytest.raises(InputError, match="some are held in the structure file"):
         prepare(make_config(tmp_path / "held.xyz", explore=section), make_oracle(EMT_SECTION))
+
+
+def test_a_start_that_is_held_as_a_whole_is_refused(tmp_path):
+    atoms = molecule("H2O")
+    atoms.set_constraint(FixAtoms([0, 1, 2]))
+    ase.io.write(tmp_path / "held.xyz", atoms)
+    with pytest.raises(InputError, match=r"held\.xyz, structure 1\): all of its 3 atoms are held"):
+        prepare(
+            make_config(tmp_path / "held.xyz", oracle={"name": "tblite"}), make_oracle({"name": "tblite"})
+        )
+    atoms.set_constraint(FixAtoms([0, 1]))
+    ase.io.write(tmp_path / "held.xyz", atoms)
+    prepare(make_config(tmp_path / "held.xyz", oracle={"name": "tblite"}), make_oracle({"name": "tblite"}))

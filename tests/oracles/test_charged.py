@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import ase
 import numpy as np
 import pytest
 from ase.build import bulk, molecule
@@ -120,3 +121,47 @@ def test_what_has_no_electrons_refuses_them(name):
             oracle.check_structure(structure)
     with pytest.raises(OracleError, match="EMT has no electrons"):
         AseOracle(EMT()).check_structure(CATION)
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [({}, True), ({"charge": 0}, True), ({"charge": 1}, False), ({"mult": 2}, False), ({"uhf": -1}, True)],
+)
+def test_lone_atoms_are_not_asked_with_the_electrons_of_a_molecule(options, asked):
+    assert AseOracle(Listening(**options)).gives_isolated_atoms is asked
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"charge": None}, "nothing says its charge or spin.*oracle.options"),
+        ({"charge": 0, "mult": 1}, "9 electrons .* cannot have multiplicity 1"),
+    ],
+)
+def test_odd_electrons_of_a_quantum_calculator(options, words):
+    methyl = Structure.from_atoms(ase.Atoms("CH3", [(0, 0, 0), (1.1, 0, 0), (-0.5, 0.9, 0), (-0.5, -0.9, 0)]))
+    with pytest.raises(OracleError, match=words):
+        AseOracle(Listening(**options)).check_structure(methyl)
+    AseOracle(Listening(charge=0, mult=2)).check_structure(methyl)
+    AseOracle(Listening()).check_structure(methyl)  # it has no word for electrons
+
+
+@pytest.mark.parametrize(
+    "section", [{"name": "tblite"}, {"name": "pyscf", "method": "HF", "basis": "sto-3g"}]
+)
+def test_a_lone_ion_is_not_labelled_as_the_neutral_atom(section):
+    if section["name"] == "pyscf":
+        pytest.importorskip("pyscf")
+    oracle, chlorine = make_oracle(section), Structure.from_atoms(ase.Atoms("Cl"))
+    neutral = energy(oracle, chlorine)
+    assert energy(oracle, dataclasses.replace(chlorine, charge=0)) == neutral
+    assert abs(energy(oracle, dataclasses.replace(chlorine, charge=-1)) - neutral) > 0.5
+    with pytest.raises(OracleError, match="leaves 0 electrons"):
+        oracle.check_structure(dataclasses.replace(Structure.from_atoms(ase.Atoms("H")), charge=1))
+
+
+def test_a_lone_ion_reaches_a_calculator_or_is_refused():
+    ion = dataclasses.replace(Structure.from_atoms(ase.Atoms("Cl")), charge=-1)
+    assert energy(AseOracle(Listening(), charge_from="info"), ion) == -100.0
+    with pytest.raises(OracleError, match="nothing tells Listening of it"):
+        AseOracle(Listening()).check_structure(ion)

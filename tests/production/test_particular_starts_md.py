@@ -72,3 +72,9 @@ def test_a_supercell_keeps_it(cell):
     assert large.charge == 2
     assert large.fixed.all(axis=1).sum() == 4
     assert set(large.amu) == {40.0}
+
+
+def test_a_structure_that_is_held_as_a_whole_is_refused(cell):
+    held = dataclasses.replace(cell, fixed=np.ones((len(cell), 3), bool))
+    with pytest.raises(InputError, match="atoms are held, so that nothing moves"):
+        prepare_start(held)

@@ -59,5 +59,5 @@ def test_another_word_or_format_is_still_refused(tmp_path):
         read_structures(path)
     path = tmp_path / "POSCAR"
     path.write_text("D\n1.0\n5 0 0\n0 5 0\n0 0 5\nD\n1\nDirect\n0 0 0\n")
-    with pytest.raises(InputError, match="'D' is an isotope, which is known in extended XYZ alone"):
+    with pytest.raises(InputError, match="'D' is an isotope, which is not known in this format"):
         read_structures(path)

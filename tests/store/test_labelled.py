@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from ase.build import molecule
 from ase.calculators.singlepoint import SinglePointCalculator
+from ase.constraints import FixAtoms
 
 from thalweg.errors import InputError
 from thalweg.store import read_labelled, read_labelled_file, read_structures
@@ -187,3 +188,21 @@ def test_an_energy_in_an_array_of_one_element_is_taken(tmp_path):
     atoms.arrays["forces"] = np.zeros((3, 3))
     ase.io.write(tmp_path / "w.xyz", atoms, columns=["symbols", "positions", "forces"])
     assert read_labelled(tmp_path / "w.xyz")[0][1].energy == -7.25
+
+
+def test_forces_that_a_constraint_has_put_to_zero_are_refused(tmp_path):
+    path = tmp_path / "held.xyz"
+    atoms = labelled_water()
+    atoms.set_constraint(FixAtoms([1, 2]))
+    ase.io.write(path, atoms, format="extxyz")
+    assert read_labelled(path)[0][1].forces[1, 2] == 0.625  # ASE writes those of the calculation
+    atoms.arrays["REF_forces"] = atoms.get_forces()
+    atoms.info["REF_energy"] = -7.25
+    ase.io.write(path, atoms, format="extxyz")
+    with pytest.raises(
+        InputError, match=r"structure 1: its forces are exactly zero on all 2 held atoms.*=False"
+    ):
+        read_labelled(path)
+    del atoms.constraints
+    ase.io.write(path, atoms, format="extxyz")
+    assert len(read_labelled(path)) == 1

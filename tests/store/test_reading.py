@@ -145,3 +145,9 @@ def test_velocities_beyond_any_atoms(tmp_path):
     ase.io.write(tmp_path / "w.xyz", atoms)
     with pytest.raises(InputError, match=r"structure 1: its atom 0 .* expected at most 20"):
         read_moving(tmp_path / "w.xyz")
+
+
+def test_the_structure_in_which_a_file_breaks_off_is_named(tmp_path):
+    (tmp_path / "x.xyz").write_text("1\n\nCu 0 0 0\n3\n\nCu 0 0 0\n")
+    with pytest.raises(InputError, match=r"x\.xyz, structure 2: .*Frame has 1 atoms, expected 3"):
+        read_structures(tmp_path / "x.xyz")

@@ -72,3 +72,11 @@ def test_one_composition_in_two_states_does_not_belong_into_one_run():
     check_states([WATER, hydroxide, replace(WATER, charge=0)])
     with pytest.raises(InputError, match="no charge and no multiplicity in structure 1 and charge \\+1"):
         check_states([WATER, replace(WATER, charge=1, multiplicity=2)])
+
+
+def test_what_is_not_said_is_a_neutral_singlet():
+    said = Structure.from_atoms(molecule("H2O"))
+    said, unsaid = replace(said, charge=0, multiplicity=1), said
+    check_states([said, unsaid])
+    with pytest.raises(InputError, match="sees neither charge nor spin"):
+        check_states([unsaid, replace(unsaid, multiplicity=3)])

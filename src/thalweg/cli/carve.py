@@ -54,12 +54,15 @@ def carve(
     """
     from thalweg.cli.output import check_output, model_folder, print_json
     from thalweg.potential import Potential
-    from thalweg.store import read_scored
+    from thalweg.store import place_of, read_scored
+    from thalweg.structure import check_divisible
 
     check_output(output, force)
-    large = read_scored(file)[-1]
+    frames = read_scored(file)
+    large = frames[-1]
     potential = Potential.load(model_folder(model))
     potential.check_elements(large.structure, str(file))
+    check_divisible(large.structure, place_of(file, len(frames)))
     cut = _cut(large, potential, atom, max_atoms, cells, above)
     _write(cut, large, file, output)
     if json_:

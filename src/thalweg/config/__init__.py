@@ -13,7 +13,7 @@ from thalweg.config.schema import (
     SeedsConfig,
     TargetConfig,
 )
-from thalweg.config.system import SystemConfig, automatic_timestep, read_starts, start_structures
+from thalweg.config.system import Starts, SystemConfig, automatic_timestep, read_starts, start_structures
 from thalweg.config.template import render_config
 from thalweg.settings.quantities import parse_quantity
 
@@ -28,6 +28,7 @@ __all__ = [
     "OracleSettings",
     "RunConfig",
     "SeedsConfig",
+    "Starts",
     "SystemConfig",
     "TargetConfig",
     "TbliteConfig",

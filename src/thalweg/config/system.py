@@ -65,9 +65,13 @@ class SystemConfig(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Starts:
-    """Start structures, and how many of them have velocities in their files, which walkers do not take over."""
+    """Start structures, and how many of them have velocities in their files, which walkers do not take over.
+
+    `places` are what messages call them: file and number.
+    """
 
     structures: list[Structure]
+    places: list[str]
     with_velocities: int
 
 
@@ -88,13 +92,14 @@ def read_starts(system: SystemConfig) -> Starts:
     from thalweg.store.frames import read_atoms
     from thalweg.store.reading import has_velocities, place_of, structure_of
 
-    structures, moving = [], 0
+    structures, places, moving = [], [], 0
     for path in map(Path, system.paths):
         for number, atoms in enumerate(read_atoms(path), start=1):
             where = place_of(path, number)
             structures.append(_repeated(structure_of(atoms, where), system.repeat, where))
+            places.append(where)
             moving += has_velocities(atoms)
-    return Starts(structures, moving)
+    return Starts(structures, places, moving)
 
 
 def _repeated(structure: Structure, repeat: tuple[int, ...], where: str) -> Structure:

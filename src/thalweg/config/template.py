@@ -70,7 +70,7 @@ def render_config(
     structures = read_structures(system)
     values: dict[str, Any] = {
         "system": _relative(system, folder),
-        "oracle": _oracle_settings(oracle, structures, charge, multiplicity),
+        "oracle": _oracle_settings(oracle, system, structures, charge, multiplicity),
     }
     lines = [_HEADER.format(name=name), *(f"# {line}" for line in _findings(system, structures))]
     for key, field in RunConfig.model_fields.items():
@@ -114,19 +114,29 @@ def _scalar(value: Any) -> str:
 
 
 def _oracle_settings(
-    oracle: str, structures: list[Structure], charge: int | None, multiplicity: int | None
+    oracle: str, system: Path, structures: list[Structure], charge: int | None, multiplicity: int | None
 ) -> dict[str, Any]:
     try:
         entry = find_entry(oracle)
     except InputError as error:
         raise InputError(f"--oracle: {error}") from None
-    return {"name": oracle, **entry.advise(structures), **_electrons(entry, structures, charge, multiplicity)}
+    return {
+        "name": oracle,
+        **entry.advise(structures),
+        **_electrons(entry, system, structures, charge, multiplicity),
+    }
 
 
 def _electrons(
-    entry: OracleEntry, structures: list[Structure], charge: int | None, multiplicity: int | None
+    entry: OracleEntry,
+    system: Path,
+    structures: list[Structure],
+    charge: int | None,
+    multiplicity: int | None,
 ) -> dict[str, Any]:
     """Charge and multiplicity for an oracle that has such settings, held against the structures."""
+    from thalweg.store.reading import place_of
+
     given = {"charge": charge, "multiplicity": multiplicity}
     wanted = {name: value for name, value in given.items() if value is not None}
     unknown = [name for name in wanted if name not in entry.settings.model_fields]
@@ -140,10 +150,10 @@ def _electrons(
                 electrons_of(structure, charge, multiplicity)
             except UnsaidElectronsError as error:
                 raise UnsaidElectronsError(
-                    f"structure {number}: {error}, or --charge or --multiplicity here"
+                    f"{place_of(system, number)}: {error}, or --charge or --multiplicity here"
                 ) from None
             except InputError as error:
-                raise InputError(f"structure {number}: {error}") from None
+                raise InputError(f"{place_of(system, number)}: {error}") from None
     return wanted
 
 

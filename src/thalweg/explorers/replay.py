@@ -28,7 +28,7 @@ from thalweg.explorers.visit import Frames, Visit
 from thalweg.explorers.walker import WalkerState
 from thalweg.reducing import reduce_atoms
 from thalweg.sites import check_sites
-from thalweg.structure import Structure
+from thalweg.structure import Structure, check_joins
 
 if TYPE_CHECKING:
     import ase
@@ -53,6 +53,11 @@ class Track:
                 raise InputError(
                     f"replay: frame {k} of {self.source} has other atoms or another periodicity than frame 0; make a "
                     "Track of each"
+                )
+            if (frame.charge, frame.multiplicity) != (first.charge, first.multiplicity):
+                raise InputError(
+                    f"replay: frame {k} of {self.source} has another charge or multiplicity than frame 0; the "
+                    "potential sees neither: each needs a run of its own"
                 )
 
     @classmethod
@@ -153,7 +158,10 @@ class Replay:
     def start(
         self, structures: Sequence[Structure], temperatures: Sequence[float], seed: int
     ) -> list[ReplayState]:
-        """On the tracks, wherever `structures` are; InputError where a track has an element that these lack."""
+        """On the tracks, wherever `structures` are.
+
+        Raises InputError where a track has an element that these lack, or another charge or spin.
+        """
         known = {int(z) for structure in structures for z in structure.numbers}
         for track in self.tracks:
             if not {int(z) for z in track.frames[0].numbers} <= known:
@@ -161,6 +169,7 @@ class Replay:
                     f"replay: {track.source} has elements that no start structure has; name one of its frames "
                     "among the structures of `system`"
                 )
+            check_joins(track.frames[0], structures, f"replay: {track.source}")
         return [self._starting(k, warm, len(temperatures)) for k, warm in enumerate(temperatures)]
 
     def _starting(self, k: int, temperature: float, n_walkers: int) -> ReplayState:

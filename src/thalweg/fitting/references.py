@@ -58,6 +58,8 @@ class References:
         Isolated atoms of one element with different energies; those of another method than the labels.
     undetermined : tuple of str
         Elements whose energies the compositions of the labels do not determine one by one.
+    ions : tuple of int
+        Places of lone atoms with a charge. A potential gives each lone atom of an element the same energy.
     """
 
     elements: tuple[str, ...]
@@ -66,11 +68,12 @@ class References:
     disagreeing: Mapping[str, tuple[Candidate, ...]]
     foreign: Mapping[str, tuple[Candidate, ...]]
     undetermined: tuple[str, ...] = ()
+    ions: tuple[int, ...] = ()
 
     @property
     def set_aside(self) -> frozenset[int]:
-        """The places of isolated atoms of another method."""
-        return frozenset(place for own in self.foreign.values() for place, _ in own)
+        """The places of isolated atoms of another method, and of ions."""
+        return frozenset(place for own in self.foreign.values() for place, _ in own) | set(self.ions)
 
     @property
     def words(self) -> str:
@@ -100,6 +103,12 @@ class References:
             "settings of the others"
             for element, own in self.foreign.items()
         ]
+        if self.ions:
+            places = ", ".join(str(numbers[place]) for place in self.ions)
+            found.append(
+                f"isolated atoms with a charge (structures {places}) give no reference energies, and no potential can "
+                "tell them from neutral atoms: they are set aside"
+            )
         return found
 
     def to_json(self) -> dict[str, dict[str, float | str]]:
@@ -123,8 +132,9 @@ def find_references(labelled: Labelled, elements: tuple[str, ...], reach: float)
     """The reference energies of labels; an atom with nothing within `reach` (Å) is isolated."""
     lone = [is_isolated_atom(structure, reach) for structure, _ in labelled]
     candidates: dict[str, list[Candidate]] = {}
+    ions = tuple(place for place, (structure, _) in enumerate(labelled) if lone[place] and structure.charge)
     for place, (structure, label) in enumerate(labelled):
-        if lone[place]:
+        if lone[place] and place not in ions:
             element = elements[species_of(structure, elements)[0]]
             candidates.setdefault(element, []).append((place, label.energy))
     others = [pair for pair, isolated in zip(labelled, lone, strict=True) if not isolated]
@@ -134,7 +144,8 @@ def find_references(labelled: Labelled, elements: tuple[str, ...], reach: float)
         if max(energy for _, energy in own) - min(energy for _, energy in own) > SAME
     }
     chosen, foreign = _fitting(others, elements, candidates)
-    energies, undetermined = _complete(others or labelled, elements, chosen)
+    rest = others or [pair for place, pair in enumerate(labelled) if place not in ions]
+    energies, undetermined = _complete(rest, elements, chosen)
     return References(
         elements,
         energies,
@@ -142,6 +153,7 @@ def find_references(labelled: Labelled, elements: tuple[str, ...], reach: float)
         disagreeing,
         {element: tuple(own) for element, own in foreign.items()},
         undetermined,
+        ions,
     )
 
 

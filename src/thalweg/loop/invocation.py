@@ -21,6 +21,7 @@ from thalweg.loop.beginning import (
     without_withdrawn,
 )
 from thalweg.loop.learning.withdrawn import heed_withdrawals
+from thalweg.loop.older import as_begun
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
@@ -81,7 +82,7 @@ def begin(
     StoreError
         Labels of another system or oracle do not belong into this run.
     """
-    oracle = source.oracle()
+    oracle, setup = source.oracle(), as_begun(setup, store)
     recalled = recall(store, setup.explorer)
     state = recalled or fresh_state(setup.config, store)
     state, anew = without_withdrawn(state, store, setup.config, oracle.fingerprint)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.border import check_temperature, check_timestep
-from thalweg.config import ExploreConfig, RunConfig, TargetConfig, automatic_timestep, read_starts
+from thalweg.border import check_movable, check_temperature, check_timestep
+from thalweg.config import ExploreConfig, RunConfig, Starts, TargetConfig, automatic_timestep, read_starts
 from thalweg.errors import InputError, OracleError
 from thalweg.explorers.base import Walker
 from thalweg.explorers.dynamics import MolecularDynamics
@@ -123,6 +123,18 @@ class Setup:
         return self.structures[start].strained(np.eye(3) + strain)
 
 
+def _check_each(structures: Sequence[Structure], places: Sequence[str] | None, oracle: Oracle) -> None:
+    """Whether each start can move, and the oracle can treat it; `places` are where its file has it."""
+    for number, structure in enumerate(structures, start=1):
+        file = "" if places is None else f" ({places[number - 1]})"
+        where = f"start structure {number} of {len(structures)}{file}"
+        check_movable(structure, where)
+        try:
+            oracle.check_structure(structure)
+        except OracleError as error:
+            raise OracleError(f"{where}: {error}") from error
+
+
 def prepare(
     config: RunConfig,
     oracle: Oracle,
@@ -143,13 +155,13 @@ def prepare(
         An element or a periodicity that the oracle cannot treat.
     """
     warnings: list[str] = []
-    structures = tuple(_read(config, warnings) if structures is None else structures)
+    places: Sequence[str] | None = None
+    if structures is None:
+        starts = _read(config, warnings)
+        structures, places = starts.structures, starts.places
+    structures = tuple(structures)
     check_states(structures)
-    for number, structure in enumerate(structures, start=1):
-        try:
-            oracle.check_structure(structure)
-        except OracleError as error:
-            raise OracleError(f"start structure {number} of {len(structures)}: {error}") from error
+    _check_each(structures, places, oracle)
     explore = config.explore
     timestep = explore.timestep or automatic_timestep(list(structures))
     check_cells(config, structures)
@@ -176,7 +188,7 @@ def prepare(
     )
 
 
-def _read(config: RunConfig, warnings: list[str]) -> Sequence[Structure]:
+def _read(config: RunConfig, warnings: list[str]) -> Starts:
     """The structures that the configuration names; a warning where what their files say is not taken."""
     starts = read_starts(config.system)
     if starts.with_velocities:
@@ -184,7 +196,7 @@ def _read(config: RunConfig, warnings: list[str]) -> Sequence[Structure]:
             f"velocities of {starts.with_velocities} of {len(starts.structures)} start structures are not taken: "
             "walkers draw their own at their temperatures"
         )
-    return starts.structures
+    return starts
 
 
 def _rules(config: RunConfig) -> Rules:

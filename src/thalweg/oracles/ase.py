@@ -24,7 +24,7 @@ from thalweg.oracles.calculators import (
     path_of,
     use_folder,
 )
-from thalweg.oracles.charged import check_electrons
+from thalweg.oracles.charged import check_electrons, fixes_electrons
 from thalweg.oracles.entry import OracleEntry, OracleSettings
 from thalweg.oracles.excerpt import excerpt, said_unconverged
 from thalweg.oracles.failing import failure_of, never_raises
@@ -132,8 +132,9 @@ class AseOracle:
 
     @property
     def gives_isolated_atoms(self) -> bool:
-        """As `isolated_atoms` says."""
-        return self.isolated_atoms
+        """As `isolated_atoms` says, unless the options give every lone atom the charge or spin of the molecule."""
+        calculator = self._kept if self.reuse else self._build()
+        return self.isolated_atoms and not fixes_electrons(calculator)
 
     @property
     def rungs(self) -> int:
@@ -172,6 +173,7 @@ class AseOracle:
 
     def _ask(self, structure: Structure, folder: Path, *, fresh: bool) -> Answer:
         calculator = self._build() if fresh else self._kept
+        check_electrons(structure, calculator, self.display_name, self.charge_from)  # of what was handed in
         use_folder(calculator, folder)
         answer = ask(
             structure,

@@ -99,8 +99,9 @@ def isolated_atom(number: int) -> Structure:
 
 
 def is_isolated_atom(structure: Structure) -> bool:
-    """Whether it is one atom without periodicity."""
-    return len(structure) == 1 and not structure.pbc.any()
+    """Whether it is one atom without periodicity, of which nothing more is said: no ion, no excited state."""
+    is_plain = not structure.charge and structure.multiplicity is None
+    return len(structure) == 1 and not structure.pbc.any() and is_plain
 
 
 def check_no_electrons(structure: Structure, who: str) -> None:
@@ -111,10 +112,15 @@ def check_no_electrons(structure: Structure, who: str) -> None:
     if structure.multiplicity == 1:
         said.remove("multiplicity")
     if said:
-        words = " and ".join("initial magnetic moments" if name == "magmoms" else name for name in said)
+        names = {
+            "charge": "a charge",
+            "multiplicity": "a multiplicity",
+            "magmoms": "initial magnetic moments",
+        }
+        words = " and ".join(names[name] for name in said)
         raise OracleError(
-            f"{who} has no electrons, and the structure has a {words}: its energies and forces would be those without; "
-            f"take the {words} out of the structure file, or choose a quantum oracle"
+            f"{who} has no electrons, and the structure has {words}: its energies and forces would be those without; "
+            "take that out of the structure file, or choose a quantum oracle"
         )
 
 

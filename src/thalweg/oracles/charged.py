@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thalweg.errors import OracleError
+from thalweg.errors import InputError, OracleError
 from thalweg.oracles.base import check_no_electrons, is_isolated_atom
 from thalweg.oracles.calculators import attribute, parts
-from thalweg.structure import Structure
+from thalweg.structure import Structure, electrons_of
 
 if TYPE_CHECKING:
     import ase
@@ -44,12 +44,45 @@ def check_electrons(structure: Structure, calculator: Any, who: str, charge_from
         return
     if _is_classical(calculator):
         check_no_electrons(structure, who)
-    options = [dict(_options(attribute(part, "parameters"))) for part in parts(calculator)]
-    charges = [value for own in options for name, value in own.items() if name in _CHARGE]
-    spins = [value for own in options for name, value in own.items() if name in _MULTIPLICITY]
-    spins += [value + 1 for own in options for name, value in own.items() if name in _UNPAIRED]
+    charges, spins = _charges_and_multiplicities(calculator)
     _compare(structure.charge, charges, "charge", who, 0 if charge_from is None else None)
     _compare(structure.multiplicity, spins, "multiplicity", who, 1 if charge_from != "info" else None)
+    if _knows_electrons(calculator) and not structure.pbc.any():
+        _check_parity(structure, charges, spins, who)
+
+
+def fixes_electrons(calculator: Any) -> bool:
+    """Whether its options say a charge or multiplicity, which are then those of every lone atom, too."""
+    charges, spins = _charges_and_multiplicities(calculator)
+    return any(charges) or bool(spins)
+
+
+def _charges_and_multiplicities(calculator: Any) -> tuple[list[float], list[float]]:
+    """What its options say; a negative multiplicity or magnetisation is how some programs write none."""
+    options = [own for part in parts(calculator) for own in _options(attribute(part, "parameters"))]
+    charges = [value for name, value in options if name in _CHARGE]
+    spins = [value for name, value in options if name in _MULTIPLICITY and value >= 0]
+    spins += [value + 1 for name, value in options if name in _UNPAIRED and value >= 0]
+    return charges, spins
+
+
+def _knows_electrons(calculator: Any) -> bool:
+    """Whether a charge or multiplicity is among the names of its options, given or not."""
+    names: set[str] = set()
+    for part in parts(calculator):
+        for own in (attribute(part, "parameters"), attribute(part, "default_parameters")):
+            names |= {str(name).lower() for name in own} if isinstance(own, Mapping) else set()
+    return bool(names & (_CHARGE | _MULTIPLICITY))
+
+
+def _check_parity(structure: Structure, charges: list[float], spins: list[float], who: str) -> None:
+    """Whether a molecule's electrons go with what it and the calculator say, or are odd and nothing says more."""
+    charge = round(charges[0]) if charges and structure.charge is None else None
+    silent = structure.multiplicity is None and structure.magmoms is None
+    try:
+        electrons_of(structure, charge, round(spins[0]) if spins and silent else None)
+    except InputError as error:
+        raise OracleError(f"{who}: {error} (of an ASE calculator: into oracle.options)") from None
 
 
 def _is_classical(calculator: Any) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from thalweg.border import check_count
+from thalweg.border import check_count, check_movable
 from thalweg.errors import check
 from thalweg.explorers import WalkerState
 from thalweg.explorers.walker import initial_velocities
@@ -55,7 +55,7 @@ def prepare_start(
     Raises
     ------
     InputError
-        A direction repeated that is not periodic, a count below 1, or more than a million atoms.
+        A direction repeated that is not periodic, a count below 1, more than a million atoms, or none that may move.
     """
     check(min(repeat) >= 1, f"repeat: expected three numbers of at least 1, got {repeat}")
     check_count(len(structure) * math.prod(repeat), "repeat")
@@ -64,6 +64,7 @@ def prepare_start(
             count == 1 or structure.pbc[axis],
             f"repeat: the structure is not periodic along its cell vector {axis + 1}, so it cannot be repeated there",
         )
+    check_movable(structure, "md")
     large = structure.repeated(repeat)
     return Start(large, None if velocities is None else np.tile(velocities, (math.prod(repeat), 1)))
 

@@ -145,6 +145,7 @@ def choose_family(frames: Sequence[dict[str, Family]], wanted: str | None) -> st
         _check_whole(frames, references[0], [CALCULATOR, BARE])
         return references[0]
     parsed = any("energy" in frame.get(CALCULATOR, {}) for frame in frames)
+    parsed = parsed or not any(frame.get(BARE) for frame in frames)
     chosen, other = (CALCULATOR, BARE) if parsed else (BARE, CALCULATOR)
     _check_whole(frames, chosen, [other])
     _check_alike(frames)

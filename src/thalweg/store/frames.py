@@ -15,15 +15,18 @@ from typing import Any, TextIO
 
 import ase.db
 import ase.io
-from ase.io.extxyz import key_val_str_to_dict
+from ase.io.extxyz import XYZError, key_val_str_to_dict
 
 from thalweg.border import MOST_ATOMS
 from thalweg.errors import InputError
 from thalweg.store import lammps
 from thalweg.store.atomnames import check_gro, check_pdb
 from thalweg.store.crystals import check_disorder, reduce_cells
+from thalweg.store.formal import MOLFILES, PDB, read_molfiles, read_pdb
 from thalweg.store.isotopes import is_isotope, read_isotopes
+from thalweg.store.moving import settle_dump
 from thalweg.store.poscar import check_poscar
+from thalweg.store.programs import add_electrons
 from thalweg.store.readerrors import CommentError, could_be_an_element, why
 from thalweg.store.suspects import note_unit
 
@@ -36,6 +39,7 @@ _COMPRESSED: dict[str, Callable[[], _Decompressor]] = {
     ".bz2": bz2.BZ2Decompressor,
 }
 _DATABASES = (".db", ".json")
+_CHARGE_AND_SPIN = re.compile(r"([+-]?\d)\s+([1-9])")
 _PEEK = 50_000
 """Characters by which ASE tells a format that its name does not."""
 LARGEST_RATIO, ALWAYS_FINE = 100, 16_000_000
@@ -57,6 +61,7 @@ def read_atoms(path: Path) -> list[Any]:
             if form != "extxyz" or not is_isotope(error.args[0]):
                 raise
             frames = list(_read_isotopes(path, source))
+        _complete(path, source, form, frames)
     except CommentError as error:
         raise InputError(f"{path}, structure {len(frames) + 1}: {error}") from None
     except InputError:
@@ -79,8 +84,27 @@ def _read(path: Path, source: Any, form: str | None) -> Iterator[Any]:
     if isinstance(source, Path) and source.suffix.lower() in _DATABASES:
         yield from _read_database(source)
         return
+    if form in MOLFILES:
+        with _opened(source) as text:
+            yield from read_molfiles(path, text, lambda record: ase.io.read(record, format="sdf"))
+        return
+    if form == PDB:
+        with _opened(source) as text:
+            yield from read_pdb(text, lambda models: ase.io.iread(models, index=":", format=PDB))
+        return
     words = {"properties_parser": _comment_line} if form == "extxyz" else {}
     yield from ase.io.iread(source, index=":", format=form, do_not_split_by_at_sign=True, **words)
+
+
+def _complete(path: Path, source: Any, form: str | None, frames: list[Any]) -> None:
+    """Add to the frames, in place, what their file says of them and ASE leaves out."""
+    if form is None:
+        return
+    with _opened(source) as text:
+        if form == lammps.DUMP:
+            settle_dump(path, text, frames)
+        else:
+            add_electrons(path, form, text, frames)
 
 
 def _read_isotopes(path: Path, source: Any) -> Iterator[Any]:
@@ -109,7 +133,12 @@ def is_extxyz(path: Path) -> bool:
 
 
 def _comment_line(line: str) -> dict[str, Any]:
-    """What stands in a comment line, as ASE reads it, but that a stress which is none is shown."""
+    """What stands in a comment line, as ASE reads it, but that a stress which is none is shown.
+
+    Two whole numbers alone are a charge and a multiplicity, as Psi4 and benchmark sets write them.
+    """
+    if electrons := _CHARGE_AND_SPIN.fullmatch(line.strip()):
+        return {"charge": int(electrons[1]), "multiplicity": int(electrons[2])}
     try:
         return dict(key_val_str_to_dict(line))
     except ValueError as error:
@@ -163,7 +192,7 @@ def _opened(source: Any) -> Iterator[TextIO]:
 def _place(path: Path, frames: list[Any], error: Exception) -> str:
     """Which structure could not be read, where ASE reads them one after the other; and which of its atoms, if one."""
     one_by_one = {".xyz", ".extxyz"} & {suffix.lower() for suffix in path.suffixes[-2:]}
-    known = isinstance(error, KeyError | ValueError | IndexError | TypeError) and not isinstance(
+    known = isinstance(error, KeyError | ValueError | IndexError | TypeError | XYZError) and not isinstance(
         error, UnicodeError
     )
     if not (one_by_one and known):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from io import StringIO
 from typing import Any
 
@@ -44,11 +44,17 @@ def read_isotopes(lines: Iterable[str], read: Callable[[StringIO], Iterator[Any]
                 words[column] = "H"
             text.append(" ".join(words) + "\n")
     for atoms, own in zip(read(StringIO("".join(text))), masses, strict=False):
-        if own and not atoms.has("masses") and "mass" not in atoms.arrays:
-            weights = np.array(atoms.get_masses())
-            weights[list(own)] = list(own.values())
-            atoms.set_masses(weights)
+        if "mass" not in atoms.arrays:
+            set_isotopes(atoms, own)
         yield atoms
+
+
+def set_isotopes(atoms: Any, masses: Mapping[int, float]) -> None:
+    """Give atoms (counted from 0) their masses, amu, unless a file has given masses to all."""
+    if masses and not atoms.has("masses"):
+        weights = np.array(atoms.get_masses())
+        weights[list(masses)] = list(masses.values())
+        atoms.set_masses(weights)
 
 
 def _species_column(comment: str) -> int:

@@ -234,7 +234,7 @@ class _Reading:
     def _forces(self, number: int, structure: Structure, family: Family) -> Any:
         if "forces" not in family:
             return None
-        forces = read_forces(family["forces"].value, len(structure))
+        forces = read_forces(family["forces"].value, structure)
         if forces is None:
             self.absent.setdefault("forces", []).append(number)
         return forces

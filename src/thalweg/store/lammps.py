@@ -12,6 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from thalweg.errors import InputError, InputWarning
+from thalweg.store.moving import settle_velocities
 
 DATA, DUMP = "lammps-data", "lammps-dump-text"
 """ASE's names of the formats."""
@@ -55,6 +56,7 @@ def read_data(path: Path, text: TextIO) -> Any:
     types = _Types.read(text)
     text.seek(0)
     atoms = read_lammps_data(text)
+    settle_velocities(path, text, [atoms])
     own = atoms.arrays["type"]
     symbols = {int(kind): types.symbol(path, int(kind)) for kind in np.unique(own)}
     atoms.numbers = np.array([atomic_numbers[symbols[int(kind)]] for kind in own])

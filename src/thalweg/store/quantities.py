@@ -45,9 +45,20 @@ def read_energy(value: Any) -> float | None:
     return energy
 
 
-def read_forces(values: Any, n_atoms: int) -> FloatArray | None:
-    """Forces (n_atoms, 3) in eV/Å; None where any of them is NaN. Raises InputError as `read_energy`."""
-    return _numbers("forces", values, (n_atoms, 3), LARGEST_FORCE, "eV/Å")
+def read_forces(values: Any, structure: Structure) -> FloatArray | None:
+    """Forces (n_atoms, 3) in eV/Å; None where any of them is NaN.
+
+    Raises InputError as `read_energy`, and where constraints have put zeros in the place of forces on held atoms.
+    """
+    forces = _numbers("forces", values, (len(structure), 3), LARGEST_FORCE, "eV/Å")
+    fixed = structure.fixed
+    if forces is not None and fixed is not None and not forces[fixed].any() and forces[~fixed].any():
+        raise InputError(
+            f"its forces are exactly zero on all {int(fixed.any(axis=1).sum())} held atoms, and others have some: that "
+            "is the constraint, not an answer; write forces without it (get_forces(apply_constraint=False)), or, if "
+            "they are right, take the constraint (move_mask) out of the file"
+        )
+    return forces
 
 
 def read_stress(name: str, values: Any, structure: Structure) -> FloatArray | None:

@@ -36,11 +36,14 @@ def _of_the_file(error: Exception) -> str:
 
 def _of_its_content(error: Exception) -> str:
     if isinstance(error, KeyError) and is_isotope(error.args[0]):
-        return f"{error.args[0]!r} is an isotope, which is known in extended XYZ alone; write that, or H"
+        return (
+            f"{str(error.args[0])!r} is an isotope, which is not known in this format; convert the file to extended "
+            "XYZ, or write H"
+        )
     if isinstance(error, KeyError) and could_be_an_element(error.args[0]):
         return (
-            f"{error.args[0]!r} is not a chemical element; expected symbols such as H, C, Si. Put the symbol of its "
-            "element in place of a dummy, a type or an atom's own name, and remove what is no atom"
+            f"{str(error.args[0])!r} is not a chemical element; expected symbols such as H, C, Si. Put the symbol "
+            "of its element in place of a dummy, a type or an atom's own name, and remove what is no atom"
         )
     if "chemical symbols" in str(error):
         return "it does not name its elements; in a POSCAR they stand in a line before their numbers, such as: Cu O"

@@ -13,10 +13,11 @@ from thalweg.errors import InputError
 from thalweg.sites import check_sites
 from thalweg.store.frames import read_atoms
 from thalweg.structure import FloatArray, Structure
+from thalweg.structure.naming import column, plain_name
 from thalweg.units import fs
 
-VELOCITIES, UNCLEAR_VELOCITIES = ("vel", "velo"), ("velocities", "velocity")
-"""Names of columns of extended XYZ: of velocities in Å/fs, and in an unknown unit."""
+VELOCITIES, UNCLEAR_VELOCITIES = ("vel", "velo"), ("velocities", "velocity", "v")
+"""Names of columns of extended XYZ, whatever their case: of velocities in Å/fs, and in an unknown unit."""
 FASTEST = 20.0
 """Å per ASE time unit, 2 Å/fs; hydrogen at 10,000 K has 0.16."""
 
@@ -79,20 +80,20 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
 def has_velocities(atoms: Any) -> bool:
     """Whether a file has velocities that are not all zero."""
     names = ("momenta", *VELOCITIES, *UNCLEAR_VELOCITIES)
-    return any(np.any(atoms.arrays[name]) for name in names if name in atoms.arrays)
+    return any(np.any(values) for name in names if (values := column(atoms, (name,))) is not None)
 
 
 def _velocities(atoms: Any, where: str) -> FloatArray | None:
     """ASE's momenta, or a column of velocities in Å/fs as GPUMD and QUIP write it."""
-    column = next((name for name in VELOCITIES if name in atoms.arrays), None)
+    known = column(atoms, VELOCITIES)
     try:
         if atoms.has("momenta"):
             return np.array(atoms.get_velocities(), dtype=np.float64)
-        if column is not None:
-            return np.array(atoms.arrays[column], dtype=np.float64) / fs
+        if known is not None:
+            return np.array(known, dtype=np.float64) / fs
     except (ValueError, TypeError):
         raise InputError(f"{where}: its momenta are not numbers; expected three for each atom") from None
-    unclear = next((name for name in UNCLEAR_VELOCITIES if name in atoms.arrays), None)
+    unclear = next((name for name in atoms.arrays if plain_name(name) in UNCLEAR_VELOCITIES), None)
     if unclear is not None:
         raise InputError(
             f"{where}: its column {unclear!r} is in Å/fs to some programs, in ASE's unit to others; call it vel where "

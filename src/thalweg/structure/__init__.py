@@ -4,6 +4,8 @@ from thalweg.structure.arrays import BoolArray, FloatArray, IntArray
 from thalweg.structure.electrons import (
     Electrons,
     UnsaidElectronsError,
+    check_divisible,
+    check_joins,
     check_states,
     electrons_of,
     n_electrons,
@@ -20,6 +22,8 @@ __all__ = [
     "IntArray",
     "Structure",
     "UnsaidElectronsError",
+    "check_divisible",
+    "check_joins",
     "check_states",
     "electrons_of",
     "n_electrons",

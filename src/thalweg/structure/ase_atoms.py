@@ -11,28 +11,34 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ase.constraints import FixAtoms, FixCartesian, FixScaled
 
 from thalweg.errors import InputError
-from thalweg.structure.arrays import BoolArray, FloatArray
+from thalweg.structure.arrays import FloatArray
+from thalweg.structure.held import constraints_of, fixed_of
+from thalweg.structure.naming import (
+    CHARGES,
+    MASSES,
+    MOMENTS,
+    MULTIPLICITIES,
+    PARTIAL_CHARGES,
+    SPIN,
+    UNPAIRED,
+    column,
+    plain_info,
+    plain_name,
+)
 from thalweg.structure.structure import Structure
 
 if TYPE_CHECKING:
     import ase
 
-CHARGES = ("charge", "total_charge", "tot_charge", "net_charge")
-MULTIPLICITIES = ("multiplicity", "spin_multiplicity", "mult")
-UNPAIRED = ("uhf", "nunpaired", "n_unpaired", "unpaired_electrons")
-SPIN = ("spin", "total_spin")
-MASSES = ("masses", "mass")
-_ROUNDING = 0.01
+_ROUNDING, _ROUNDING_OF_ATOM = 0.01, 5e-4
 """Partial charges are written with few digits: their sum may be so far from a whole number."""
-_AXES_ALONG = 1e-8
 
 
 def from_atoms(atoms: ase.Atoms) -> Structure:
     """See `Structure.from_atoms`."""
-    info = {str(name).lower(): value for name, value in atoms.info.items()}
+    info = plain_info(atoms)
     plain = Structure(atoms.numbers, atoms.positions, np.array(atoms.cell), atoms.pbc)
     return Structure(
         plain.numbers,
@@ -43,7 +49,7 @@ def from_atoms(atoms: ase.Atoms) -> Structure:
         multiplicity=_multiplicity(info),
         magmoms=_moments(atoms),
         masses=_masses(atoms),
-        fixed=_fixed(atoms),
+        fixed=fixed_of(atoms),
     )
 
 
@@ -64,20 +70,8 @@ def to_atoms(structure: Structure, *, constraints: bool = True) -> ase.Atoms:
         if value is not None:
             atoms.info[name] = value
     if constraints and structure.fixed is not None:
-        atoms.set_constraint(_constraints(structure.fixed))
+        atoms.set_constraint(constraints_of(structure.fixed))
     return atoms
-
-
-def _constraints(fixed: BoolArray) -> list[Any]:
-    """One for the atoms that stand still, and one for each way in which others are held."""
-    found: list[Any] = []
-    for mask in np.unique(fixed, axis=0):
-        atoms = np.flatnonzero((fixed == mask).all(axis=1))
-        if mask.all():
-            found.append(FixAtoms(atoms))
-        elif mask.any():
-            found.append(FixCartesian(atoms, mask=mask))
-    return found
 
 
 # --- electrons ------------------------------------------------------------------------------------------
@@ -88,7 +82,7 @@ def _charge(info: Mapping[str, Any], atoms: ase.Atoms) -> int | None:
         _whole_numbers(info, CHARGES, "charge", "charges of molecules and cells are whole numbers of e")
     )
     if not atoms.has("initial_charges"):
-        return said
+        return _one({**_named("charge", said), **_named("partial charges", _sum_of_partial(atoms))})
     total = float(np.sum(atoms.get_initial_charges()))
     if abs(total - round(total)) > _ROUNDING:
         raise InputError(
@@ -98,14 +92,31 @@ def _charge(info: Mapping[str, Any], atoms: ase.Atoms) -> int | None:
     by_atoms = (
         {} if said is None and not atoms.get_initial_charges().any() else {"initial charges": round(total)}
     )
-    return _one({**({} if said is None else {"charge": said}), **by_atoms})
+    return _one({**_named("charge", said), **by_atoms})
+
+
+def _named(name: str, value: int | None) -> dict[str, int]:
+    return {} if value is None else {name: value}
+
+
+def _sum_of_partial(atoms: ase.Atoms) -> int | None:
+    """The whole charge that partial charges sum to, given or calculated; None for 0, which neutral parts have, too."""
+    values = column(atoms, PARTIAL_CHARGES)
+    if values is None and atoms.calc is not None:
+        values = getattr(atoms.calc, "results", {}).get("charges")
+    array = np.asarray(values)
+    if array.shape != (len(atoms),) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+        return None
+    total = float(array.sum())
+    is_whole = abs(total - round(total)) <= _ROUNDING + _ROUNDING_OF_ATOM * len(atoms)
+    return round(total) or None if is_whole else None
 
 
 def _multiplicity(info: Mapping[str, Any]) -> int | None:
     what = "multiplicity is 2S + 1, a whole number"
     said = _whole_numbers(info, MULTIPLICITIES, "multiplicity", what)
     unpaired = _whole_numbers(info, UNPAIRED, "number of unpaired electrons", "it is 2S, a whole number")
-    said |= {name: value + 1 for name, value in unpaired.items()}
+    said |= {f"{name} + 1": value + 1 for name, value in unpaired.items()}
     if not said:
         return _from_spin(info)
     return _one(said)
@@ -113,11 +124,10 @@ def _multiplicity(info: Mapping[str, Any]) -> int | None:
 
 def take_out_unclear_spin(atoms: ase.Atoms) -> bool:
     """Take `spin` out of `info` where it may mean several things; returns whether it was there."""
-    info = {str(name).lower(): value for name, value in atoms.info.items()}
     try:
-        _multiplicity(info)
+        _multiplicity(plain_info(atoms))
     except InputError:
-        unclear = [name for name in atoms.info if str(name).lower() in SPIN]
+        unclear = [name for name in atoms.info if plain_name(name) in SPIN]
         for name in unclear:
             del atoms.info[name]
         return bool(unclear)
@@ -173,49 +183,14 @@ def _moments(atoms: ase.Atoms) -> FloatArray | None:
         moments: FloatArray = atoms.get_initial_magnetic_moments()
         if np.any(moments):
             return moments
-    found = atoms.arrays.get("magmoms")
-    if found is None and atoms.calc is not None:
-        found = getattr(atoms.calc, "results", {}).get("magmoms")
-    return None if found is None or len(np.shape(found)) == 0 or len(found) != len(atoms) else found
+    results = getattr(atoms.calc, "results", {})  # ASE moves a column `magmom` there, too
+    found: tuple[Any, ...] = (column(atoms, MOMENTS), results.get("magmoms"), results.get("magmom"))
+    return next((values for values in found if np.ndim(values) and len(values) == len(atoms)), None)
 
 
-# --- masses and constraints -----------------------------------------------------------------------------
+# --- masses -----------------------------------------------------------------------------
 
 
 def _masses(atoms: ase.Atoms) -> FloatArray | None:
-    for name in MASSES:
-        values = atoms.arrays.get(name)
-        if values is not None:
-            return np.asarray(values)
-    return None
-
-
-def _fixed(atoms: ase.Atoms) -> BoolArray | None:
-    fixed = np.zeros((len(atoms), 3), dtype=np.bool_)
-    for constraint in atoms.constraints:
-        if isinstance(constraint, FixAtoms):
-            fixed[constraint.index] = True
-        elif isinstance(constraint, FixCartesian):
-            fixed[constraint.index] |= np.asarray(constraint.mask, dtype=np.bool_)
-        elif isinstance(constraint, FixScaled):
-            fixed[constraint.index] |= _fixed_axes(constraint, np.array(atoms.cell))
-        else:
-            raise InputError(
-                f"structure: it has the constraint {type(constraint).__name__}; atoms can be held as a whole or along "
-                "x, y and z (FixAtoms, FixCartesian, move_mask, selective dynamics). Take the other constraint out"
-            )
-    return fixed
-
-
-def _fixed_axes(constraint: FixScaled, cell: FloatArray) -> BoolArray:
-    """Cartesian components of a mask along cell vectors; InputError where these do not lie along x, y and z."""
-    mask = np.asarray(constraint.mask, dtype=np.bool_)
-    if mask.all() or not mask.any():
-        return mask
-    along = np.abs(cell) > _AXES_ALONG * np.abs(cell).max()
-    if not ((along.sum(axis=0) == 1).all() and (along.sum(axis=1) == 1).all()):
-        raise InputError(
-            "structure: it holds an atom along some of the cell vectors (selective dynamics), and these do not lie "
-            "along x, y and z; hold the atom along all three (F F F), or take a cell whose vectors lie along the axes"
-        )
-    return np.asarray(along[mask].any(axis=0))
+    values = column(atoms, MASSES)
+    return None if values is None else np.asarray(values)

@@ -92,12 +92,49 @@ def check_states(structures: Sequence[Structure]) -> None:
     for number, structure in enumerate(structures, start=1):
         key = np.sort(structure.numbers).tobytes()
         first, other = known.setdefault(key, (number, structure))
-        if (other.charge or 0, other.multiplicity) != (structure.charge or 0, structure.multiplicity):
+        if _told(other) != _told(structure):
             formula = structure.to_atoms().get_chemical_formula()
             raise InputError(
                 f"{formula} has {_state(other)} in structure {first} and {_state(structure)} in structure {number}; "
                 "the potential sees neither charge nor spin, so that each needs a run of its own"
             )
+
+
+def check_joins(structure: Structure, starts: Sequence[Structure], where: str) -> None:
+    """Whether a structure from elsewhere may join a run that begins with others; `where` is its place in messages.
+
+    Raises
+    ------
+    InputError
+        It has another charge or spin than a start of its composition; or it says no charge where a start has one, so
+        that it would be taken for neutral.
+    """
+    charged = next((start.charge for start in starts if start.charge), None)
+    if charged is not None and structure.charge is None:
+        raise InputError(
+            f"{where}: it says no charge, and the run starts from a structure with charge {charged:+d}; write "
+            "charge=... into its comment line (atoms.info), charge=0 if it is neutral"
+        )
+    numbers = np.sort(structure.numbers)
+    like = next((start for start in starts if np.array_equal(np.sort(start.numbers), numbers)), None)
+    try:
+        check_states([structure] if like is None else [like, structure])
+    except InputError as error:
+        raise InputError(f"{where}: {error} (1: the run's start, 2: this)") from None
+
+
+def check_divisible(structure: Structure, where: str) -> None:
+    """Raise InputError for a charge or multiplicity, of which nobody knows the share that a part has."""
+    if structure.charge or (structure.multiplicity or 1) > 1:
+        raise InputError(
+            f"{where}: it has a charge or multiplicity, and nobody knows which share of it a part has; take charge and "
+            "multiplicity out of the file, and give them to the parts"
+        )
+
+
+def _told(structure: Structure) -> tuple[int, int]:
+    """Charge and multiplicity; what is not said is neutral, and a singlet."""
+    return structure.charge or 0, structure.multiplicity or 1
 
 
 def _state(structure: Structure) -> str:

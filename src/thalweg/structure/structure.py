@@ -23,6 +23,8 @@ LARGEST_Z = 118
 LARGEST_CHARGE, LARGEST_MULTIPLICITY = 1000, 1000
 MASS_RATIO = (0.05, 20.0)
 """Least and largest mass of an atom over its element's; muonium has 0.11, tritium 3."""
+_MASS_ROUNDING = 1e-7
+"""Of a mass: conversions between units of programs leave so much."""
 LARGEST_MOMENT = 20.0
 """Bohr magnetons of one atom; gadolinium has 7."""
 
@@ -131,7 +133,8 @@ class Structure:
                 f"structure: atom {atom} (counted from 0) has a mass of {masses[atom]:g} amu, and its element "
                 f"{standard[atom]:.4g}; masses are in amu"
             )
-        return None if np.array_equal(masses, standard) else masses
+        is_standard = np.allclose(masses, standard, rtol=_MASS_ROUNDING, atol=0.0)
+        return None if is_standard else masses
 
     def _check_numbers(self) -> None:
         if self.numbers.min() >= 1 and self.numbers.max() <= LARGEST_Z:
@@ -253,11 +256,9 @@ class Structure:
 
         Raises InputError for a charge or multiplicity: nobody knows which part it belongs to.
         """
-        if self.charge or (self.multiplicity or 1) > 1:
-            raise InputError(
-                "structure: it has a charge or multiplicity, and nobody knows which share of it a part has; take "
-                "charge and multiplicity out of the file, and give them to the parts"
-            )
+        from thalweg.structure.electrons import check_divisible
+
+        check_divisible(self, "structure")
         own = {name: value[atoms] for name, value in self.particulars.items() if np.ndim(value)}
         return Structure(self.numbers[atoms], positions, cell, pbc, **own)
 

@@ -28,7 +28,7 @@ from thalweg.oracles import make_oracle
 from thalweg.oracles.base import Oracle
 from thalweg.oracles.trust import fingerprint_of, runs_named_code
 from thalweg.store import HANDED, Scored, SqliteStore, Store, TaskState, place_of, read_scored
-from thalweg.structure import Structure, check_states
+from thalweg.structure import Structure, check_joins
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def hand_in(folder: Path, files: Sequence[Path], *, max_atoms: int) -> Receipt:
             for n, one in enumerate(structures, start=1):
                 where = place_of(path, n) if len(structures) > 1 else str(path)
                 _check(one.structure, where, path, oracle, numbers, max_atoms)
-                _check_state(one.structure, where, starts)
+                check_joins(one.structure, starts, where)
         fingerprint = store.meta(FINGERPRINT) or fingerprint_of(section)
         if not isinstance(fingerprint, str):
             raise StoreError(
@@ -190,18 +190,6 @@ def _check(
         oracle.check_structure(structure)
     except OracleError as error:
         raise OracleError(f"{where}: {error}") from error
-
-
-def _check_state(structure: Structure, where: str, starts: Sequence[Structure]) -> None:
-    """It must have the charge and spin of the run's own structures of its composition."""
-    composition = np.sort(structure.numbers)
-    like = next((s for s in starts if np.array_equal(np.sort(s.numbers), composition)), None)
-    if like is None:
-        return
-    try:
-        check_states([like, structure])
-    except InputError as error:
-        raise InputError(f"{where}: {error} (1: the run's start, 2: the file's)") from None
 
 
 def _check_distances(structure: Structure, where: str) -> None:

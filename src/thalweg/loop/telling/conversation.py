@@ -87,7 +87,10 @@ FAR_FROM_REST = (0.5, 2.0)
 
 @dataclass(frozen=True)
 class StartFacts:
-    """What is said of a start structure: largest force (eV/Å), pressure (GPa, None without a stress), fragments."""
+    """What is said of a start structure: largest force (eV/Å), pressure (GPa, None without a stress), fragments.
+
+    `cell_may_relax` is false where it holds atoms, or vacuum.
+    """
 
     formula: str
     force: float
@@ -95,6 +98,7 @@ class StartFacts:
     fragments: str
     n_fragments: int
     n_pieces: int
+    cell_may_relax: bool = True
 
     @property
     def is_far_from_rest(self) -> bool:
@@ -114,7 +118,10 @@ def start_structure(number: int, total: int, facts: StartFacts) -> str:
         text += f", {facts.n_pieces} pieces that do not touch"
     if not facts.is_far_from_rest:
         return text
-    option = "--relax-cell" if abs(facts.pressure or 0.0) > FAR_FROM_REST[1] else "--relax"
+    is_squeezed = abs(facts.pressure or 0.0) > FAR_FROM_REST[1]
+    if is_squeezed and not facts.cell_may_relax and facts.force <= FAR_FROM_REST[0]:
+        return f"{text}; far from rest, and its cell cannot be relaxed (held atoms, or vacuum)"
+    option = "--relax-cell" if is_squeezed and facts.cell_may_relax else "--relax"
     return f"{text}; far from rest: unless it is meant so, relax it first: {option} in a new run"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from thalweg.bonds import fragments, named, pieces
+from thalweg.explorers.origin import is_open
 from thalweg.fitting.references import References
 from thalweg.label import Label
 from thalweg.labelling.question import Question, QuestionKind, Reply
@@ -185,4 +186,5 @@ def _facts(structure: Structure, label: Label) -> conversation.StartFacts:
         fragments=named(structure, groups),
         n_fragments=len(groups),
         n_pieces=len(pieces(structure)),
+        cell_may_relax=structure.fixed is None and not is_open(structure),
     )
