@@ -15,6 +15,7 @@ from enum import StrEnum
 import numpy as np
 
 from thalweg.coherence.relation import LIKE_ONE, RELATED, SURE, Implied, Profile, profile, taken
+from thalweg.coherence.units import unit_of
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray, IntArray
@@ -23,6 +24,8 @@ LEAST = 4
 """Labels of both quantities below which nothing is said of them."""
 RELATIVE = 0.1
 """Of the likelihood that labels as they are gain over no relation: misfit moves a factor a little, and surely."""
+WIDEST = 0.5
+"""Of the interval of a factor's logarithm that still tells a unit."""
 PARTS = 5
 MOST_ROWS = 480
 """Of the quantity that is predicted: the work grows with the cube."""
@@ -189,9 +192,22 @@ def _others(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothes
 
 
 def _per_atom(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
-    """Energies times the number of atoms, where that is not the same factor for all."""
+    """Energies times the number of atoms, where that is not the same factor for all: else a plain factor tells."""
     sizes = voices.sizes[voice.owner]
-    yield from _undone("per atom", "", voice.targets * sizes, implied, float(np.log(sizes).sum()))
+    if np.ptp(sizes) == 0.0:
+        return
+    for found in _undone("per atom", "", voice.targets * sizes, implied, float(np.log(sizes).sum())):
+        if _known(found.profile):
+            yield found
+
+
+def _known(found: Profile) -> bool:
+    """Whether a factor of energies per atom is 1, -1 or a unit: any other may be anything."""
+    factor, (low, high) = found.factor, found.interval
+    if near_one(abs(factor)):
+        return True
+    sure = low * high > 0.0 and abs(np.log(high / low)) < WIDEST
+    return sure and unit_of(RowKind.ENERGY, factor, found.interval) is not None
 
 
 def _orders(voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
@@ -202,6 +218,8 @@ def _orders(voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
 
 def _virial(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
     volumes = np.array([_volume(voices, int(i)) for i in voice.owner])
+    if np.ptp(volumes) < 1e-9 * float(volumes.max()):
+        return
     yield from _undone("virial", "", voice.targets / volumes, implied, -float(np.log(volumes).sum()))
 
 

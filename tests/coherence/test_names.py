@@ -1,0 +1,125 @@
+"""What is wrong is named rightly where sizes, compositions and kinds of structures vary, or do not."""
+
+from dataclasses import replace
+
+import ase.units
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, fcc111
+from wrong import EMT, Labelled, changed, judged, keys, molecules
+
+from thalweg.label import Label
+from thalweg.models import RowKind
+from thalweg.oracles import make_oracle
+from thalweg.structure import Structure
+from thalweg.units import GPa
+
+E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
+KCAL = ase.units.kcal / ase.units.mol
+
+
+def slabs(n: int) -> Labelled:
+    """Slabs of 16 atoms, all of one size."""
+    rng, oracle, out = np.random.default_rng(5), make_oracle(EMT), []
+    for _ in range(n):
+        atoms = fcc111("Cu", (2, 2, 4), vacuum=8.0)
+        atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        out.append((structure, oracle.label(structure)))
+    return out
+
+
+def alloys(n: int) -> Labelled:
+    """Crystals of two sizes and many compositions."""
+    rng, oracle, out = np.random.default_rng(0), make_oracle(EMT), []
+    for k in range(n):
+        atoms = bulk("Cu", cubic=True, a=3.9) * (2, 2, 1 + k % 2)
+        atoms.symbols[rng.permutation(len(atoms))[: rng.integers(1, len(atoms))]] = "Au"
+        strain = rng.normal(0.0, 0.03, (3, 3))
+        atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+        atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        out.append((structure, oracle.label(structure)))
+    return out
+
+
+def isomers(n: int) -> Labelled:
+    """HCN and HNC, vibrating little: EMT's, to which C and N differ."""
+    rng, oracle, out = np.random.default_rng(1), make_oracle(EMT), []
+    linear = [Atoms("HCN", [[0, 0, -1.07], [0, 0, 0], [0, 0, 1.15]])]
+    linear.append(Atoms("HCN", [[0, 0, -1.0], [0, 0, 1.17], [0, 0, 0]]))
+    for k in range(n):
+        atoms = linear[k % 2].copy()
+        atoms.positions += rng.normal(0.0, 0.003, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        out.append((structure, oracle.label(structure)))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda label: replace(label, energy=label.energy / KCAL), "energies are in kcal/mol"),
+        (lambda label: replace(label, energy=label.energy / ase.units.Rydberg), "energies are in Rydberg"),
+        (lambda label: replace(label, forces=label.forces / 51.4220675), "forces are in Hartree/Bohr"),
+        (lambda label: replace(label, energy=label.energy / 16.0), "energies are per atom"),
+    ],
+)
+def test_a_unit_is_named_and_nobody_blamed_where_all_structures_have_one_size(change, words):
+    found = judged(changed(slabs(16), lambda k, s, label: change(label)))
+    assert len(found.findings) == 1
+    assert words in found.findings[0].text
+    assert found.doubted == frozenset()
+
+
+def _stress(factor):
+    def change(k: int, structure: Structure, label: Label) -> Label:
+        assert label.stress is not None
+        return replace(label, stress=label.stress * factor(structure))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("factor", "words"),
+    [
+        (lambda s: -10.0 / GPa, "stress is in kbar, and of opposite sign"),
+        (lambda s: -s.volume, "they are virials, volume times stress, of opposite sign"),
+    ],
+)
+def test_a_stress_is_named_by_what_is_wrong_with_stress(factor, words):
+    found = judged(changed(alloys(16), _stress(factor)))
+    assert found.doubted == {S}
+    assert words in found.findings[0].text
+
+
+def test_two_names_are_said_where_both_fit():
+    """A stress in GPa is 160 times what it should be; so is a virial of a cell of 160 Å³."""
+    rng, oracle, right = np.random.default_rng(2), make_oracle(EMT), []
+    for _ in range(12):
+        atoms = bulk("Cu", cubic=True, a=3.42) * (2, 2, 1)
+        atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        right.append((structure, oracle.label(structure)))
+    found = judged(changed(right, _stress(lambda s: 1.0 / GPa)))
+    assert "stress is a virial, volume times stress, or in GPa" in found.findings[0].text
+
+
+@pytest.mark.parametrize("labelled", [alloys(16), molecules(16)])
+def test_one_energy_for_all_compositions_is_no_answer(labelled):
+    found = judged(changed(labelled, lambda k, s, label: replace(label, energy=0.0)))
+    assert "energies are 0 eV, to the last digit, for all of 16 labels" in found.findings[0].text
+    assert found.doubted == {E}
+
+
+def test_isomers_with_nothing_between_are_not_two_levels_of_theory():
+    right = isomers(24)
+    apart = np.ptp([label.energy for _, label in right])
+    assert apart > 0.1
+    assert judged(right).findings == ()
+
+
+def test_a_jump_among_the_structures_of_isomers_is_one():
+    jumped = changed(isomers(24), lambda k, s, label: replace(label, energy=label.energy + (k % 8 < 2)))
+    assert keys(judged(jumped)) == ["energy: levels"]
