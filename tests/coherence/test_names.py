@@ -123,3 +123,33 @@ def test_isomers_with_nothing_between_are_not_two_levels_of_theory():
 def test_a_jump_among_the_structures_of_isomers_is_one():
     jumped = changed(isomers(24), lambda k, s, label: replace(label, energy=label.energy + (k % 8 < 2)))
     assert keys(judged(jumped)) == ["energy: levels"]
+
+
+def few_strained(n: int, n_strained: int, seed: int) -> Labelled:
+    """Crystals of one volume, the first few strained: what seeds and walks of a run at one volume leave."""
+    rng, oracle, out = np.random.default_rng(seed), make_oracle(EMT), []
+    for k in range(n):
+        atoms = bulk("Cu", cubic=True, a=3.59) * (2, 1, 1)
+        if k < n_strained:
+            strain = rng.normal(0.0, 0.03, (3, 3))
+            atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+        atoms.positions += rng.normal(0.0, 0.03, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        out.append((structure, oracle.label(structure)))
+    return out
+
+
+@pytest.mark.parametrize(("n", "n_strained"), [(34, 4), (57, 7)])
+def test_a_few_strained_cells_are_not_unlike_all_others(n, n_strained):
+    right = few_strained(n, n_strained, seed=0)
+    assert judged(right).findings == ()
+    wrong = changed(right, lambda k, s, label: replace(label, energy=label.energy + 1.0 * (k in (1, 20))))
+    found = judged(wrong)
+    assert [sorted(finding.places) for finding in found.findings if E in finding.about] == [[1, 20]]
+
+
+def test_only_a_fit_says_that_odd_labels_count_less():
+    right = few_strained(20, 0, seed=1)
+    found = judged(changed(right, lambda k, s, label: replace(label, energy=label.energy + 1.0 * (k == 7))))
+    assert not any("lower weight" in words for words in found.words(range(20)))
+    assert any(words.endswith("it gets a lower weight") for words in found.words(range(20), weighed=True))

@@ -297,6 +297,6 @@ def _odd_finding(kind: RowKind, places: list[int], size: FloatArray) -> Finding:
     n, verb = len(places), "is" if kind is S else "are"
     text = (
         f"{NAMES[kind]} of {n} label{'' if n == 1 else 's'} {verb} unlike all others: off by up to "
-        f"{size[worst[0]]:.0f} times what is usual; {'they get' if n > 1 else 'it gets'} a lower weight"
+        f"{size[worst[0]]:.0f} times what is usual"
     )
     return Finding((kind,), "odd", text, tuple(worst), {"n_labels": n, "worst": float(size[worst[0]])})
