@@ -153,3 +153,45 @@ def test_only_a_fit_says_that_odd_labels_count_less():
     found = judged(changed(right, lambda k, s, label: replace(label, energy=label.energy + 1.0 * (k == 7))))
     assert not any("lower weight" in words for words in found.words(range(20)))
     assert any(words.endswith("it gets a lower weight") for words in found.words(range(20), weighed=True))
+
+
+# --- two quantities of one unit; forces of nothing --------------------------------------------------------
+
+
+def test_both_in_atomic_units_is_said():
+    def atomic(k: int, structure: Structure, label: Label) -> Label:
+        return replace(label, energy=label.energy / 27.211386, forces=label.forces / 51.4220675)
+
+    (finding,) = judged(changed(slabs(16), atomic)).findings
+    assert "or both are in atomic units (Hartree, Hartree/Bohr)" in finding.text
+
+
+def test_energies_and_forces_of_one_unit_beside_a_right_stress_are_said():
+    def kcal(k: int, structure: Structure, label: Label) -> Label:
+        return replace(label, energy=label.energy / KCAL, forces=label.forces / KCAL)
+
+    (finding,) = judged(changed(alloys(16), kcal)).findings
+    assert finding.text.endswith("or energies are in kcal/mol and forces in kcal/mol/Å")
+
+
+@pytest.mark.parametrize(
+    "moved", [lambda forces: np.roll(forces, 1, axis=0), lambda forces: forces[:, [2, 0, 1]]]
+)
+@pytest.mark.parametrize("labelled", [slabs(16), alloys(16), molecules(16)])
+def test_forces_of_other_atoms_or_axes_follow_from_nothing(labelled, moved):
+    found = judged(changed(labelled, lambda k, s, label: replace(label, forces=moved(label.forces))))
+    assert keys(found)[0] == "forces: unrelated"
+    assert found.doubted == {F}
+
+
+def test_small_forces_of_structures_at_rest_may_be_noise():
+    """Rattled by 1 mÅ, energies to 0.1 meV, forces converged to 0.01 eV/Å: the forces are what is not converged."""
+    rng, oracle, right = np.random.default_rng(3), make_oracle(EMT), []
+    for _ in range(16):
+        atoms = bulk("Cu", cubic=True, a=3.59) * (2, 1, 1)
+        atoms.positions += rng.normal(0.0, 0.001, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        label = oracle.label(structure)
+        forces = label.forces + rng.normal(0.0, 0.01, label.forces.shape)
+        right.append((structure, replace(label, energy=label.energy + rng.normal(0.0, 1e-4), forces=forces)))
+    assert judged(right).findings == ()

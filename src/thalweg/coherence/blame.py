@@ -100,7 +100,16 @@ def _blamed(kind: RowKind, pair: Pair, context: Context) -> Finding:
     how, words = _description(kind, pair, context)
     others = " and ".join(NAMES[other] for other in (E, F, S) if other is not kind)
     text = f"{NAMES[kind]} contradict{'s' if kind is S else ''} {others}, which do not contradict each other: {words}"
-    return Finding((kind,), how, text, (), _numbers(kind, pair))
+    return Finding((kind,), how, text + _of_both(kind, how, pair), (), _numbers(kind, pair))
+
+
+def _of_both(kind: RowKind, how: str, pair: Pair) -> str:
+    """What else a stress in no known unit may be: the one right quantity beside energies and forces of one unit."""
+    if kind is not S or how != "factor":
+        return ""
+    factor, (low, high) = _factor(S, pair)
+    unit = unit_of(E, 1.0 / factor, (1.0 / high, 1.0 / low)) if factor > 0.0 and low > 0.0 else None
+    return f", or energies are in {unit} and forces in {unit}/Å" if unit else ""
 
 
 def _contradiction(pair: Pair, context: Context) -> Finding:
@@ -113,6 +122,8 @@ def _contradiction(pair: Pair, context: Context) -> Finding:
     kinds = tuple(kind for kind in (E, F, S) if kind in pair.kinds)
     first, second = (_description(kind, pair, context) for kind in kinds)
     text = f"{NAMES[kinds[0]]} and {NAMES[kinds[1]]} contradict each other: either {first[1]}, or {second[1]}"
+    if kinds == (E, F) and unit_of(F, *_factor(F, pair)) == "eV/Bohr":
+        text += ", or both are in atomic units (Hartree, Hartree/Bohr)"
     if pair.unrelated:
         text = f"{NAMES[kinds[0]]} and {NAMES[kinds[1]]} contradict each other: neither follows from the other at all"
     how = first[0] if first[0] == second[0] else "unrelated" if pair.unrelated else "factor"

@@ -2,6 +2,7 @@
 
     voices         rows of each quantity in a small basis, of a sample of the labels      voices.py
     placeholders   numbers that are no answers                                            placeholders.py
+    unrelated      forces that do not follow from the structures                          unrelated.py
     odd            labels unlike all others                                               odd.py
     levels         energies of two levels of theory                                       levels.py
     pairs          each two quantities: agree, differ, or nothing can be said             pairs.py, relation.py
@@ -35,6 +36,7 @@ from thalweg.coherence.others import Sampled, odd_others
 from thalweg.coherence.pairs import LEAST, Pair, State, hold_against, implied_by
 from thalweg.coherence.placeholders import find_placeholders, without_placeholders
 from thalweg.coherence.pressure import find_offset
+from thalweg.coherence.unrelated import forces_of_nothing
 from thalweg.coherence.voices import Labelled, Posterior, Voice, Voices, listen
 from thalweg.features import AceBasis
 from thalweg.features.defaults import automatic_cutoff, default_basis
@@ -150,6 +152,10 @@ class _Check:
             self._note_odd(kind, heard.size)
         sound = np.flatnonzero(heard.size < ODD)
         if not forces_say_something(self.voices):
+            return
+        if (finding := forces_of_nothing(self.voices, heard)) is not None:
+            self.findings.append(finding)
+            self.doubted.add(F)
             return
         if self.voices.has(E, LEAST):
             self._energies_by(heard.posterior, F, sound)
