@@ -6,7 +6,7 @@ import ase.units
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk, fcc111
+from ase.build import bulk, fcc111, molecule
 from wrong import EMT, Labelled, changed, judged, keys, molecules
 
 from thalweg.label import Label
@@ -153,6 +153,71 @@ def test_only_a_fit_says_that_odd_labels_count_less():
     found = judged(changed(right, lambda k, s, label: replace(label, energy=label.energy + 1.0 * (k == 7))))
     assert not any("lower weight" in words for words in found.words(range(20)))
     assert any(words.endswith("it gets a lower weight") for words in found.words(range(20), weighed=True))
+
+
+def mixture() -> Labelled:
+    """Four molecules of three elements, five structures of each."""
+    rng, oracle, out = np.random.default_rng(6), make_oracle(EMT), []
+    for name in ("H2O", "CH3OH", "CO2", "CH4"):
+        for _ in range(5):
+            atoms = molecule(name)
+            atoms.positions += rng.normal(0.0, 0.06, atoms.positions.shape)
+            structure = Structure.from_atoms(atoms)
+            out.append((structure, oracle.label(structure)))
+    return out
+
+
+def relative(labelled: Labelled) -> Labelled:
+    """Each energy over the least of its composition."""
+    least: dict[bytes, float] = {}
+    for structure, label in labelled:
+        key = np.sort(structure.numbers).tobytes()
+        least[key] = min(label.energy, least.get(key, np.inf))
+    return changed(
+        labelled, lambda k, s, la: replace(la, energy=la.energy - least[np.sort(s.numbers).tobytes()])
+    )
+
+
+def with_and_without_vacancy(n: int) -> Labelled:
+    """Crystals of 32 and of 31 atoms, strained and rattled."""
+    rng, oracle, out = np.random.default_rng(7), make_oracle(EMT), []
+    for k in range(n):
+        atoms = bulk("Al", cubic=True) * (2, 2, 2)
+        if k % 2:
+            del atoms[0]
+        strain = rng.normal(0.0, 0.02, (3, 3))
+        atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+        atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
+        structure = Structure.from_atoms(atoms)
+        out.append((structure, oracle.label(structure)))
+    return out
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (mixture, lambda labelled: changed(labelled, _minus_a_constant)),
+        (lambda: with_and_without_vacancy(20), relative),
+    ],
+)
+def test_energies_with_a_zero_for_each_composition_are_named(right, wrong):
+    labelled = right()
+    assert judged(labelled).findings == ()
+    found = judged(wrong(labelled))
+    assert keys(found) == ["energy: offset"]
+    assert found.doubted == {E}
+    assert "their zero is another for each composition" in found.findings[0].text
+
+
+def _minus_a_constant(k: int, structure: Structure, label: Label) -> Label:
+    return replace(label, energy=label.energy - 1234.5)
+
+
+def test_a_constant_is_nothing_where_reference_energies_take_it_up():
+    right = slabs(16)
+    assert (
+        judged(changed(right, lambda k, s, label: replace(label, energy=label.energy - 99.0))).findings == ()
+    )
 
 
 # --- two quantities of one unit; forces of nothing --------------------------------------------------------

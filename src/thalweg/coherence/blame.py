@@ -24,7 +24,7 @@ from thalweg.models import RowKind
 E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
 SMALL = (0.25, 4.0)
 """Factors that misfit may feign where bases are small and structures far apart."""
-BELONGS = {"per atom": E, "order": S, "virial": S}
+BELONGS = {"per atom": E, "offset": E, "order": S, "virial": S}
 """What may have been done to one quantity alone."""
 Pairs = Mapping[frozenset[RowKind], Pair]
 
@@ -160,6 +160,12 @@ def _description(kind: RowKind, pair: Pair, context: Context) -> tuple[str, str]
     if best.how == "virial" and kind is S:
         sign = "" if factor > 0 else ", of opposite sign"
         return "virial", f"they are virials, volume times stress{sign}; expected eV/Å³"
+    if best.how == "offset" and kind is E:
+        return (
+            "offset",
+            "their zero is another for each composition (relative energies, or a constant added); "
+            "expected total energies",
+        )
     if best.how == "per atom" and kind is E:
         return "per atom", f"they are per atom{_scaled(kind, factor, interval)}; expected the total energy"
     return _of_factor(kind, factor, interval, context)

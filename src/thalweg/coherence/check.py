@@ -239,7 +239,7 @@ class _Check:
         culprit = find_culprit(self.pairs)
         if culprit is not None:
             self.doubted.add(culprit)
-        self.doubted |= {f.about[0] for f in found if f.how in ("per atom", "order", "virial")}
+        self.doubted |= {f.about[0] for f in found if f.how in ("per atom", "offset", "order", "virial")}
         if self.stress is not None and not self.doubted and not found:
             self._find_pressure(self.stress)
 

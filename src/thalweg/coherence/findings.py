@@ -25,7 +25,7 @@ class Finding:
     about : tuple of RowKind
         The quantity that is wrong, or those that contradict each other where nothing says which is.
     how : str
-        sign, unit, per atom, order, virial, factor, unrelated, pressure, levels, constant, zero, identical, odd
+        sign, unit, per atom, offset, order, virial, factor, unrelated, pressure, levels, constant, zero, identical, odd
     text : str
         In words, without the labels.
     places : tuple of int

@@ -64,6 +64,7 @@ def _row_sizes(voice: Voice) -> dict[int, float]:
 def _same_energies(voices: Voices) -> Finding | None:
     """One energy, to the last bit, for several structures that differ."""
     groups = _equal(voices, RowKind.ENERGY, range(len(voices.labelled)), LEAST_REPEATED)
+    groups = [group for group in groups if not _zeros_of_compositions(voices, group)]
     if not groups:
         return None
     places = tuple(sorted(i for group in groups for i in group))
@@ -75,6 +76,12 @@ def _same_energies(voices: Voices) -> Finding | None:
         f"{len(voices.labelled)} labels although the structures differ: a placeholder, not an answer"
     )
     return Finding((RowKind.ENERGY,), "constant", text, () if every else places, {"n_labels": len(places)})
+
+
+def _zeros_of_compositions(voices: Voices, group: Sequence[int]) -> bool:
+    """Whether one label of each of some compositions has this energy: the zero of relative energies."""
+    n_compositions = len({voices.counts[i].tobytes() for i in group})
+    return n_compositions == len(group) and 2 * len(group) < len(voices.labelled)
 
 
 def _same_answers(voices: Voices, kind: RowKind) -> Finding | None:
