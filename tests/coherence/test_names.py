@@ -19,41 +19,50 @@ E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
 KCAL = ase.units.kcal / ase.units.mol
 
 
+def answered(atoms: Atoms) -> tuple[Structure, Label]:
+    """A structure and EMT's answer."""
+    structure = Structure.from_atoms(atoms)
+    return structure, make_oracle(EMT).label(structure)
+
+
+def strained(atoms: Atoms, size: float, rng: np.random.Generator) -> Atoms:
+    """The same, strained and sheared at random."""
+    strain = rng.normal(0.0, size, (3, 3))
+    atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+    return atoms
+
+
 def slabs(n: int) -> Labelled:
     """Slabs of 16 atoms, all of one size."""
-    rng, oracle, out = np.random.default_rng(5), make_oracle(EMT), []
+    rng, out = np.random.default_rng(5), []
     for _ in range(n):
         atoms = fcc111("Cu", (2, 2, 4), vacuum=8.0)
         atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        out.append((structure, oracle.label(structure)))
+        out.append(answered(atoms))
     return out
 
 
 def alloys(n: int) -> Labelled:
     """Crystals of two sizes and many compositions."""
-    rng, oracle, out = np.random.default_rng(0), make_oracle(EMT), []
+    rng, out = np.random.default_rng(0), []
     for k in range(n):
         atoms = bulk("Cu", cubic=True, a=3.9) * (2, 2, 1 + k % 2)
         atoms.symbols[rng.permutation(len(atoms))[: rng.integers(1, len(atoms))]] = "Au"
-        strain = rng.normal(0.0, 0.03, (3, 3))
-        atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+        strained(atoms, 0.03, rng)
         atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        out.append((structure, oracle.label(structure)))
+        out.append(answered(atoms))
     return out
 
 
 def isomers(n: int) -> Labelled:
     """HCN and HNC, vibrating little: EMT's, to which C and N differ."""
-    rng, oracle, out = np.random.default_rng(1), make_oracle(EMT), []
+    rng, out = np.random.default_rng(1), []
     linear = [Atoms("HCN", [[0, 0, -1.07], [0, 0, 0], [0, 0, 1.15]])]
     linear.append(Atoms("HCN", [[0, 0, -1.0], [0, 0, 1.17], [0, 0, 0]]))
     for k in range(n):
         atoms = linear[k % 2].copy()
         atoms.positions += rng.normal(0.0, 0.003, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        out.append((structure, oracle.label(structure)))
+        out.append(answered(atoms))
     return out
 
 
@@ -96,12 +105,11 @@ def test_a_stress_is_named_by_what_is_wrong_with_stress(factor, words):
 
 def test_two_names_are_said_where_both_fit():
     """A stress in GPa is 160 times what it should be; so is a virial of a cell of 160 Å³."""
-    rng, oracle, right = np.random.default_rng(2), make_oracle(EMT), []
+    rng, right = np.random.default_rng(2), []
     for _ in range(12):
         atoms = bulk("Cu", cubic=True, a=3.42) * (2, 2, 1)
         atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        right.append((structure, oracle.label(structure)))
+        right.append(answered(atoms))
     found = judged(changed(right, _stress(lambda s: 1.0 / GPa)))
     assert "stress is a virial, volume times stress, or in GPa" in found.findings[0].text
 
@@ -127,15 +135,13 @@ def test_a_jump_among_the_structures_of_isomers_is_one():
 
 def few_strained(n: int, n_strained: int, seed: int) -> Labelled:
     """Crystals of one volume, the first few strained: what seeds and walks of a run at one volume leave."""
-    rng, oracle, out = np.random.default_rng(seed), make_oracle(EMT), []
+    rng, out = np.random.default_rng(seed), []
     for k in range(n):
         atoms = bulk("Cu", cubic=True, a=3.59) * (2, 1, 1)
         if k < n_strained:
-            strain = rng.normal(0.0, 0.03, (3, 3))
-            atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+            strained(atoms, 0.03, rng)
         atoms.positions += rng.normal(0.0, 0.03, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        out.append((structure, oracle.label(structure)))
+        out.append(answered(atoms))
     return out
 
 
@@ -157,13 +163,12 @@ def test_only_a_fit_says_that_odd_labels_count_less():
 
 def mixture() -> Labelled:
     """Four molecules of three elements, five structures of each."""
-    rng, oracle, out = np.random.default_rng(6), make_oracle(EMT), []
+    rng, out = np.random.default_rng(6), []
     for name in ("H2O", "CH3OH", "CO2", "CH4"):
         for _ in range(5):
             atoms = molecule(name)
             atoms.positions += rng.normal(0.0, 0.06, atoms.positions.shape)
-            structure = Structure.from_atoms(atoms)
-            out.append((structure, oracle.label(structure)))
+            out.append(answered(atoms))
     return out
 
 
@@ -180,16 +185,14 @@ def relative(labelled: Labelled) -> Labelled:
 
 def with_and_without_vacancy(n: int) -> Labelled:
     """Crystals of 32 and of 31 atoms, strained and rattled."""
-    rng, oracle, out = np.random.default_rng(7), make_oracle(EMT), []
+    rng, out = np.random.default_rng(7), []
     for k in range(n):
         atoms = bulk("Al", cubic=True) * (2, 2, 2)
         if k % 2:
             del atoms[0]
-        strain = rng.normal(0.0, 0.02, (3, 3))
-        atoms.set_cell(atoms.cell @ (np.eye(3) + (strain + strain.T) / 2.0), scale_atoms=True)
+        strained(atoms, 0.02, rng)
         atoms.positions += rng.normal(0.0, 0.1, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        out.append((structure, oracle.label(structure)))
+        out.append(answered(atoms))
     return out
 
 
@@ -251,12 +254,11 @@ def test_forces_of_other_atoms_or_axes_follow_from_nothing(labelled, moved):
 
 def test_small_forces_of_structures_at_rest_may_be_noise():
     """Rattled by 1 mÅ, energies to 0.1 meV, forces converged to 0.01 eV/Å: the forces are what is not converged."""
-    rng, oracle, right = np.random.default_rng(3), make_oracle(EMT), []
+    rng, right = np.random.default_rng(3), []
     for _ in range(16):
         atoms = bulk("Cu", cubic=True, a=3.59) * (2, 1, 1)
         atoms.positions += rng.normal(0.0, 0.001, atoms.positions.shape)
-        structure = Structure.from_atoms(atoms)
-        label = oracle.label(structure)
+        structure, label = answered(atoms)
         forces = label.forces + rng.normal(0.0, 0.01, label.forces.shape)
         right.append((structure, replace(label, energy=label.energy + rng.normal(0.0, 1e-4), forces=forces)))
     assert judged(right).findings == ()
