@@ -76,7 +76,7 @@ class FitResult:
         stress = None if self.fitted.stress is None else self.fitted.stress.warning
         return [
             *self.fitted.references.warnings(self.train_numbers),
-            *self.fitted.coherence.words(self.train_numbers),
+            *self.fitted.coherence.words(self.train_numbers, weighed=True),
             *([] if stress is None else [stress]),
             *self.overlap.warnings(len(self.test_numbers), self.train_numbers, self.test_numbers),
         ]

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from copper import copper
+from thalweg.coherence import Coherence, Finding
 from thalweg.features import AceBasis
 from thalweg.features.zbl import shortest_distances
 from thalweg.fitting import FitSettings, fit_labels, make_baseline
 from thalweg.fitting.data import Spread
+from thalweg.fitting.doubt import doubt_of
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import (
     Law,
@@ -19,6 +21,7 @@ from thalweg.fitting.spread import (
     judge_stress,
 )
 from thalweg.label import Label
+from thalweg.models import RowKind
 from thalweg.units import GPa
 
 BASIS = AceBasis(("Cu",), 5.0, correlation_order=3, max_degree=(8, 6, 4))
@@ -146,3 +149,12 @@ def test_virials_grow_noisy_as_energies_do(labelled):
     screen.energy_sizes = 1.2 * np.sqrt(energy**2 - 1.0)
     spread, _ = screen.judge(ScreeningSetup(5.0, energy=Law(1.2)))
     assert np.allclose(spread.virial, energy, rtol=1e-6)
+
+
+@pytest.mark.parametrize("doubted", [RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL])
+def test_stress_is_not_judged_where_any_quantity_is_wrong_as_a_whole(doubted):
+    alike = {kind: np.ones(4) for kind in (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL)}
+    right = Coherence((), alike)
+    wrong = Coherence((Finding((doubted,), "unit", "wrong"),), alike, frozenset({doubted}))
+    assert doubt_of(right, range(4)).judges_stress
+    assert not doubt_of(wrong, range(4)).judges_stress

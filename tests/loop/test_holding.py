@@ -111,6 +111,17 @@ def test_stress_of_opposite_sign_is_named_in_a_crystal(tmp_path):
     assert "stress has the opposite sign" in line
 
 
+def test_what_was_said_is_kept_up_to_date_without_being_said_again(tmp_path):
+    def same(_, structure, label):
+        pull = np.where(np.arange(len(structure)) % 2, 0.1, -0.1)[:, None] * np.array([1.0, -2.0, 0.5])
+        return replace(label, forces=pull - pull.mean(axis=0))
+
+    ear, summary = run_with(cluster(tmp_path), tmp_path / "run", same)
+    assert len(ear.said("forces are the same")) == 1
+    (finding,) = [one for one in summary.findings if one["how"] == "identical"]
+    assert len(finding["labels"]) > 8
+
+
 @pytest.mark.parametrize("at", [1, 2, 4])
 def test_findings_are_the_same_after_an_interruption(tmp_path, at):
     config = make_config(cluster(tmp_path), **FEW)

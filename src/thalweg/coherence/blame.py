@@ -12,17 +12,20 @@ per atom, an order of components, and a virial for a stress can be only one quan
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from thalweg.coherence.findings import NAMES, Finding
-from thalweg.coherence.pairs import Pair, State, near_one
+from thalweg.coherence.pairs import Hypothesis, Pair, State, near_one
 from thalweg.coherence.units import EXPECTED, like, unit_of
 from thalweg.models import RowKind
 
 E, F, S = RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL
 SMALL = (0.25, 4.0)
 """Factors that misfit may feign where bases are small and structures far apart."""
+BELONGS = {"per atom": E, "offset": E, "order": S, "virial": S}
+"""What may have been done to one quantity alone."""
 Pairs = Mapping[frozenset[RowKind], Pair]
 
 
@@ -39,7 +42,7 @@ def findings_of(pairs: Pairs, sizes: tuple[float, float], volumes: tuple[float, 
     context = (sizes, volumes)
     culprit = find_culprit(pairs)
     if culprit is not None:
-        pair = _clearest([pair for pair in differing if culprit in pair.kinds])
+        pair = _clearest([_own_of(culprit, pair) for pair in differing if culprit in pair.kinds])
         return [_blamed(culprit, pair, context)]
     found: dict[str, Finding] = {}
     for pair in differing:
@@ -72,6 +75,13 @@ def _outvoted(kind: RowKind, pairs: Pairs) -> bool:
     return others is State.AGREE or own.count(State.DIFFER) == 2
 
 
+def _own_of(kind: RowKind, pair: Pair) -> Pair:
+    """The pair as one of its quantities has it: what only the other may have had done to it is a factor here."""
+    if BELONGS.get(pair.best.how, kind) is kind:
+        return pair
+    return replace(pair, best=Hypothesis("factor", "", pair.plain, 0.0, pair.voice.targets))
+
+
 def _clearest(pairs: list[Pair]) -> Pair:
     """The one that says most: more than a factor, or a factor that is known best."""
     return min(pairs, key=lambda pair: (pair.best.how == "factor", pair.unrelated, _width(pair)))
@@ -79,7 +89,7 @@ def _clearest(pairs: list[Pair]) -> Pair:
 
 def _width(pair: Pair) -> float:
     low, high = pair.best.profile.interval
-    return float(np.log(high / low)) if low * high > 0 else float("inf")
+    return abs(float(np.log(high / low))) if low * high > 0 else float("inf")
 
 
 Context = tuple[tuple[float, float], tuple[float, float]]
@@ -90,12 +100,21 @@ def _blamed(kind: RowKind, pair: Pair, context: Context) -> Finding:
     how, words = _description(kind, pair, context)
     others = " and ".join(NAMES[other] for other in (E, F, S) if other is not kind)
     text = f"{NAMES[kind]} contradict{'s' if kind is S else ''} {others}, which do not contradict each other: {words}"
-    return Finding((kind,), how, text, (), _numbers(kind, pair))
+    return Finding((kind,), how, text + _of_both(kind, how, pair), (), _numbers(kind, pair))
+
+
+def _of_both(kind: RowKind, how: str, pair: Pair) -> str:
+    """What else a stress in no known unit may be: the one right quantity beside energies and forces of one unit."""
+    if kind is not S or how != "factor":
+        return ""
+    factor, (low, high) = _factor(S, pair)
+    unit = unit_of(E, 1.0 / factor, (1.0 / high, 1.0 / low)) if factor > 0.0 and low > 0.0 else None
+    return f", or energies are in {unit} and forces in {unit}/Å" if unit else ""
 
 
 def _contradiction(pair: Pair, context: Context) -> Finding:
     """A finding about two quantities; about one where only that can be so changed."""
-    own = {"per atom": E, "order": S, "virial": S}.get(pair.best.how)
+    own = BELONGS.get(pair.best.how)
     if own is not None:
         how, words = _description(own, pair, context)
         other = NAMES[pair.source]
@@ -103,6 +122,8 @@ def _contradiction(pair: Pair, context: Context) -> Finding:
     kinds = tuple(kind for kind in (E, F, S) if kind in pair.kinds)
     first, second = (_description(kind, pair, context) for kind in kinds)
     text = f"{NAMES[kinds[0]]} and {NAMES[kinds[1]]} contradict each other: either {first[1]}, or {second[1]}"
+    if kinds == (E, F) and unit_of(F, *_factor(F, pair)) == "eV/Bohr":
+        text += ", or both are in atomic units (Hartree, Hartree/Bohr)"
     if pair.unrelated:
         text = f"{NAMES[kinds[0]]} and {NAMES[kinds[1]]} contradict each other: neither follows from the other at all"
     how = first[0] if first[0] == second[0] else "unrelated" if pair.unrelated else "factor"
@@ -142,6 +163,12 @@ def _description(kind: RowKind, pair: Pair, context: Context) -> tuple[str, str]
             "virial",
             f"they are virials{each}, volume times stress{_scaled(kind, factor, interval)}; expected eV/Å³",
         )
+    if best.how == "offset" and kind is E:
+        return (
+            "offset",
+            "their zero is another for each composition (relative energies, or a constant added); "
+            "expected total energies",
+        )
     if best.how == "per atom" and kind is E:
         return "per atom", f"they are per atom{_scaled(kind, factor, interval)}; expected the total energy"
     return _of_factor(kind, factor, interval, context)
@@ -156,22 +183,24 @@ def _of_factor(
     opposite = ", and of opposite sign" if factor < 0 else ""
     sign = float(np.sign(factor))
     (fewest, most), (least, largest) = context
-    alike = like(factor, interval, sign / fewest) and like(factor, interval, sign / most)
-    if kind is E and alike and most > 1:
-        return "per atom", f"energies are per atom{opposite}; expected the total energy"
-    if (
-        kind is S
-        and least > 0
-        and like(factor, interval, sign * least)
-        and like(factor, interval, sign * largest)
-    ):
-        return "virial", f"stress is a virial, volume times stress{opposite}; expected eV/Å³"
+    named: dict[str, str] = {}
+    if kind is E and most > 1 and _like_both(factor, interval, sign / fewest, sign / most):
+        named["per atom"] = "per atom"
+    if kind is S and least > 0 and _like_both(factor, interval, sign * least, sign * largest):
+        named["virial"] = "a virial, volume times stress"
     unit = unit_of(kind, factor, interval)
     if unit is not None:
-        verb = "is" if kind is S else "are"
-        return "unit", f"{NAMES[kind]} {verb} in {unit}{opposite}; expected {EXPECTED[kind]}"
+        named["unit"] = f"in {unit}"
     verb, what = ("is", "it") if kind is S else ("are", "they")
+    if named:
+        expected = "the total energy in eV" if kind is E else EXPECTED[kind]
+        words = f"{NAMES[kind]} {verb} {', or '.join(named.values())}{opposite}; expected {expected}"
+        return next(iter(named)), words
     return "factor", f"{NAMES[kind]} {verb} {factor:.3g} times what {what} should be"
+
+
+def _like_both(factor: float, interval: tuple[float, float], one: float, other: float) -> bool:
+    return like(factor, interval, one) and like(factor, interval, other)
 
 
 def _scaled(kind: RowKind, factor: float, interval: tuple[float, float]) -> str:

@@ -2,6 +2,7 @@
 
     voices         rows of each quantity in a small basis, of a sample of the labels      voices.py
     placeholders   numbers that are no answers                                            placeholders.py
+    unrelated      forces that do not follow from the structures                          unrelated.py
     odd            labels unlike all others                                               odd.py
     levels         energies of two levels of theory                                       levels.py
     pairs          each two quantities: agree, differ, or nothing can be said             pairs.py, relation.py

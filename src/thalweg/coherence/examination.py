@@ -22,6 +22,7 @@ from thalweg.coherence.orders import mixed_orders
 from thalweg.coherence.pairs import LEAST, Pair, State, hold_against, implied_by
 from thalweg.coherence.placeholders import find_placeholders, without_placeholders
 from thalweg.coherence.pressure import find_offset
+from thalweg.coherence.unrelated import forces_of_nothing
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray, IntArray
@@ -76,6 +77,10 @@ class Examination:
             self._note_odd(kind, heard.size)
         sound = np.flatnonzero(heard.size < ODD)
         if not forces_say_something(self.voices):
+            return
+        if (finding := forces_of_nothing(self.voices, heard)) is not None:
+            self.findings.append(finding)
+            self.doubted.add(F)
             return
         if self.voices.has(E, LEAST):
             self._energies_by(heard.posterior, F, sound)
@@ -186,7 +191,7 @@ class Examination:
         culprit = find_culprit(self.pairs)
         if culprit is not None:
             self.doubted.add(culprit)
-        self.doubted |= {f.about[0] for f in found if f.how in ("per atom", "order", "virial")}
+        self.doubted |= {f.about[0] for f in found if f.how in ("per atom", "offset", "order", "virial")}
         if self.stress is not None and not self.doubted and not found:
             self._find_pressure(self.stress)
 
@@ -250,6 +255,6 @@ def _odd_finding(kind: RowKind, places: list[int], size: FloatArray) -> Finding:
     n, verb = len(places), "is" if kind is S else "are"
     text = (
         f"{NAMES[kind]} of {n} label{'' if n == 1 else 's'} {verb} unlike all others: off by up to "
-        f"{size[worst[0]]:.0f} times what is usual; {'they get' if n > 1 else 'it gets'} a lower weight"
+        f"{size[worst[0]]:.0f} times what is usual"
     )
     return Finding((kind,), "odd", text, tuple(worst), {"n_labels": n, "worst": float(size[worst[0]])})

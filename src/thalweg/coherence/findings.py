@@ -25,7 +25,7 @@ class Finding:
     about : tuple of RowKind
         The quantity that is wrong, or those that contradict each other where nothing says which is.
     how : str
-        sign, unit, per atom, order, virial, factor, unrelated, pressure, levels, constant, zero, identical, odd
+        sign, unit, per atom, offset, order, virial, factor, unrelated, pressure, levels, constant, zero, identical, odd
     text : str
         In words, without the labels.
     places : tuple of int
@@ -45,14 +45,17 @@ class Finding:
         """By which it is known again: what is said once is not said again."""
         return f"{'+'.join(str(kind) for kind in self.about)}: {self.how}"
 
-    def words(self, numbers: Sequence[int], noun: str = "structure") -> str:
-        """The finding with its labels, by what they are called."""
+    def words(self, numbers: Sequence[int], noun: str = "structure", *, weighed: bool = False) -> str:
+        """The finding with its labels, by what they are called; `weighed`: labels that are odd count less."""
         if not self.places:
             return self.text
+        consequence = ""
+        if weighed and self.how == "odd":
+            consequence = f"; {'it gets' if len(self.places) == 1 else 'they get'} a lower weight"
         named = [str(numbers[place]) for place in self.places[:LISTED]]
         more = len(self.places) - len(named)
         listed = ", ".join(named) + (f" and {more} more" if more else "")
-        return f"{self.text} ({noun}{'' if len(self.places) == 1 else 's'} {listed})"
+        return f"{self.text} ({noun}{'' if len(self.places) == 1 else 's'} {listed}){consequence}"
 
     def to_json(self, numbers: Sequence[int]) -> dict[str, Any]:
         """Plain data."""
@@ -103,9 +106,9 @@ class Coherence:
         findings = tuple(replace(f, places=tuple(int(places[i]) for i in f.places)) for f in self.findings)
         return replace(self, findings=findings, odd=odd)
 
-    def words(self, numbers: Sequence[int], noun: str = "structure") -> list[str]:
+    def words(self, numbers: Sequence[int], *, weighed: bool = False) -> list[str]:
         """Every finding in words; `numbers` are what the labels are called."""
-        return [finding.words(numbers, noun) for finding in self.findings]
+        return [finding.words(numbers, weighed=weighed) for finding in self.findings]
 
     @classmethod
     def unknown(cls, n_labels: int) -> Coherence:

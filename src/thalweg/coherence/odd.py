@@ -20,15 +20,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
-from thalweg.coherence.relation import Implied, profile, residuals, taken
+from thalweg.coherence.relation import LEAST_MISFIT, Implied, Profile, profile, residuals, taken
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
-from thalweg.structure import FloatArray, IntArray
+from thalweg.structure import BoolArray, FloatArray, IntArray
 
 ODD = 8.0
 """d_i from which on a label is unlike all others."""
 ITS_OWN = 0.3
-"""Share of their own size that forces and stress must be off by, too: small bases follow large forces less closely."""
+"""Share of their own size that forces must be off by, too: small bases follow large forces less closely."""
+MISSED = 0.1
+"""The same of energies, beyond reference energies, and of stress."""
 MOST_ODD = 0.25
 """Share of labels beyond which they are not unlike the others: the others are not alike."""
 ROUNDS = 4
@@ -140,13 +142,50 @@ def odd_rows(voices: Voices, voice: Voice, implied: Implied) -> FloatArray:
         inside = now
     if np.mean(size[voice.labels] >= ODD) > MOST_ODD:
         return np.ones(len(by_right))
+    suspects = np.flatnonzero(size >= ODD)
+    size[np.setdiff1d(suspects, _far_beside_all(voice, implied, inside, suspects))] = 1.0
     return size
+
+
+def _far_beside_all(voice: Voice, implied: Implied, inside: IntArray, suspects: IntArray) -> IntArray:
+    """The suspects whose left-out residual beside all others is more than small bases miss.
+
+    Most of a set may follow the basis to the µeV. The few that are strained more than these are far off only as long as
+    they are judged by the others alone. All are put together, and the worst suspect goes until those that stay fit.
+    """
+    kept = np.isin(voice.owner, inside)
+    found = profile(voice.targets[kept], taken(implied, kept))
+    if found is None:
+        return suspects
+    own = _by_label(least_deviations(voice.targets, implied.free), voice)
+    allowed = np.maximum(LEAST_MISFIT, MISSED * own)
+    gone: list[int] = []
+    while len(gone) < len(suspects):
+        off, z = _left_out(voice, implied, ~np.isin(voice.owner, gone), found)
+        far = np.isin(voice.labels, suspects) & (_by_label(off, voice) > allowed)
+        if not far.any():
+            break
+        gone.append(int(voice.labels[np.where(far, _by_label(z, voice), -1.0).argmax()]))
+    return np.array(gone, dtype=np.int64)
+
+
+def _left_out(voice: Voice, implied: Implied, there: BoolArray, by: Profile) -> tuple[FloatArray, FloatArray]:
+    """Left-out residuals of the rows that are there, and the same over their deviation; 0 for others; both (m,)."""
+    off, z = np.zeros(len(voice.targets)), np.zeros(len(voice.targets))
+    found = residuals(voice.targets[there], taken(implied, there), by.kappa, by.sigma)
+    off[there], z[there] = found.left_out, found.left_out / found.deviation
+    return off, z
+
+
+def _by_label(values: FloatArray, voice: Voice) -> FloatArray:
+    """Root mean square of the values of the rows of each label."""
+    return np.array([np.sqrt(np.mean(values[voice.owner == i] ** 2)) for i in voice.labels])
 
 
 def _most_alike(voice: Voice, implied: Implied) -> IntArray:
     """The two thirds of the labels whose residuals, free columns fitted by least deviations, are the smallest."""
     off = least_deviations(voice.targets - implied.mean, _levels_of(voice, implied))
-    by_label = np.array([np.sqrt(np.mean(off[voice.owner == i] ** 2)) for i in voice.labels])
+    by_label = _by_label(off, voice)
     kept = np.argsort(by_label, kind="stable")[: max(3, int(np.ceil(2 * len(by_label) / 3)))]
     return np.asarray(np.sort(voice.labels[kept]))
 
@@ -191,9 +230,7 @@ def _row_sizes(voice: Voice, implied: Implied, by_right: FloatArray, inside: Int
         also = residuals(voice.targets[with_it], taken(implied, with_it), found.kappa, found.sigma)
         mine = voice.owner[rows] == i
         z[rows[mine]] = (also.left_out / also.deviation)[mine]
-    rms = (
-        np.array([np.sqrt(np.mean(z[voice.owner == i] ** 2)) for i in voice.labels]) / by_right[voice.labels]
-    )
+    rms = _by_label(z, voice) / by_right[voice.labels]
     usual = max(float(np.median(rms[np.isin(voice.labels, inside)])) / NORMAL, 1.0 / NORMAL * 0.5)
     size[voice.labels] = np.maximum(rms / usual, 1.0)
     return size

@@ -15,7 +15,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from thalweg.coherence.odd import OddForces, Scale
 from thalweg.coherence.pairs import Pair, free_columns
-from thalweg.coherence.relation import Implied, residuals
+from thalweg.coherence.relation import LEAST_MISFIT, Implied, residuals
 from thalweg.coherence.voices import Labelled, Posterior, Voice, Voices, listen
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray
@@ -95,8 +95,9 @@ def _of_energies(
         implied = _beside(pair, posterior, voice.of(np.array([i])), free_columns(voices, voice)[n])
         known[-1] = voice.targets[n]
         found = residuals(known, implied, pair.plain.kappa, pair.plain.sigma)
-        z = abs(found.left_out[-1] / found.deviation[-1]) / by_right[i]
-        size[i] = max(z / sampled.usual, 1.0)
+        if abs(found.left_out[-1]) > LEAST_MISFIT:
+            z = abs(found.left_out[-1] / found.deviation[-1]) / by_right[i]
+            size[i] = max(z / sampled.usual, 1.0)
     return size
 
 

@@ -9,13 +9,13 @@ order, and a virial given as stress. Where one of these is likelier than any fac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
 
 from thalweg.coherence.relation import LIKE_ONE, RELATED, SURE, Implied, Profile, profile, taken
-from thalweg.coherence.units import makes_sense
+from thalweg.coherence.units import makes_sense, unit_of
 from thalweg.coherence.voices import Posterior, Voice, Voices
 from thalweg.models import RowKind
 from thalweg.structure import FloatArray, IntArray
@@ -24,6 +24,14 @@ LEAST = 4
 """Labels of both quantities below which nothing is said of them."""
 RELATIVE = 0.1
 """Of the likelihood that labels as they are gain over no relation: misfit moves a factor a little, and surely."""
+EACH = 3
+"""Labels of each composition, on average, for their zeros to be told apart."""
+LEAST_OFFSET = 0.5
+"""eV, rms of the offsets beyond reference energies."""
+PENALTY = 8.0
+"""Nats for each zero more than there are reference energies."""
+WIDEST = 0.5
+"""Of the interval of a factor's logarithm that still tells a unit."""
 PARTS = 5
 MOST_ROWS = 480
 """Of the quantity that is predicted: the work grows with the cube."""
@@ -51,7 +59,7 @@ class State(StrEnum):
 class Hypothesis:
     """What may have been done to the labels of one quantity, and how likely that is.
 
-    `how` is factor, per atom, order or virial; `name` says more; `targets` are the labels with that undone, and
+    `how` is factor, per atom, offset, order or virial; `name` says more; `targets` are the labels with that undone, and
     `likelihood` is of the labels as they are given.
     """
 
@@ -184,15 +192,61 @@ def _others(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothes
     """What beside a factor may have been done to the target's labels."""
     if voice.kind is RowKind.ENERGY:
         yield from _per_atom(voices, voice, implied)
+        yield from _offset(voices, voice, implied)
     elif voice.kind is RowKind.VIRIAL:
         yield from _orders(voice, implied)
         yield from _virial(voices, voice, implied)
 
 
 def _per_atom(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
-    """Energies times the number of atoms, where that is not the same factor for all."""
+    """Energies times the number of atoms, where that is not the same factor for all: else a plain factor tells."""
     sizes = voices.sizes[voice.owner]
-    yield from _undone(voice.kind, "per atom", "", voice.targets * sizes, implied, float(np.log(sizes).sum()))
+    if np.ptp(sizes) == 0.0:
+        return
+    for found in _undone(
+        voice.kind, "per atom", "", voice.targets * sizes, implied, float(np.log(sizes).sum())
+    ):
+        if _known(found.profile):
+            yield found
+
+
+def _offset(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
+    """Energies whose zero is another for each composition, as of energies relative to a minimum or to one constant."""
+    counts = voices.counts[voice.owner]
+    _, group = np.unique(counts, axis=0, return_inverse=True)
+    n_groups, n_references = int(group.max()) + 1, int(np.linalg.matrix_rank(counts))
+    if n_groups <= n_references or len(counts) < EACH * n_groups:
+        return
+    zeros = np.eye(n_groups)[group] / np.sqrt(counts.sum(axis=1))[:, None]
+    found = profile(voice.targets, replace(implied, free=zeros))
+    if found is None or not near_one(found.factor):
+        return
+    shift = shifts(voice.targets, implied, zeros, found)
+    if np.sqrt(np.mean((shift[group]) ** 2)) < LEAST_OFFSET:
+        return
+    penalty = -PENALTY * (n_groups - n_references)
+    yield from _undone(voice.kind, "offset", "", voice.targets - zeros @ shift, implied, penalty)
+
+
+def shifts(y: FloatArray, implied: Implied, zeros: FloatArray, found: Profile) -> FloatArray:
+    """Of each composition, eV, by generalised least squares; the part that reference energies take up is left out."""
+    V = found.kappa * implied.covariance + found.sigma**2 * np.eye(len(y))
+    W = np.linalg.solve(V, zeros)
+    values = np.linalg.lstsq(zeros.T @ W, W.T @ (y - implied.mean), rcond=1e-12)[0]
+    if implied.free is None:
+        return np.asarray(values)
+    references = np.linalg.lstsq(implied.free, zeros @ values, rcond=1e-10)[0]
+    left = zeros @ values - implied.free @ references
+    return np.asarray(np.linalg.lstsq(zeros, left, rcond=1e-10)[0])
+
+
+def _known(found: Profile) -> bool:
+    """Whether a factor of energies per atom is 1, -1 or a unit: any other may be anything."""
+    factor, (low, high) = found.factor, found.interval
+    if near_one(abs(factor)):
+        return True
+    sure = low * high > 0.0 and abs(np.log(high / low)) < WIDEST
+    return sure and unit_of(RowKind.ENERGY, factor, found.interval) is not None
 
 
 def _orders(voice: Voice, implied: Implied) -> Iterator[Hypothesis]:
@@ -205,7 +259,9 @@ def _virial(voices: Voices, voice: Voice, implied: Implied) -> Iterator[Hypothes
     volumes = np.array([_volume(voices, int(i)) for i in voice.owner])
     each = volumes / voices.sizes[voice.owner]
     for name, by in (("", volumes), ("per atom", each)):
-        yield from _undone(voice.kind, "virial", name, voice.targets / by, implied, -float(np.log(by).sum()))
+        if np.ptp(by) >= 1e-9 * float(by.max()):  # else a plain factor tells
+            jacobian = -float(np.log(by).sum())
+            yield from _undone(voice.kind, "virial", name, voice.targets / by, implied, jacobian)
 
 
 def _undone(

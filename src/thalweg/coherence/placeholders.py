@@ -63,19 +63,25 @@ def _row_sizes(voice: Voice) -> dict[int, float]:
 
 def _same_energies(voices: Voices) -> Finding | None:
     """One energy, to the last bit, for several structures that differ."""
-    groups = _equal(voices, RowKind.ENERGY, range(len(voices.labelled)))
-    groups = [group for group in groups if len(group) >= LEAST_REPEATED]
+    groups = _equal(voices, RowKind.ENERGY, range(len(voices.labelled)), LEAST_REPEATED)
+    groups = [group for group in groups if not _zeros_of_compositions(voices, group)]
     if not groups:
         return None
-    largest = max(groups, key=len)
-    energy = voices.labelled[largest[0]][1].energy
-    every = len(largest) == len(voices.labelled)
+    places = tuple(sorted(i for group in groups for i in group))
+    values = {voices.labelled[i][1].energy for i in places}
+    every = len(places) == len(voices.labelled)
+    value = f"{values.pop():.8g} eV" if len(values) == 1 else "the same"
     text = (
-        f"energies are {energy:.8g} eV, to the last digit, for {'all' if every else len(largest)} of "
+        f"energies are {value}, to the last digit, for {'all' if every else len(places)} of "
         f"{len(voices.labelled)} labels although the structures differ: a placeholder, not an answer"
     )
-    places = () if every else tuple(sorted(i for group in groups for i in group))
-    return Finding((RowKind.ENERGY,), "constant", text, places, {"energy": energy, "n_labels": len(largest)})
+    return Finding((RowKind.ENERGY,), "constant", text, () if every else places, {"n_labels": len(places)})
+
+
+def _zeros_of_compositions(voices: Voices, group: Sequence[int]) -> bool:
+    """Whether one label of each of some compositions has this energy: the zero of relative energies."""
+    n_compositions = len({voices.counts[i].tobytes() for i in group})
+    return n_compositions == len(group) and 2 * len(group) < len(voices.labelled)
 
 
 def _same_answers(voices: Voices, kind: RowKind) -> Finding | None:
@@ -92,13 +98,16 @@ def _same_answers(voices: Voices, kind: RowKind) -> Finding | None:
     return Finding((kind,), "identical", text, places, {"n_labels": len(places)})
 
 
-def _equal(voices: Voices, kind: RowKind, labels: Sequence[int]) -> list[list[int]]:
-    """Groups of labels whose numbers are equal and whose energy rows are not; two or more in each."""
+def _equal(voices: Voices, kind: RowKind, labels: Sequence[int], least: int = 2) -> list[list[int]]:
+    """Groups of labels whose numbers are equal though `least` or more of the structures differ.
+
+    Forces and stress of two compositions are the same only if their shapes are, and energies never by right.
+    """
     groups: dict[bytes, list[int]] = {}
     for i in labels:
-        key = _numbers(voices, kind, i).tobytes()
-        groups.setdefault(key, []).append(int(i))
-    return [different for own in groups.values() if len(different := _different(voices, own)) > 1]
+        composition = b"" if kind is RowKind.ENERGY else voices.counts[i].tobytes()
+        groups.setdefault(composition + _numbers(voices, kind, i).tobytes(), []).append(int(i))
+    return [own for own in groups.values() if len(_different(voices, own)) >= least]
 
 
 def _different(voices: Voices, places: list[int]) -> list[int]:

@@ -35,7 +35,7 @@ def check_labels(labelled: Labelled, elements: Sequence[str], reach: float) -> C
 class Doubt:
     """How many times noisier than by right labels are taken to be, and whether stress may be judged by the others.
 
-    It may not where energies or forces contradict something themselves.
+    It may not where energies or forces contradict something themselves, or where stress is wrong as a whole.
     """
 
     spread: Spread
@@ -52,7 +52,7 @@ def doubt_of(coherence: Coherence, order: Sequence[int]) -> Doubt:
     energy, forces, virial = (_spread(coherence, kind, order) for kind in NAMES)
     judged = [own < DOUBTED for own in (energy, forces)]
     about = {kind for finding in coherence.findings if finding.how != "odd" for kind in finding.about}
-    stands = not about & {RowKind.ENERGY, RowKind.FORCES}
+    stands = not about & {RowKind.ENERGY, RowKind.FORCES} and RowKind.VIRIAL not in coherence.doubted
     return Doubt(Spread(energy, forces, virial, coherence.pressure, *judged), stands)
 
 

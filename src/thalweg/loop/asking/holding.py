@@ -70,12 +70,14 @@ class Holding:
         return []
 
     def _say(self, found: Coherence, numbers: Sequence[int]) -> None:
-        """Say what was not said before; what is known counts as it is now."""
-        said = {finding["key"] for finding in self.state.findings}
+        """Say what was not said before; the summary shows what is known as it is now."""
+        places = {finding["key"]: place for place, finding in enumerate(self.state.findings)}
         for finding in found.findings:
             words = finding.words(numbers, "label")
             data = {"key": finding.key, "words": words, **finding.to_json(numbers)}
-            if finding.key not in said:
+            if finding.key in places:
+                self.state.findings[places[finding.key]] = data
+            else:
                 self.tell.finding(self.state.policy.iteration, words, data)
                 self.state.findings.append(data)
 

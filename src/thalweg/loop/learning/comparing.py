@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from thalweg.calibration import Calibration, Compared, Stream, is_evidence
+from thalweg.explorers.origin import is_open
 from thalweg.label import Label
 from thalweg.labelling.question import QuestionKind, Reason
 from thalweg.loop.deciding.audit_record import AuditRecord
@@ -48,7 +49,7 @@ def audit_record(
 ) -> AuditRecord:
     """Errors of a prediction against the label that came: forces per atom, energy per atom, stress.
 
-    `reason` says where it was met.
+    `reason` says where it was met. With vacuum in its cell, a structure has no volume of its own.
     """
     stress = np.zeros(0)
     if label.stress is not None and prediction.stress is not None:
@@ -59,7 +60,7 @@ def audit_record(
         force_bounds=tuple(prediction.forces_bound),
         energy_error=(prediction.energy - label.energy) / len(structure),
         stress_error=float(np.sqrt(np.mean(stress**2))) if len(stress) else None,
-        volume=structure.volume / len(structure) if structure.pbc.all() else None,
+        volume=None if is_open(structure) else structure.volume / len(structure),
         stress_errors=tuple(stress),
         start=None if reason is None else reason.start,
         temperature=None if reason is None else reason.temperature,
