@@ -80,7 +80,8 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
 def has_velocities(atoms: Any) -> bool:
     """Whether a file has velocities that are not all zero."""
     known = (column(atoms, (name,)) for name in ("momenta", *VELOCITIES))
-    return any(values is not None and np.any(values) for values in known) or _unclear(atoms) is not None
+    unclear = atoms.arrays.get(_unclear(atoms))
+    return any(values is not None and np.any(values) for values in (*known, unclear))
 
 
 def _unclear(atoms: Any) -> str | None:
