@@ -125,7 +125,14 @@ def test_what_has_no_electrons_refuses_them(name):
 
 @pytest.mark.parametrize(
     ("options", "asked"),
-    [({}, True), ({"charge": 0}, True), ({"charge": 1}, False), ({"mult": 2}, False), ({"uhf": -1}, True)],
+    [
+        ({}, True),
+        ({"charge": 0}, True),
+        ({"charge": 1}, False),
+        ({"mult": 2}, False),
+        ({"uhf": -1}, True),
+        ({"charge": 0, "multiplicity": 0}, True),
+    ],
 )
 def test_lone_atoms_are_not_asked_with_the_electrons_of_a_molecule(options, asked):
     assert AseOracle(Listening(**options)).gives_isolated_atoms is asked

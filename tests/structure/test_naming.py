@@ -98,3 +98,8 @@ def test_velocities_of_another_case(tmp_path):
 def test_unpaired_electrons_and_another_multiplicity_are_two_things(tmp_path):
     with pytest.raises(InputError, match=r"two things of its electrons: multiplicity 1, uhf \+ 1 3"):
         read(tmp_path, "uhf=2 multiplicity=1")
+
+
+def test_a_column_v_of_one_number_is_no_velocity(tmp_path):
+    with_column(tmp_path, "V:R:1", 0.3, 0.1)
+    assert read_moving(tmp_path / "x.xyz")[1] is None

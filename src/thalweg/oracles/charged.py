@@ -58,10 +58,10 @@ def fixes_electrons(calculator: Any) -> bool:
 
 
 def _charges_and_multiplicities(calculator: Any) -> tuple[list[float], list[float]]:
-    """What its options say; a negative multiplicity or magnetisation is how some programs write none."""
+    """What its options say; a multiplicity of 0 or a negative magnetisation is how some write none."""
     options = [own for part in parts(calculator) for own in _options(attribute(part, "parameters"))]
     charges = [value for name, value in options if name in _CHARGE]
-    spins = [value for name, value in options if name in _MULTIPLICITY and value >= 0]
+    spins = [value for name, value in options if name in _MULTIPLICITY and value > 0]
     spins += [value + 1 for name, value in options if name in _UNPAIRED and value >= 0]
     return charges, spins
 

@@ -79,8 +79,21 @@ def read_moving(path: str | Path) -> tuple[Structure, FloatArray | None]:
 
 def has_velocities(atoms: Any) -> bool:
     """Whether a file has velocities that are not all zero."""
-    names = ("momenta", *VELOCITIES, *UNCLEAR_VELOCITIES)
-    return any(np.any(values) for name in names if (values := column(atoms, (name,))) is not None)
+    known = (column(atoms, (name,)) for name in ("momenta", *VELOCITIES))
+    unclear = atoms.arrays.get(_unclear(atoms))
+    return any(values is not None and np.any(values) for values in (*known, unclear))
+
+
+def _unclear(atoms: Any) -> str | None:
+    """The name of a column of three numbers for each atom that may be velocities in more than one unit."""
+    return next(
+        (
+            name
+            for name, values in atoms.arrays.items()
+            if plain_name(name) in UNCLEAR_VELOCITIES and values.shape == (len(atoms), 3)
+        ),
+        None,
+    )
 
 
 def _velocities(atoms: Any, where: str) -> FloatArray | None:
@@ -93,7 +106,7 @@ def _velocities(atoms: Any, where: str) -> FloatArray | None:
             return np.array(known, dtype=np.float64) / fs
     except (ValueError, TypeError):
         raise InputError(f"{where}: its momenta are not numbers; expected three for each atom") from None
-    unclear = next((name for name in atoms.arrays if plain_name(name) in UNCLEAR_VELOCITIES), None)
+    unclear = _unclear(atoms)
     if unclear is not None:
         raise InputError(
             f"{where}: its column {unclear!r} is in Å/fs to some programs, in ASE's unit to others; call it vel where "
