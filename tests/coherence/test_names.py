@@ -94,7 +94,7 @@ def _stress(factor):
     ("factor", "words"),
     [
         (lambda s: -10.0 / GPa, "stress is in kbar, and of opposite sign"),
-        (lambda s: -s.volume, "they are virials, volume times stress, of opposite sign"),
+        (lambda s: -s.volume, "they are virials, volume times stress, and of opposite sign"),
     ],
 )
 def test_a_stress_is_named_by_what_is_wrong_with_stress(factor, words):

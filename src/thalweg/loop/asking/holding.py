@@ -24,7 +24,7 @@ from thalweg.store import LabelRecord, Store
 GROWTH = 1.5
 """Labels are looked at again when there are so many times more."""
 ALONE = 25.0
-"""How far, in units of what is usual, a label is from the others that is taken out; right ones come to 13 at most."""
+"""How far, in units of what is usual, a label is from the others that is taken out."""
 WHO = "thalweg run"
 """Who withdraws, on record."""
 
