@@ -37,7 +37,8 @@ class TestTblite(OracleContract):
     def structures(self):
         silicon = bulk("Si")
         silicon.rattle(0.08, seed=3)
-        return [rattled(molecule("H2O")), Structure.from_atoms(silicon)]
+        hydroxide = replace(rattled(molecule("OH")), charge=-1, magmoms=None)
+        return [rattled(molecule("H2O")), hydroxide, Structure.from_atoms(silicon)]
 
 
 class TestEmt(OracleContract):

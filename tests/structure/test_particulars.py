@@ -198,6 +198,16 @@ def test_moved_strained_and_in_part():
         structure.part(np.array([0]), structure.positions[:1], structure.cell, structure.pbc)
 
 
+def test_another_order_of_the_atoms_keeps_all_of_it():
+    structure = full()
+    turned = structure.reordered(np.array([2, 0, 1]))
+    assert (turned.charge, turned.multiplicity) == (1, 2)
+    assert turned.amu.tolist() == structure.amu[[2, 0, 1]].tolist()
+    assert turned.fixed[1].all()
+    assert turned.content_hash != structure.content_hash
+    assert turned.reordered(np.array([1, 2, 0])).content_hash == structure.content_hash
+
+
 def test_repeated():
     atoms = bulk("NaCl", "rocksalt", a=5.64)
     atoms.info |= {"charge": 1, "multiplicity": 2}

@@ -8,6 +8,7 @@ some programs, S or 2S to others: it is taken where all three agree, and else re
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,11 +41,8 @@ def from_atoms(atoms: ase.Atoms) -> Structure:
     """See `Structure.from_atoms`."""
     info = plain_info(atoms)
     plain = Structure(atoms.numbers, atoms.positions, np.array(atoms.cell), atoms.pbc)
-    return Structure(
-        plain.numbers,
-        plain.positions,
-        plain.cell,
-        plain.pbc,
+    return replace(
+        plain,
         charge=_charge(info, atoms),
         multiplicity=_multiplicity(info),
         magmoms=_moments(atoms),

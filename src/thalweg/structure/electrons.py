@@ -117,8 +117,10 @@ def check_joins(structure: Structure, starts: Sequence[Structure], where: str) -
         )
     numbers = np.sort(structure.numbers)
     like = next((start for start in starts if np.array_equal(np.sort(start.numbers), numbers)), None)
+    if like is None:
+        return
     try:
-        check_states([structure] if like is None else [like, structure])
+        check_states([like, structure])
     except InputError as error:
         raise InputError(f"{where}: {error} (1: the run's start, 2: this)") from None
 

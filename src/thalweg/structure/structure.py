@@ -259,8 +259,16 @@ class Structure:
         from thalweg.structure.electrons import check_divisible
 
         check_divisible(self, "structure")
-        own = {name: value[atoms] for name, value in self.particulars.items() if np.ndim(value)}
-        return Structure(self.numbers[atoms], positions, cell, pbc, **own)
+        return Structure(self.numbers[atoms], positions, cell, pbc, **self._of_atoms(atoms))
+
+    def reordered(self, order: IntArray) -> Structure:
+        """The same atoms in another order: a permutation (n_atoms,)."""
+        own = {"numbers": self.numbers[order], "positions": self.positions[order], **self._of_atoms(order)}
+        return replace(self, **own)
+
+    def _of_atoms(self, atoms: IntArray) -> dict[str, Any]:
+        """What is known of these atoms one by one."""
+        return {name: value[atoms] for name, value in self.particulars.items() if np.ndim(value)}
 
     def repeated(self, repeat: tuple[int, ...]) -> Structure:
         """The cell repeated along its three vectors; charge and unpaired electrons are repeated, too."""
