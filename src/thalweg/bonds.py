@@ -34,16 +34,23 @@ Group = tuple[int, ...]
 
 def fragments(structure: Structure) -> tuple[Group, ...]:
     """The fragments, in the order of their first atoms; periodic images of an atom are the same atom."""
+    return _groups(fragment_of(structure))
+
+
+def fragment_of(structure: Structure) -> IntArray:
+    """Number of the fragment that each atom belongs to, (n_atoms,)."""
     radii = _radii(structure)
     i, j, _, d = pairs_within(structure, 2.0 * BOND * float(radii.max()))
-    return _groups(len(structure), i, j, d <= BOND * (radii[i] + radii[j]))
+    bonded = d <= BOND * (radii[i] + radii[j])
+    return components(len(structure), i[bonded], j[bonded])
 
 
 def pieces(structure: Structure) -> tuple[Group, ...]:
     """The pieces: fragments that do not touch each other."""
     radii = _radii(structure)
     i, j, _, d = pairs_within(structure, 2.0 * float(radii.max()) + REACH)
-    return _groups(len(structure), i, j, d <= radii[i] + radii[j] + REACH)
+    touching = d <= radii[i] + radii[j] + REACH
+    return _groups(components(len(structure), i[touching], j[touching]))
 
 
 def formula(structure: Structure, group: Group) -> str:
@@ -142,14 +149,16 @@ def _radii(structure: Structure) -> FloatArray:
     return radii
 
 
-def _groups(
-    n: int, i: IntArray, j: IntArray, joined: np.ndarray[tuple[int], np.dtype[np.bool_]]
-) -> tuple[Group, ...]:
-    """Connected components of n atoms under the pairs that are joined."""
+def components(n: int, i: IntArray, j: IntArray) -> IntArray:
+    """Number of the connected component of each of n atoms, (n,), where the pairs i, j are joined."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    links = coo_array((np.ones(int(joined.sum()), dtype=np.int8), (i[joined], j[joined])), shape=(n, n))
-    count, label = connected_components(links, directed=False)
-    groups = [tuple(int(k) for k in np.flatnonzero(label == g)) for g in range(count)]
-    return tuple(sorted(groups))
+    links = coo_array((np.ones(len(i), dtype=np.int8), (i, j)), shape=(n, n))
+    return np.asarray(connected_components(links, directed=False)[1], dtype=np.int64)
+
+
+def _groups(component: IntArray) -> tuple[Group, ...]:
+    """The atoms of each component."""
+    numbers = range(int(component.max()) + 1)
+    return tuple(sorted(tuple(int(k) for k in np.flatnonzero(component == g)) for g in numbers))

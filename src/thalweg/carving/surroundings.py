@@ -11,17 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import covalent_radii
 from ase.geometry import complete_cell
-from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from thalweg.bonds import BOND, components, fragment_of
 from thalweg.errors import check
-from thalweg.neighbours import pairs_within
 from thalweg.structure import BoolArray, FloatArray, IntArray, Structure
 
-BOND = 1.25
-"""Two atoms are bonded up to this multiple of the sum of their covalent radii."""
 UNSEEN = 0.9
 """Shortest distance, over that sum, of two elements that are nowhere seen beside each other."""
 _MOST_IMAGES = 100_000
@@ -105,12 +100,7 @@ def _components(x: FloatArray, numbers: IntArray) -> IntArray:
     pairs = cKDTree(x).query_pairs(2.0 * BOND * float(radii.max()), output_type="ndarray")
     distance = np.linalg.norm(x[pairs[:, 0]] - x[pairs[:, 1]], axis=1)
     pairs = pairs[distance < BOND * (radii[pairs[:, 0]] + radii[pairs[:, 1]])]
-    return _labels(pairs[:, 0], pairs[:, 1], len(x))
-
-
-def _labels(i: NDArray[np.integer], j: NDArray[np.integer], n: int) -> IntArray:
-    graph = coo_matrix((np.ones(len(i)), (i, j)), shape=(n, n))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
+    return components(len(x), pairs[:, 0], pairs[:, 1])
 
 
 def molecules(structure: Structure, max_atoms: int) -> IntArray | None:
@@ -119,10 +109,7 @@ def molecules(structure: Structure, max_atoms: int) -> IntArray | None:
     A molecule is a component of the bond graph with more than one and at most `max_atoms` atoms. A network, a
     metal or a chain across the box is one component of everything; then nothing but single atoms can be cut.
     """
-    radii = covalent_radii[structure.numbers]
-    i, j, _, d = pairs_within(structure, 2.0 * BOND * float(radii.max()))
-    bonded = d < BOND * (radii[i] + radii[j])
-    molecule = _labels(i[bonded], j[bonded], len(structure))
+    molecule = fragment_of(structure)
     largest = int(np.bincount(molecule).max())
     return molecule if 1 < largest <= max_atoms else None
 
