@@ -42,9 +42,8 @@ def least_skewed(cell: FloatArray, pbc: BoolArray) -> FloatArray | None:
     if pbc.sum() < 2 or not np.abs(cell).max() < LONGEST:  # NaN fails, too
         return None
     lowest, size = _lowest(cell[pbc])
-    if (
-        not 0.0 < lowest < LOWEST * size
-    ):  # by Hadamard's inequality, of the dual vectors, no cell is higher than `size`
+    # By Hadamard's inequality, of the dual vectors, no cell is higher than `size`.
+    if not 0.0 < lowest < LOWEST * size:
         return None
     try:
         _, sums = minkowski_reduce(cell, pbc)
