@@ -52,6 +52,8 @@ RMS_OVER_MAE = 1.25
 """Of a normal distribution."""
 LEAST_NOISE = 1e-4
 """eV/Å."""
+AMPLITUDE_STRIDE, STRIDE = 8.0, 0.5
+"""How far amplitudes, and decays and noise levels, go in one stride: J is that much flatter along the former."""
 _AMPLITUDES = (-30.0, 60.0)
 _DECAYS = (0.0, 4.0)
 _STRICT, _PLAIN, _LITTLE = 0.01, 0.02, 20.0
@@ -145,14 +147,20 @@ class _Objective:
 
     def descend(self, start: FloatArray, steps: int) -> FloatArray:
         """Downhill for some evaluations; the best x met on this and earlier ways."""
-        bounds = self._bounds(start)
-        low, high = np.array(bounds).T
+        low, high = np.array(self._bounds(start)).T
+        stride = np.full(len(start), STRIDE)
+        stride[: self.model.prior.n_prior - 2] = AMPLITUDE_STRIDE
+
+        def in_strides(y: FloatArray) -> tuple[float, FloatArray]:
+            value, by_x = self(y * stride)
+            return value, by_x * stride
+
         minimize(
-            self,
-            np.clip(start, low, high),
+            in_strides,
+            np.clip(start, low, high) / stride,
             jac=True,
             method="L-BFGS-B",
-            bounds=bounds,
+            bounds=list(zip(low / stride, high / stride, strict=True)),
             options={"maxfun": steps, "ftol": 1e-5},
         )
         return self.best_x
