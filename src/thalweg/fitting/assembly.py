@@ -24,7 +24,8 @@ from thalweg.fitting.held_out import HeldOutErrors
 from thalweg.fitting.work import N_FOLDS, Extent
 from thalweg.label import Label
 from thalweg.models import BayesianLinear, Observation, RowKind, SmoothnessPrior
-from thalweg.models.folds import FoldSums, out_of_fold
+from thalweg.models.fold_rows import folds_for
+from thalweg.models.folds import Folds, out_of_fold
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray, Structure
@@ -86,7 +87,7 @@ class Fitted:
     labelled: Labelled
     spread: Spread
     model: BayesianLinear
-    sums: FoldSums
+    sums: Folds
     examined: HeldOutErrors | None = None
 
     @property
@@ -146,7 +147,7 @@ class Assembly:
     spread: Spread
     settings: FitSettings
     first: BayesianLinear
-    sums: FoldSums
+    sums: Folds
     examiner: Examiner
 
     @property
@@ -174,7 +175,9 @@ class Assembly:
         return self.anew(steps) if start is None else self.near(start, steps)
 
     def _model(self) -> BayesianLinear:
-        return self.first.refitted(self.sums.total(), len(self.labelled))
+        model = self.first.refitted(self.sums.total(), len(self.labelled))
+        model.kept = self.sums.kept()
+        return model
 
     def _searched(self, model: BayesianLinear, starts: list[FloatArray], steps: int) -> Fitted:
         examined = None
@@ -208,8 +211,10 @@ def assemble(
     design = Design(basis) if design is None else design
     observations = _observations(design, labelled, baseline, spread, examiner)
     first = list(islice(observations, _FIRST_LABELS))
-    model.fit_batch(first)
-    sums = FoldSums(model.fitted.scale, examiner.n_folds)
+    n_rows = sum(len(block.targets) for observation in first for block in observation)
+    if len(labelled) > len(first):
+        n_rows = Extent.of(labelled, basis.r_cut).n_rows
+    sums = folds_for(model.begin(first).scale, examiner.n_folds, n_rows)
     for i, observation in enumerate(chain(first, observations)):
         for block in observation:
             sums.add(i % sums.n_folds, block)
@@ -250,7 +255,7 @@ def _observations(
     return in_order(of, range(len(labelled)))
 
 
-def unscaled_fold_means(model: BayesianLinear, sums: FoldSums) -> list[FloatArray]:
+def unscaled_fold_means(model: BayesianLinear, sums: Folds) -> list[FloatArray]:
     """Coefficients of each fold's model, (n_columns,) each, under the hyperparameters of the whole."""
     return [own.mean / sums.scale for own in out_of_fold(model.prior, sums, model.fitted.x)]
 
