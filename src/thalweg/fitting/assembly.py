@@ -34,7 +34,7 @@ ENOUGH = 10
 """Labels from which held-out errors decide, about the basis too; below, noise is held near the forces'."""
 STEPS = (6, 24)
 """Fewest and most evaluations of held-out errors in a search."""
-SEARCH = 1e11
+SEARCH = 3e10
 """Operations that a search may take for more than the fewest steps."""
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""

@@ -10,7 +10,7 @@ second of the ladder at most. From there on a basis is fitted only if what it is
 
 Where the step after the next is forecast to be worth its price as well, the next is left out. If the error there has
 not fallen, the basis that was left out is looked at after all. The search for hyperparameters begins near those of the
-best basis below; on the first, at several places again: the sample's minimum need not be that of all labels. Work is
+best basis below, or the sample's; where the sample was looked at with another basis, at several places again. Work is
 counted and not timed, so that the same labels give the same basis on every machine.
 """
 
@@ -37,8 +37,8 @@ LITTLE = 1e11
 """Operations so few that a price is not in proportion to fewer: seconds."""
 AMPLY = 30
 """Numbers in the labels for each coefficient, from which on a basis is no risk."""
-FIRST = 1
-"""The largest basis, by its place on the ladder, that the climb may begin with."""
+SCREENED = 1
+"""The basis, by its place on the ladder, with which the sample was looked at last: none larger is the first."""
 MOST_FEATURES = 4500
 """Of one element: some 15 to 50 µs per atom and step, by shape and cutoff."""
 NUMBERS_EACH = 3
@@ -62,7 +62,7 @@ def choose_size(screen: Screen, spread: Spread, setup: ScreeningSetup, tell: Tel
 def _first(ladder: list[AceBasis], labelled: Labelled) -> int:
     """Where the climb begins."""
     numbers = _numbers(labelled)
-    ample = [k for k, basis in enumerate(ladder[: FIRST + 1]) if AMPLY * basis.n_columns <= numbers]
+    ample = [k for k, basis in enumerate(ladder[: SCREENED + 1]) if AMPLY * basis.n_columns <= numbers]
     return max(ample, default=0)
 
 
@@ -91,13 +91,12 @@ class _Climb:
         return self._best
 
     def stand(self, place: int, of_sample: Start | None = None) -> None:
-        """Fit the basis at a place: near the best below, or, first, near the sample's and anew."""
+        """Fit the basis at a place: near the best below, or, first, near the sample's, and anew if it had another."""
         basis = self.ladder[place]
         assembly = assemble(self.screen.all, basis, self.screen.baseline, self.spread, self.screen.settings)
-        if of_sample is None:
-            fitted = assembly.near(self.best.start)
-        else:
-            fitted = min(assembly.near(of_sample), assembly.anew(), key=Fitted.score)
+        fitted = assembly.near(of_sample or self.best.start)
+        if of_sample and place != SCREENED:
+            fitted = min(fitted, assembly.anew(), key=Fitted.score)
         self.work += self._work(place)
         self.scores[place] = fitted.score()
         if self._best is None or fitted.score() < self._best.score():

@@ -8,6 +8,7 @@ Notation
     design   DERIVATIVE 3 P p           each atom's features by its neighbours' places
     sums     m n²                       rows times rows
     step     K (n³ / 3 + PASSES n²) + 8 m n        held-out errors and their slope, once
+             m² n + K (m³ / 3 + 12 m n)            where rows are few (thalweg.models.fold_rows), without sums
 
 Some 2e10 of these take a second on one core. Decisions are made by this count and never by a clock, so that the same
 labels give the same basis on every machine.
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 
 from thalweg.features import AceBasis
 from thalweg.fitting.data import Labelled
+from thalweg.models.fold_rows import are_few
 from thalweg.neighbours import pairs_within
 
 N_FOLDS = 5
@@ -59,12 +61,15 @@ class Extent:
 
     def assembly(self, basis: AceBasis) -> float:
         """Of making the rows of a basis and adding them up."""
-        return DERIVATIVE * 3.0 * self.n_pairs * basis.n_features + float(self.n_rows) * basis.n_columns**2
+        n, m = float(basis.n_columns), float(self.n_rows)
+        return DERIVATIVE * 3.0 * self.n_pairs * basis.n_features + m * (n if are_few(m, n) else n**2)
 
     def step(self, basis: AceBasis) -> float:
         """Of one evaluation of held-out errors."""
-        n, folds = float(basis.n_columns), min(N_FOLDS, self.n_labels)
-        return folds * (n**3 / 3.0 + PASSES * n**2) + 8.0 * self.n_rows * n
+        n, m, folds = float(basis.n_columns), float(self.n_rows), min(N_FOLDS, self.n_labels)
+        if are_few(m, n):
+            return m**2 * n + folds * (m**3 / 3.0 + 12.0 * m * n)
+        return folds * (n**3 / 3.0 + PASSES * n**2) + 8.0 * m * n
 
     def fit(self, basis: AceBasis, steps: int) -> float:
         """Of fitting a basis with so many evaluations of held-out errors."""

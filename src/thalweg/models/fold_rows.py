@@ -38,8 +38,13 @@ _TRIES = 8
 
 def folds_for(scale: FloatArray, n_folds: int, n_rows: int) -> Folds:
     """What keeps n_rows rows of len(scale) columns at the least work."""
-    few = n_rows <= WORTHWHILE * len(scale)
+    few = are_few(n_rows, len(scale))
     return FoldRows(scale, n_folds) if few else FoldSums(scale, n_folds)
+
+
+def are_few(n_rows: float, n_columns: float) -> bool:
+    """Whether rows are so few beside columns that keeping them is less work than their sums."""
+    return n_rows <= WORTHWHILE * n_columns
 
 
 @dataclass(frozen=True, eq=False)
