@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from test_folds import PRIOR, N, blocks
+
 from thalweg.models import BayesianLinear, RowKind
 from thalweg.models.fold_rows import FoldRows, folds_for
 from thalweg.models.folds import FoldSums, out_of_fold, slope

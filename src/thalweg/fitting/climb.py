@@ -10,8 +10,9 @@ second of the ladder at most. From there on a basis is fitted only if what it is
 
 Where the step after the next is forecast to be worth its price as well, the next is left out. If the error there has
 not fallen, the basis that was left out is looked at after all. The search for hyperparameters begins near those of the
-best basis below, or the sample's; where the sample was looked at with another basis, at several places again. Work is
-counted and not timed, so that the same labels give the same basis on every machine.
+best basis below, or the sample's; where the sample was looked at with another basis, at several places again. Where the
+sample holds nearly all labels, its word is enough for the first basis. Work is counted and not timed, so that the same
+labels give the same basis on every machine.
 """
 
 from __future__ import annotations
@@ -31,12 +32,14 @@ from thalweg.fitting.work import Extent
 DECAY = 0.6
 """Slope of a step over that of the step before: learning curves flatten."""
 FIRST_SLOPE = 0.2
-PRICE = 0.04
+PRICE = 0.06
 """Least fall of the log error that is worth as much work as all before."""
 LITTLE = 1e11
 """Operations so few that a price is not in proportion to fewer: seconds."""
 AMPLY = 30
 """Numbers in the labels for each coefficient, from which on a basis is no risk."""
+MOSTLY = 0.8
+"""Share of the labels in a sample from which on its word is taken for the first basis."""
 SCREENED = 1
 """The basis, by its place on the ladder, with which the sample was looked at last: none larger is the first."""
 MOST_FEATURES = 4500
@@ -49,14 +52,20 @@ WORK = 2e13
 
 def choose_size(screen: Screen, spread: Spread, setup: ScreeningSetup, tell: Tell) -> tuple[Fitted, Choice]:
     """Climb while it pays, from the hyperparameters that the screen found."""
-    elements = screen.baseline.elements
+    elements, screened = screen.baseline.elements, screen.fit(setup)
     ladder = [basis_of(elements, setup, degrees) for degrees in SIZES[len(elements)][setup.weight]]
-    climb = _Climb(screen, spread, ladder, tell, screen.work)
     place = _first(ladder, screen.all)
-    climb.stand(place, screen.fit(setup).start)
+    climb = _Climb(screen, spread, ladder, tell, screen.work, screened.start)
+    if ladder[place] != screen.basis(setup):
+        climb.stand(place, anew=True)
+    elif screen.n_labels < MOSTLY * len(screen.all):
+        climb.stand(place)
+    else:
+        climb.look(place, screened.score)
     while (step := climb.next_step(place)) is not None:
         place = climb.step(place, step)
-    return climb.best, _size_choice(ladder, climb.scores, climb.best.basis, climb.reason)
+    best = climb.best()
+    return best, _size_choice(ladder, climb.scores, best.basis, climb.reason)
 
 
 def _first(ladder: list[AceBasis], labelled: Labelled) -> int:
@@ -71,6 +80,7 @@ class _Climb:
     """Where the climb has been.
 
     work : of the whole fit so far
+    start : hyperparameters of the best place, or of the sample
     scores : by place on the ladder
     reason : why it went no further, once it does not
     """
@@ -80,29 +90,41 @@ class _Climb:
     ladder: list[AceBasis]
     tell: Tell
     work: float
+    start: Start
     scores: dict[int, float] = field(default_factory=dict)
     reason: str = "the largest of the ladder"
     _best: Fitted | None = None
 
-    @property
     def best(self) -> Fitted:
-        """The fit of least held-out error."""
-        assert self._best is not None  # the first place is always stood upon
+        """The fit of least held-out error; a place only looked at is stood upon if that has it."""
+        place = min(self.scores, key=self.scores.__getitem__)
+        if self._best is None or self._best.basis != self.ladder[place]:
+            self.stand(place)
+        assert self._best is not None
         return self._best
 
-    def stand(self, place: int, of_sample: Start | None = None) -> None:
-        """Fit the basis at a place: near the best below, or, first, near the sample's, and anew if it had another."""
+    def look(self, place: int, score: float) -> None:
+        """Take the word of a sample that holds nearly all labels for what they all say."""
+        self.scores[place] = score
+        self._say(place)
+
+    def stand(self, place: int, *, anew: bool = False) -> None:
+        """Fit the basis at a place, near the best below or the sample's, and perhaps anew."""
         basis = self.ladder[place]
         assembly = assemble(self.screen.all, basis, self.screen.baseline, self.spread, self.screen.settings)
-        fitted = assembly.near(of_sample or self.best.start)
-        if of_sample and place != SCREENED:
+        fitted = assembly.near(self.start)
+        if anew:
             fitted = min(fitted, assembly.anew(), key=Fitted.score)
         self.work += self._work(place)
         self.scores[place] = fitted.score()
         if self._best is None or fitted.score() < self._best.score():
-            self._best = fitted
+            self._best, self.start = fitted, fitted.start
+        self._say(place)
+
+    def _say(self, place: int) -> None:
         first = next(iter(self.scores.values()))
-        self.tell(f"{basis.n_features} features: held-out error {np.exp(self.scores[place] - first):.2f}")
+        error = np.exp(self.scores[place] - first)
+        self.tell(f"{self.ladder[place].n_features} features: held-out error {error:.2f}")
 
     def step(self, place: int, by: int) -> int:
         """Go up, and look at what was left out if that was no gain; the place from which to go on."""
