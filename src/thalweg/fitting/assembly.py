@@ -50,7 +50,8 @@ class FitSettings:
     seed : of the committee's draws and of the folds
     confidence : of the error bounds
     tune_evaluations : most evaluations of the evidence, where no other basis shows where to start
-    effort : work allowed to the choice of the basis, over the default (`thalweg.fitting.climb`)
+    effort : work allowed to the choice of the basis, over the default; above 1 the price of a step up the ladder of
+        sizes is divided by it (`thalweg.fitting.climb`)
     tame : what an e-fold less prior variance may cost in held-out errors (`thalweg.fitting.balance`)
     """
 
