@@ -134,7 +134,7 @@ def fit(
     options : settings of the model; null ones are chosen by cross-validation (`thalweg.fitting.choosing`)
     seed : for the committee's draws and the folds of the cross-validation
     effort : limit on the work of the largest basis, relative to the default: minutes of one core, some twenty for a
-        hundred thousand atoms
+        hundred thousand atoms; above 1, larger bases are also tried for smaller gains
     tell : called with a line of text for each basis tried
 
     Raises

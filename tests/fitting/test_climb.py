@@ -1,6 +1,7 @@
-"""The ladder of sizes: each fit begins near the best one below, and the best is taken."""
+"""The ladder of sizes: each fit begins near the best below, none is made whose forecast gain is not worth its work."""
 
-from dataclasses import replace
+from dataclasses import dataclass
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from thalweg.fitting.choice import silent
 from thalweg.fitting.data import Spread
 from thalweg.fitting.screening import Screen, ScreeningSetup
 
-LADDER = ((3, 1), (4, 2), (5, 2), (6, 3))
+LADDER = ((3, 1), (4, 2), (6, 3), (8, 5), (10, 7))
 SETUP = ScreeningSetup(4.5)
+PLENTY = 1e15
 
 
 @pytest.fixture(autouse=True)
@@ -21,71 +23,121 @@ def ladder(monkeypatch):
     monkeypatch.setitem(climb.SIZES, 1, {1: LADDER})
 
 
-@pytest.fixture
-def screen():
-    labelled = shells(24, peak=2.6)
-    return Screen(labelled, make_baseline(labelled, ("Cu",)), FitSettings(), {1: (4, 2)})
+@pytest.fixture(scope="module")
+def labelled():
+    return shells(40, peak=2.6)
 
 
-def test_every_fit_begins_near_the_best_below(screen, monkeypatch):
-    near, anew, made = Assembly.near, Assembly.anew, []
+def screen_of(labelled, settings=None):
+    return Screen(labelled, make_baseline(labelled, ("Cu",)), settings or FitSettings(), {1: (4, 2)})
 
-    def watched_near(assembly, start):
+
+def test_every_fit_begins_near_the_best_below(labelled, monkeypatch):
+    screen, near, made = screen_of(labelled), Assembly.near, []
+
+    def watched(assembly, start):
         made.append((near(assembly, start), start))
         return made[-1][0]
 
-    def watched_anew(assembly):
-        made.append((anew(assembly), None))
-        return made[-1][0]
-
     of_sample = screen.fit(SETUP).start
-    monkeypatch.setattr(Assembly, "near", watched_near)
-    monkeypatch.setattr(Assembly, "anew", watched_anew)
-    fitted, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
+    monkeypatch.setattr(Assembly, "near", watched)
+    monkeypatch.setattr(climb, "MOSTLY", 2.0)
+    fitted, size = climb.choose_size(screen, Spread.alike(40), SETUP, silent)
     assert np.array_equal(made[0][1].x, of_sample.x)
-    best, below = made[0][0], -np.inf
-    for k in range(1, len(made)):
-        one, start = made[k]
-        if start is None:  # once more: on the first rung, or where too little was gained
-            assert one.basis == made[k - 1][0].basis
-            assert made[k - 1][0].score() > below - climb.GAIN
-        else:
-            below = best.score()
-            assert np.array_equal(start.x, best.start.x)
+    best = made[0][0]
+    for one, start in made[1:]:
+        assert np.array_equal(start.x, best.start.x)
         best = min(best, one, key=Fitted.score)
     assert fitted is best
-    assert len(size.tried) == len({one.basis for one, _ in made}) < len(made)
+    assert len(size.tried) == len(made) > 1
 
 
-def test_a_search_that_ends_badly_is_begun_again(screen, monkeypatch):
-    near, lost = Assembly.near, []
-
-    def loses_its_way(assembly, start):
-        fitted = near(assembly, start)
-        if assembly.basis.max_degree != LADDER[1]:
-            return fitted
-        lost.append(fitted)
-        return replace(fitted, examined=replace(fitted.held_out, energy=fitted.held_out.energy + 1.0))
-
-    screen.fit(SETUP)
-    monkeypatch.setattr(Assembly, "near", loses_its_way)
-    _, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
-    assert len(lost) == 1
-    assert size.tried[1]["error"] < 1.0
+def test_the_first_basis_is_one_that_the_labels_determine(labelled, monkeypatch):
+    bases = [climb.basis_of(("Cu",), SETUP, degrees) for degrees in LADDER]
+    assert climb._first(bases, labelled) == climb.SCREENED == 1
+    monkeypatch.setattr(climb, "AMPLY", 1e3)
+    assert climb._first(bases, labelled) == 0
 
 
-def test_a_size_passed_by_that_is_the_best_is_taken(screen, monkeypatch):
-    scores = dict(zip(LADDER, (0.0, -1.0, -0.9, -0.8), strict=True))
-    monkeypatch.setattr(Fitted, "score", lambda one: scores.get(one.basis.max_degree, 0.0))
-    fitted, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
-    assert tuple(size.chosen) == LADDER[1] == fitted.basis.max_degree
-    assert len(size.tried) == 4
-    assert "less than" in size.why
+# --- the rule alone, with scores that are known beforehand ------------------------------------------------
 
 
-def test_the_ladder_goes_on_after_one_miss(screen, monkeypatch):
-    scores = dict(zip(LADDER, (0.0, -1.0, -0.9, -2.0), strict=True))
-    monkeypatch.setattr(Fitted, "score", lambda one: scores.get(one.basis.max_degree, 0.0))
-    fitted, size = climb.choose_size(screen, Spread.alike(24), SETUP, silent)
-    assert fitted.basis.max_degree == LADDER[3]
-    assert "largest" in size.why
+@dataclass
+class Known:
+    """What stands for a fit."""
+
+    basis: object
+    value: float
+    start: str = "some"
+
+    def score(self):
+        return self.value
+
+
+def climbed(monkeypatch, labelled, scores, effort=1.0, work=PLENTY, n_labels=20):
+    """The places that were fitted, in order, the best basis, and why it ended there."""
+    stood, by_degrees = [], dict(zip(LADDER, scores, strict=True))
+
+    def assemble(labels, basis, *_):
+        stood.append(LADDER.index(basis.max_degree))
+        made = Known(basis, by_degrees[basis.max_degree])
+        return SimpleNamespace(near=lambda start: made, anew=lambda: made)
+
+    monkeypatch.setattr(climb, "assemble", assemble)
+    screen = SimpleNamespace(
+        all=labelled,
+        baseline=SimpleNamespace(elements=("Cu",)),
+        settings=FitSettings(effort=effort),
+        work=work,
+        n_labels=n_labels,
+        basis=lambda setup: climb.basis_of(("Cu",), setup, LADDER[1]),
+        fit=lambda setup: SimpleNamespace(start="the sample's", score=scores[1]),
+    )
+    best, choice = climb.choose_size(screen, Spread.alike(40), SETUP, silent)
+    return stood, best.basis.max_degree, choice.why
+
+
+def test_a_step_is_left_out_where_the_one_after_it_pays_as_well(monkeypatch, labelled):
+    stood, best, why = climbed(monkeypatch, labelled, (0.0, -1.0, -2.0, -3.0, -4.0))
+    assert stood == [1, 3, 4]
+    assert best == LADDER[4]
+    assert "largest of the ladder" in why
+
+
+def test_what_was_left_out_is_looked_at_where_the_leap_failed(monkeypatch, labelled):
+    stood, best, why = climbed(monkeypatch, labelled, (0.0, -1.0, -1.5, -0.9, -4.0))
+    assert stood == [1, 3, 2]
+    assert best == LADDER[2]
+    assert "no gain by forecast" in why
+
+
+def test_no_step_is_made_whose_forecast_is_not_worth_its_work(monkeypatch, labelled):
+    scores = (0.0, -1.0, -1.01, -1.02, -1.03)
+    assert climbed(monkeypatch, labelled, scores)[0] == [
+        1,
+        3,
+        4,
+    ]  # work so far was so much that it costs nothing
+    monkeypatch.setattr(climb, "LITTLE", 1.0)
+    stood, best, why = climbed(monkeypatch, labelled, scores, work=1e7)
+    assert stood[-1] < 4
+    assert best == LADDER[stood[-1]]
+    assert "times all work so far for a forecast" in why
+    assert climbed(monkeypatch, labelled, scores, effort=1e3, work=1e7)[0][-1] == 4
+
+
+def test_the_first_step_is_judged_by_an_ordinary_slope(monkeypatch, labelled):
+    monkeypatch.setattr(climb, "LITTLE", 1.0)
+    monkeypatch.setattr(climb, "FIRST_SLOPE", 1e-6)
+    stood, best, why = climbed(monkeypatch, labelled, (0.0, -1.0, -2.0, -3.0, -4.0), work=1.0)
+    assert (stood, best) == ([1], LADDER[1])
+    assert "would cost" in why
+
+
+def test_the_word_of_nearly_all_labels_is_enough_for_the_first_basis(monkeypatch, labelled):
+    stood, _, why = climbed(monkeypatch, labelled, (0.0, -1.0, -2.0, -3.0, -4.0), n_labels=39)
+    assert stood == [3, 4]
+    assert "features 1.00" in why
+    stood, best, _ = climbed(monkeypatch, labelled, (0.0, -1.0, -0.5, -0.4, -4.0), n_labels=39)
+    assert stood == [3, 2, 1]  # it has the least error: so it is fitted to all of them
+    assert best == LADDER[1]

@@ -45,7 +45,7 @@ def fit(
             "--effort",
             min=1e-6,
             max=1e6,
-            help="Limit on the work; 1: minutes, longer for 100,000 atoms.",
+            help="Limit on the work; 1: minutes, longer for 100,000 atoms. More also tries bases for smaller gains.",
         ),
     ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the committee's draws.")] = 1,

@@ -1,41 +1,41 @@
 """One basis fitted to labels: sums over folds, hyperparameters by the evidence and by held-out errors.
 
 Rows are made once, label by label, and only their sums are kept; a fold costs one factorisation more. The search for
-hyperparameters may begin more than once from the same sums, and takes more steps where a step costs little:
-
-    work of a step = N_FOLDS n³ + ROWS m n      m rows, n columns; some 2e10 a second and core
+hyperparameters may begin more than once from the same sums, and takes more steps where a step costs little
+(thalweg.fitting.work).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain, islice
 
 import numpy as np
 
 from thalweg.features import AceBasis, Features
-from thalweg.features.design import design_rows
+from thalweg.features.design import DesignRows, design_rows
 from thalweg.features.sharing import in_order
 from thalweg.fitting.balance import TAME, balance, unknown_starts, with_virials
 from thalweg.fitting.data import Labelled, Spread, equations
 from thalweg.fitting.examiner import Examiner
 from thalweg.fitting.held_out import HeldOutErrors
+from thalweg.fitting.work import N_FOLDS, Extent
+from thalweg.label import Label
 from thalweg.models import BayesianLinear, Observation, RowKind, SmoothnessPrior
-from thalweg.models.folds import FoldSums, out_of_fold
+from thalweg.models.fold_rows import folds_for
+from thalweg.models.folds import Folds, out_of_fold
 from thalweg.models.noise import hold_noise
 from thalweg.models.training import Baseline
-from thalweg.structure import FloatArray
+from thalweg.structure import FloatArray, Structure
 
-N_FOLDS = 5
 ENOUGH = 10
 """Labels from which held-out errors decide, about the basis too; below, noise is held near the forces'."""
-STEPS = (12, 40)
+STEPS = (6, 24)
 """Fewest and most evaluations of held-out errors in a search."""
-SEARCH = 1e12
-"""Work from which on a search has fewer than the most."""
-_ROWS = 40.0
+SEARCH = 3e10
+"""Operations that a search may take for more than the fewest steps."""
 _FIRST_LABELS = 32
 """Labels, in shuffled order, from which the features' scale is taken."""
 
@@ -50,7 +50,8 @@ class FitSettings:
     seed : of the committee's draws and of the folds
     confidence : of the error bounds
     tune_evaluations : most evaluations of the evidence, where no other basis shows where to start
-    effort : work allowed to the choice of the basis, over the default (`thalweg.fitting.climb`)
+    effort : work allowed to the choice of the basis, over the default; above 1 the price of a step up the ladder of
+        sizes is divided by it (`thalweg.fitting.climb`)
     tame : what an e-fold less prior variance may cost in held-out errors (`thalweg.fitting.balance`)
     """
 
@@ -87,7 +88,7 @@ class Fitted:
     labelled: Labelled
     spread: Spread
     model: BayesianLinear
-    sums: FoldSums
+    sums: Folds
     examined: HeldOutErrors | None = None
 
     @property
@@ -113,6 +114,24 @@ class Fitted:
         return self.held_out.score
 
 
+@dataclass(eq=False)
+class Design:
+    """Design rows of labels in one basis; where they are `kept`, another spread of the labels needs no new ones."""
+
+    basis: AceBasis
+    kept: bool = False
+    _rows: dict[int, DesignRows] = field(default_factory=dict)
+
+    def rows(self, i: int, pair: tuple[Structure, Label]) -> DesignRows:
+        """Those of label i; of stress only where it is labelled."""
+        if i in self._rows:
+            return self._rows[i]
+        made = design_rows(Features(self.basis), pair[0], stress=pair[1].stress is not None)
+        if self.kept:
+            self._rows[i] = made
+        return made
+
+
 @dataclass(frozen=True, eq=False)
 class Assembly:
     """The equations of labels in one basis.
@@ -129,15 +148,13 @@ class Assembly:
     spread: Spread
     settings: FitSettings
     first: BayesianLinear
-    sums: FoldSums
+    sums: Folds
     examiner: Examiner
 
     @property
     def steps(self) -> int:
         """Evaluations of held-out errors in a search."""
-        n = len(self.sums.scale)
-        work = self.sums.n_folds * float(n) ** 3 + _ROWS * self.sums.n_rows * n
-        return int(np.clip(SEARCH / work, *STEPS))
+        return steps_for(Extent.of(self.labelled, self.basis.r_cut), self.basis)
 
     def near(self, start: Start, steps: int | None = None) -> Fitted:
         """Fitted with hyperparameters looked for near those of another basis."""
@@ -154,8 +171,14 @@ class Assembly:
         model.tune(self.settings.tune_evaluations)
         return self._searched(model, unknown_starts(model, self.sums.kinds), steps or self.steps)
 
+    def searched(self, start: Start | None, steps: int | None = None) -> Fitted:
+        """Fitted near a start, where there is one, or anew."""
+        return self.anew(steps) if start is None else self.near(start, steps)
+
     def _model(self) -> BayesianLinear:
-        return self.first.refitted(self.sums.total(), len(self.labelled))
+        model = self.first.refitted(self.sums.total(), len(self.labelled))
+        model.kept = self.sums.kept()
+        return model
 
     def _searched(self, model: BayesianLinear, starts: list[FloatArray], steps: int) -> Fitted:
         examined = None
@@ -166,17 +189,33 @@ class Assembly:
         return Fitted(self.basis, self.baseline, self.labelled, self.spread, model, self.sums, examined)
 
 
+def steps_for(extent: Extent, basis: AceBasis) -> int:
+    """Evaluations of held-out errors that a search in a basis is given: fewer where each takes more work."""
+    return int(np.clip(SEARCH / extent.step(basis), *STEPS))
+
+
 def assemble(
-    labelled: Labelled, basis: AceBasis, baseline: Baseline, spread: Spread, settings: FitSettings
+    labelled: Labelled,
+    basis: AceBasis,
+    baseline: Baseline,
+    spread: Spread,
+    settings: FitSettings,
+    design: Design | None = None,
 ) -> Assembly:
-    """Make the rows of labels in their (shuffled) order, and add them up; `spread` is in the same order."""
+    """Make the rows of labels in their (shuffled) order, and add them up; `spread` is in the same order.
+
+    `design` has the design rows of these labels in this basis, or makes them.
+    """
     prior = SmoothnessPrior.for_basis(basis)
     model = BayesianLinear(prior, n_members=settings.n_members, seed=settings.seed)
     examiner = Examiner(basis, baseline, labelled, min(N_FOLDS, len(labelled)), spread=spread)
-    observations = _observations(Features(basis), labelled, baseline, spread, examiner)
+    design = Design(basis) if design is None else design
+    observations = _observations(design, labelled, baseline, spread, examiner)
     first = list(islice(observations, _FIRST_LABELS))
-    model.fit_batch(first)
-    sums = FoldSums(model.fitted.scale, examiner.n_folds)
+    n_rows = sum(len(block.targets) for observation in first for block in observation)
+    if len(labelled) > len(first):
+        n_rows = Extent.of(labelled, basis.r_cut).n_rows
+    sums = folds_for(model.begin(first).scale, examiner.n_folds, n_rows)
     for i, observation in enumerate(chain(first, observations)):
         for block in observation:
             sums.add(i % sums.n_folds, block)
@@ -201,24 +240,23 @@ def fit_basis(
     start : hyperparameters found with another basis, near which this one's are looked for
     steps : evaluations of held-out errors, if not as many as the work allows
     """
-    assembly = assemble(labelled, basis, baseline, spread, settings)
-    return assembly.anew(steps) if start is None else assembly.near(start, steps)
+    return assemble(labelled, basis, baseline, spread, settings).searched(start, steps)
 
 
 def _observations(
-    features: Features, labelled: Labelled, baseline: Baseline, spread: Spread, examiner: Examiner
+    design: Design, labelled: Labelled, baseline: Baseline, spread: Spread, examiner: Examiner
 ) -> Iterator[Observation]:
     """The equations of each label, whose design rows the examiner is given."""
 
     def of(i: int) -> Observation:
-        rows = design_rows(features, labelled[i][0])
+        rows = design.rows(i, labelled[i])
         examiner.keep(i, rows)
         return equations(rows, labelled[i], baseline, spread, i)
 
     return in_order(of, range(len(labelled)))
 
 
-def unscaled_fold_means(model: BayesianLinear, sums: FoldSums) -> list[FloatArray]:
+def unscaled_fold_means(model: BayesianLinear, sums: Folds) -> list[FloatArray]:
     """Coefficients of each fold's model, (n_columns,) each, under the hyperparameters of the whole."""
     return [own.mean / sums.scale for own in out_of_fold(model.prior, sums, model.fitted.x)]
 

@@ -32,7 +32,7 @@ from scipy.optimize import minimize
 from thalweg.fitting.examiner import Examiner
 from thalweg.fitting.held_out import HeldOutErrors
 from thalweg.models import BayesianLinear, RowKind
-from thalweg.models.folds import FoldSums, out_of_fold, slope
+from thalweg.models.folds import Folds, out_of_fold, slope
 from thalweg.models.observation import KINDS
 from thalweg.structure import FloatArray
 
@@ -52,7 +52,9 @@ RMS_OVER_MAE = 1.25
 """Of a normal distribution."""
 LEAST_NOISE = 1e-4
 """eV/Å."""
-_AMPLITUDES = (-30.0, 60.0)
+AMPLITUDE_STRIDE, STRIDE = 8.0, 0.5
+"""How far amplitudes, and decays and noise levels, go in one stride: J is that much flatter along the former."""
+_MOST_AMPLITUDE = 60.0
 _DECAYS = (0.0, 4.0)
 _STRICT, _PLAIN, _LITTLE = 0.01, 0.02, 20.0
 """Å; noise of energies over the forces', and of virials that are hardly trusted."""
@@ -62,7 +64,7 @@ _PLAIN_AMPLITUDE = 8000.0
 
 def balance(
     model: BayesianLinear,
-    sums: FoldSums,
+    sums: Folds,
     examiner: Examiner,
     starts: list[FloatArray],
     steps: int,
@@ -127,7 +129,7 @@ class _Objective:
     """J and its slope, the best x met so far, and the way down; `wildness` is the slope of g."""
 
     model: BayesianLinear
-    sums: FoldSums
+    sums: Folds
     examiner: Examiner
     tame: float = TAME
     best: float = np.inf
@@ -145,14 +147,20 @@ class _Objective:
 
     def descend(self, start: FloatArray, steps: int) -> FloatArray:
         """Downhill for some evaluations; the best x met on this and earlier ways."""
-        bounds = self._bounds(start)
-        low, high = np.array(bounds).T
+        low, high = np.array(self._bounds(start)).T
+        stride = np.full(len(start), STRIDE)
+        stride[: self.model.prior.n_prior - 2] = AMPLITUDE_STRIDE
+
+        def in_strides(y: FloatArray) -> tuple[float, FloatArray]:
+            value, by_x = self(y * stride)
+            return value, by_x * stride
+
         minimize(
-            self,
-            np.clip(start, low, high),
+            in_strides,
+            np.clip(start, low, high) / stride,
             jac=True,
             method="L-BFGS-B",
-            bounds=bounds,
+            bounds=list(zip(low / stride, high / stride, strict=True)),
             options={"maxfun": steps, "ftol": 1e-5},
         )
         return self.best_x
@@ -165,7 +173,9 @@ class _Objective:
             RowKind.VIRIAL: VIRIAL_OVER_FORCES,
         }
         noise = [(forces + float(np.log(low)), forces + float(np.log(high))) for low, high in ratios.values()]
-        return [_AMPLITUDES] * (n - 2) + [_DECAYS] * 2 + noise
+        # Coefficients of less than the noise are as good as none: there is nothing below but the reward of g.
+        amplitudes = (2.0 * forces, _MOST_AMPLITUDE)
+        return [amplitudes] * (n - 2) + [_DECAYS] * 2 + noise
 
     def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
         prior, scale = self.model.prior, self.sums.scale

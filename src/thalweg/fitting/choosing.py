@@ -3,7 +3,8 @@
     1  screen    a small basis on a sample of the labels; radial exponent and weight, cutoff and laws of noise, one dial
                  after the other (thalweg.fitting.screening)
     2  again     with the second basis of the ladder of sizes and a larger sample, from there: what a small basis
-                 smooths over may ask for another cutoff, and what it calls noise a larger one may follow
+                 smooths over may ask for another cutoff, and what it calls noise a larger one may follow. Places that
+                 the small one found worse by more than 3 % are not looked at again
     3  stress    labels of stress are held against the best of these
     4  size      all labels, a ladder of bases (thalweg.fitting.climb)
 
@@ -13,6 +14,7 @@ Held-out error: geometric mean of the typical errors of energies and of forces i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -61,8 +63,10 @@ def choose(
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
+        before = screen.work
         screen = Screen(labelled, baseline, settings, rung(len(elements), 1), SECOND_SAMPLE, doubt)
-        setup, choices = settle(screen, setup, free, tell)
+        setup, choices = settle(screen, setup, free, tell, choices)
+        screen.work += before
     spread, stress = screen.judge(setup)
     if sized:
         basis = wanted.basis(elements, periodic, setup.r_cut, setup.exponent)
@@ -74,19 +78,36 @@ def choose(
 
 
 def settle(
-    screen: Screen, setup: ScreeningSetup, automatic: float | None, tell: Tell = silent
+    screen: Screen,
+    setup: ScreeningSetup,
+    automatic: float | None,
+    tell: Tell = silent,
+    earlier: Sequence[Choice] = (),
 ) -> tuple[ScreeningSetup, list[Choice]]:
-    """Each dial in turn, from a setup on; `automatic`: the cutoff to stay near, None where it is fixed."""
+    """Each dial in turn, from a setup on.
+
+    Parameters
+    ----------
+    automatic : the cutoff to stay near; None where it is fixed
+    earlier : what a smaller basis said, from which this setup comes
+    """
     choices = []
     sample = f"({screen.n_labels} labels, {screen.basis(setup).n_features} features)"
-    setup, trials = screen.downhill(screen.exponents(setup), setup)
-    choices.append(_choice("radial_exponent", setup.exponent, trials, sample))
+    said = {choice.setting: choice.tried for choice in earlier}
+
+    def turned(setting: str, dial: list[ScreeningSetup]) -> ScreeningSetup:
+        name = setting.removeprefix("radial_")
+        errors = {trial[setting]: trial["error"] for trial in said.get(setting, ())}
+        hints = {place: errors[getattr(place, name)] for place in dial if getattr(place, name) in errors}
+        best, trials = screen.downhill(dial, setup, hints)
+        choices.append(_choice(setting, getattr(best, name), trials, sample))
+        return best
+
+    setup = turned("radial_exponent", screen.exponents(setup))
     if len(screen.degrees) > 1:
-        setup, trials = screen.downhill(screen.weights(setup), setup)
-        choices.append(_choice("radial_weight", setup.weight, trials, sample))
+        setup = turned("radial_weight", screen.weights(setup))
     if automatic is not None:
-        setup, trials = screen.downhill(screen.cutoffs(setup, automatic), setup)
-        choices.append(_choice("r_cut", setup.r_cut, trials, sample))
+        setup = turned("r_cut", screen.cutoffs(setup, automatic))
     setup, noise = settle_noise(screen, setup)
     choices.append(noise)
     shape = f"cutoff {setup.r_cut:g} Å, exponent {setup.exponent}, radial weight {setup.weight}"
@@ -118,6 +139,8 @@ def _choice(setting: str, chosen: Any, trials: list[Trial], sample: str) -> Choi
     others = ", ".join(
         f"{trial['error']:.3f} {word} {trial[setting]}{unit}" for trial in tried if trial[setting] != chosen
     )
+    if not others:
+        return Choice(setting, chosen, "a smaller basis was clear about it", tried)
     return Choice(setting, chosen, f"held-out error relative to it: {others} {sample}", tried)
 
 

@@ -20,10 +20,10 @@ import numpy as np
 
 from thalweg.features import AceBasis
 from thalweg.features.defaults import default_basis
-from thalweg.fitting.assembly import FitSettings, Start, fit_basis
+from thalweg.fitting.assembly import Design, FitSettings, Start, assemble
 from thalweg.fitting.data import Labelled, Spread
 from thalweg.fitting.doubt import Doubt
-from thalweg.fitting.examiner import bare_potential
+from thalweg.fitting.examiner import KEPT_BYTES, bare_potential
 from thalweg.fitting.ladder import Degrees, small
 from thalweg.fitting.spread import (
     ENERGY_LAWS,
@@ -35,6 +35,7 @@ from thalweg.fitting.spread import (
     force_sizes,
     judge_stress,
 )
+from thalweg.fitting.work import Extent
 from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray
 
@@ -45,6 +46,8 @@ CUTOFFS = (0.55, 2.0)
 """Shortest and longest cutoff over the automatic one."""
 EXPONENTS = (1, 2, 3)
 FIRST_EXPONENT, FIRST_WEIGHT = 2, 2
+DECISIVE = 0.03
+"""Share by which the held-out error of a smaller basis must be higher for a place not to be looked at again."""
 _SAYS_SOMETHING = 0.01
 """Share of labels beyond a law's limit from which on it is another law than the next milder one."""
 _BETTER = 1e-3
@@ -100,6 +103,10 @@ class Screen:
     degrees : of the basis, for each radial weight that may be chosen; None: the small ones of so many elements
     sample : how many of the labels; None: the first sample
     doubt : how much noisier labels are that do not hold together with the others (`thalweg.fitting.doubt`)
+
+    Attributes
+    ----------
+    work : of all fits so far, in counted operations (`thalweg.fitting.work`)
     """
 
     def __init__(
@@ -120,7 +127,9 @@ class Screen:
         self.energy_sizes = excess_energies(labelled, baseline.elements)
         self.force_sizes = force_sizes(labelled)
         self.doubt = Doubt.none(len(labelled)) if doubt is None else doubt
+        self.work = 0.0
         self._known: dict[ScreeningSetup, Screened] = {}
+        self._design: Design | None = None
 
     @property
     def n_labels(self) -> int:
@@ -143,11 +152,19 @@ class Screen:
             start = next((known.start for known in self._known.values()), None)
             spread = self.spread(setup).taken(range(self.n_labels))
             steps = _STEPS if start else _FIRST_STEPS
-            fitted = fit_basis(
-                self.sample, self.basis(setup), self.baseline, spread, self.settings, start, steps
-            )
+            design = self._design_of(self.basis(setup))
+            assembly = assemble(self.sample, design.basis, self.baseline, spread, self.settings, design)
+            fitted = assembly.searched(start, steps)
             self._known[setup] = Screened(fitted.score(), fitted.start, fitted.model.mean)
+            self.work += Extent.of(self.sample, setup.r_cut).fit(design.basis, steps)
         return self._known[setup]
+
+    def _design_of(self, basis: AceBasis) -> Design:
+        """Of the sample; kept until another basis is asked for, as laws of noise need none of their own."""
+        if self._design is None or self._design.basis != basis:
+            n_bytes = 24.0 * sum(len(structure) for structure, _ in self.sample) * basis.n_columns
+            self._design = Design(basis, kept=n_bytes <= KEPT_BYTES)
+        return self._design
 
     def judge(self, setup: ScreeningSetup) -> tuple[Spread, StressFindings | None]:
         """The spread of all labels, virials too, and what was found about stress."""
@@ -184,12 +201,23 @@ class Screen:
         return [replace(setup, forces=law) for law in _that_say_something(FORCES_LAWS, self.force_sizes)]
 
     def downhill(
-        self, dial: list[ScreeningSetup], start: ScreeningSetup
+        self,
+        dial: list[ScreeningSetup],
+        start: ScreeningSetup,
+        hints: Mapping[ScreeningSetup, float] | None = None,
     ) -> tuple[ScreeningSetup, list[Trial]]:
-        """Along a dial from a place on it, as long as the score falls; what was tried, in the dial's order."""
+        """Along a dial from a place on it, as long as the score falls; what was tried, in the dial's order.
+
+        `hints`: held-out errors that a smaller basis had at places of the dial, over that at the start. The better
+        neighbour is tried first, and one that was worse by DECISIVE not at all.
+        """
         best = dial.index(start)
         tried = {best: self.fit(start).score}
-        for step in (-1, 1):
+        hint = [(hints or {}).get(place, 1.0) for place in dial]
+        beside = {step: hint[best + step] for step in (-1, 1) if 0 <= best + step < len(dial)}
+        for step in sorted(
+            (step for step in beside if beside[step] <= 1.0 + DECISIVE), key=beside.__getitem__
+        ):
             while 0 <= best + step < len(dial):
                 tried[best + step] = self.fit(dial[best + step]).score
                 if tried[best + step] > tried[best] - _BETTER:

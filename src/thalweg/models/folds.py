@@ -14,12 +14,15 @@ so that hyperparameters can be moved along the slope of any score of held-out pr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg import blas
 
 from thalweg.features.sharing import in_order
+from thalweg.models.dual import KeptRows
 from thalweg.models.evidence import add_scaled, factor_scaled, unpack
 from thalweg.models.gram import Gram, Grams, Key, key_of, variance_of
 from thalweg.models.observation import KINDS, Block, RowKind
@@ -27,6 +30,71 @@ from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
 _ROWS_AT_ONCE = 768
+
+
+class Sums(Protocol):
+    """Over the rows of one class: G, b, yy and m of `thalweg.models.gram`, as what they do."""
+
+    @property
+    def b(self) -> FloatArray:
+        """Sum of rows^T targets, shape (n,)."""
+
+    @property
+    def m(self) -> int:
+        """Number of rows."""
+
+    def product(self, w: FloatArray) -> FloatArray:
+        """G w, shape (n,)."""
+
+    def residual2(self, w: FloatArray) -> float:
+        """|targets - rows w|²."""
+
+
+class Posterior(Protocol):
+    """Of all folds but one, in scaled features: its mean w_k, and A_k^-1."""
+
+    @property
+    def mean(self) -> FloatArray:
+        """w_k, shape (n,)."""
+
+    def solve(self, right: FloatArray) -> FloatArray:
+        """A_k^-1 right, shape (n,)."""
+
+
+class Folds(Protocol):
+    """What labels say, fold by fold: by sums (`FoldSums`), or by rows that are few (`thalweg.models.fold_rows`)."""
+
+    scale: FloatArray
+    n_folds: int
+
+    def add(self, fold: int, block: Block) -> None:
+        """Take in a block of unscaled rows."""
+
+    def close(self) -> None:
+        """Finish; to be called once, after the last block."""
+
+    def total(self, without: int | None = None) -> Grams:
+        """The sums over all folds, or over all but one."""
+
+    def classes(self, without: int) -> Sequence[tuple[Key, Sums]]:
+        """The sums over all folds but one, by class."""
+
+    def virials(self, fold: int) -> Sequence[Sums]:
+        """The sums over the virials of one fold, by class of label noise."""
+
+    def kept(self) -> KeptRows:
+        """Rows for the evidence while they are few."""
+
+    def posteriors(self, prior: SmoothnessPrior, x: FloatArray) -> Sequence[Posterior]:
+        """The posterior without each fold, under the hyperparameters x."""
+
+    @property
+    def kinds(self) -> set[RowKind]:
+        """Kinds of which there are rows."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of all folds."""
 
 
 class FoldSums:
@@ -81,6 +149,29 @@ class FoldSums:
         """The sums over all folds, or over all but one."""
         return self._total if without is None else self._others[without]
 
+    def classes(self, without: int) -> list[tuple[Key, Gram]]:
+        """The sums over all folds but one, by class."""
+        return self.total(without).items()
+
+    def kept(self) -> KeptRows:
+        """Rows for the evidence while they are few: none."""
+        return KeptRows(len(self.scale), overflown=True)
+
+    def posteriors(self, prior: SmoothnessPrior, x: FloatArray) -> list[OutOfFold]:
+        """The posterior without each fold, under the hyperparameters x."""
+        hyper, n = unpack(prior, x), len(self.scale)
+
+        def without(fold: int) -> OutOfFold:
+            P, b = np.zeros((n, n), order="F"), np.zeros(n)
+            for key, gram in self.classes(fold):
+                v = variance_of(key, hyper.noise)
+                add_scaled(P, gram.G, 1.0 / v)
+                b += gram.b / v
+            U, D = factor_scaled(P, hyper.gamma)
+            return OutOfFold(_solve(U, D, b), U, D)
+
+        return list(in_order(without, range(self.n_folds)))
+
     def virials(self, fold: int) -> list[Gram]:
         """The sums over the virials of one fold, by class of label noise."""
         return [gram for _, gram in self._own[fold].items()]
@@ -113,27 +204,16 @@ def _solve(U: FloatArray, D: FloatArray, right: FloatArray) -> FloatArray:
     return np.asarray(D * blas.dtrsv(U, blas.dtrsv(U, D * right, trans=1)))
 
 
-def out_of_fold(prior: SmoothnessPrior, sums: FoldSums, x: FloatArray) -> list[OutOfFold]:
+def out_of_fold(prior: SmoothnessPrior, sums: Folds, x: FloatArray) -> Sequence[Posterior]:
     """The posterior without each fold, under the hyperparameters x."""
-    hyper, n = unpack(prior, x), len(sums.scale)
-
-    def without(fold: int) -> OutOfFold:
-        P, b = np.zeros((n, n), order="F"), np.zeros(n)
-        for key, gram in sums.total(without=fold).items():
-            v = variance_of(key, hyper.noise)
-            add_scaled(P, gram.G, 1.0 / v)
-            b += gram.b / v
-        U, D = factor_scaled(P, hyper.gamma)
-        return OutOfFold(_solve(U, D, b), U, D)
-
-    return list(in_order(without, range(sums.n_folds)))
+    return sums.posteriors(prior, x)
 
 
 def slope(
     prior: SmoothnessPrior,
-    sums: FoldSums,
+    sums: Folds,
     x: FloatArray,
-    posteriors: list[OutOfFold],
+    posteriors: Sequence[Posterior],
     by_mean: list[FloatArray],
 ) -> FloatArray:
     """dS/dx, shape (n_hyperparameters,), from g_k = dS/dw_k of every fold, shape (n,) each."""
@@ -142,7 +222,7 @@ def slope(
     for k, (posterior, g) in enumerate(zip(posteriors, by_mean, strict=True)):
         z, w = posterior.solve(g), posterior.mean
         out[: prior.n_prior] += covariates.T @ (z * w / hyper.gamma)
-        for key, gram in sums.total(without=k).items():
+        for key, gram in sums.classes(k):
             by_variance = -float(z @ (gram.b - gram.product(w))) / variance_of(key, hyper.noise) ** 2
             place = prior.n_prior + KINDS.index(key[0])
             out[place] += 2.0 * hyper.noise[key[0]] ** 2 * by_variance

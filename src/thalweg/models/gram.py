@@ -11,8 +11,9 @@ With these, hyperparameters can be changed and the posterior rebuilt without tou
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.linalg import blas
@@ -70,9 +71,13 @@ class Gram:
 class Grams:
     """All classes, in the order of their first appearance made canonical: sorted by kind, then noise."""
 
-    def __init__(self, n: int) -> None:
-        self.n = n
-        self._classes: dict[Key, Gram] = {}
+    def __init__(self, n: int, made: Callable[[], dict[Key, Gram]] = dict) -> None:
+        """Sums over n columns; `made` gives the first ones when they are asked for."""
+        self.n, self._made = n, made
+
+    @cached_property
+    def _classes(self) -> dict[Key, Gram]:
+        return self._made()
 
     def add(self, block: Block, rows: FloatArray) -> None:
         """Take in a block; `rows` are its rows in scaled features."""

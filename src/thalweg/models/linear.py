@@ -17,8 +17,9 @@ depends on time or on a global random generator: the same calls in the same orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -39,12 +40,27 @@ _LEAST_SCALE = 0.01
 
 @dataclass(eq=False)
 class FittedState:
-    """What the first labels fix (scale, centre) and what every label moves (x, factor)."""
+    """What the first labels fix (scale, centre) and what every label moves (x, factor).
+
+    A factor that was rebuilt is `made` when it is first asked for: a search for hyperparameters needs none.
+    """
 
     scale: FloatArray
     centre: FloatArray
     x: FloatArray
-    factor: Factor
+    made: Callable[[], Factor]
+    _factor: Factor | None = None
+
+    @property
+    def factor(self) -> Factor:
+        """The factor."""
+        if self._factor is None:
+            self._factor = self.made()
+        return self._factor
+
+    def remake(self, made: Callable[[], Factor]) -> None:
+        """Let go of the factor for another."""
+        self.made, self._factor = made, None
 
 
 class BayesianLinear:
@@ -96,7 +112,8 @@ class BayesianLinear:
         InputError
             Rows of another width than the prior's.
         """
-        state, noise = self._begin([observation]), self.noise
+        state, noise = self.begin([observation]), self.noise
+        factor = state.factor  # of the sums as they are now
         rows, targets = [], []
         for block in observation:
             scaled = block.rows / state.scale
@@ -105,14 +122,14 @@ class BayesianLinear:
             inverse_sd = 1.0 / np.hypot(noise[block.kind], noise_class(block.label_noise))
             rows.append(scaled * inverse_sd)
             targets.append(block.targets * inverse_sd)
-        state.factor.update(np.concatenate(rows), np.concatenate(targets))
+        factor.update(np.concatenate(rows), np.concatenate(targets))
         self.n_labels += 1
 
     def fit_batch(self, observations: Sequence[Observation]) -> None:
         """Take in many labels at once: one rebuild of the factor instead of an update for each."""
         if not observations:
             return
-        state = self._begin(observations)
+        state = self.begin(observations)
         blocks = [block for observation in observations for block in observation]
         self.grams.add_many(blocks, state.scale)
         for block in blocks:
@@ -120,8 +137,8 @@ class BayesianLinear:
         self.n_labels += len(observations)
         self._rebuild()
 
-    def _begin(self, observations: Sequence[Observation]) -> FittedState:
-        """Check the rows; at the first labels fix the scale and the hyperprior's centre."""
+    def begin(self, observations: Sequence[Observation]) -> FittedState:
+        """Check the rows; at the first labels fix the scale and the hyperprior's centre. Nothing is taken in yet."""
         n = self.prior.n_columns
         blocks = [block for observation in observations for block in observation]
         if not blocks or any(block.rows.shape[1] != n for block in blocks):
@@ -136,7 +153,7 @@ class BayesianLinear:
             centre = self.prior.centre(float(np.sqrt(np.mean(targets**2))))
             gamma = unpack(self.prior, centre).gamma
             scale = _column_scale(rows, np.concatenate([block.rows for block in blocks]), self.prior)
-            self.state = FittedState(scale, centre, centre.copy(), Factor.from_prior(gamma))
+            self.state = FittedState(scale, centre, centre.copy(), partial(Factor.from_prior, gamma))
         return self.state
 
     # --- hyperparameters --------------------------------------------------------------------------------
@@ -199,15 +216,19 @@ class BayesianLinear:
         """The same scale and hyperparameters fitted to other labels, given as sums over their scaled rows."""
         other = BayesianLinear(self.prior, n_members=self.n_members, seed=self.seed)
         state = self.fitted
-        other.state = FittedState(state.scale, state.centre, state.x.copy(), state.factor)
+        other.state = FittedState(state.scale, state.centre, state.x.copy(), state.made)
         other.grams, other.n_labels = grams, n_labels
         other.kept = KeptRows(self.prior.n_columns, overflown=True)
         other._rebuild()
         return other
 
     def _rebuild(self) -> None:
-        """R, d and rho anew from the Gram matrices: R = U D^-1, d = U^-T D b."""
-        hyper = unpack(self.prior, self.fitted.x)
+        """R, d and rho anew from the Gram matrices, when they are asked for."""
+        self.fitted.remake(partial(self._made, self.fitted.x.copy()))
+
+    def _made(self, x: FloatArray) -> Factor:
+        """The factor at x: R = U D^-1, d = U^-T D b."""
+        hyper = unpack(self.prior, x)
         U, Db, yy = factorise(self.grams, hyper)
         n = len(U)
         d = solve_triangular(U, Db, trans="T", check_finite=False)
@@ -215,7 +236,7 @@ class BayesianLinear:
         augmented[:-1, :-1] = U / np.sqrt(hyper.gamma)[None, :]
         augmented[:-1, -1] = d
         augmented[-1, -1] = np.sqrt(max(yy - float(d @ d), 0.0))
-        self.fitted.factor = Factor(augmented)
+        return Factor(augmented)
 
     # --- the posterior ----------------------------------------------------------------------------------
 
