@@ -38,7 +38,8 @@ def both(seed, n_labels=3):
 @pytest.mark.parametrize("seed", range(4))
 def test_value_and_gradient_are_the_same_both_ways(seed):
     kept, grams, x = both(seed)
-    value, gradient = kept.log_evidence(PRIOR, x)
+    found = kept.evidence_at(PRIOR, x)
+    value, gradient = found.value, found.gradient
     expected, expected_gradient = log_evidence(PRIOR, grams, x)
     assert value == pytest.approx(expected, rel=1e-9)
     np.testing.assert_allclose(gradient, expected_gradient, rtol=1e-6, atol=1e-8)
@@ -48,4 +49,4 @@ def test_value_and_gradient_are_the_same_both_ways(seed):
 def test_rows_are_let_go_once_they_are_many():
     kept, _, x = both(0, n_labels=int(WORTHWHILE * PRIOR.n_columns / 16) + 1)
     assert kept.overflown
-    assert kept.log_evidence(PRIOR, x) is None
+    assert kept.evidence_at(PRIOR, x) is None

@@ -22,11 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
 
 from thalweg.errors import InputError, ModelError, check
+from thalweg.models.descent import Point, descend
 from thalweg.models.dual import KeptRows
-from thalweg.models.evidence import factorise, log_evidence, unpack
+from thalweg.models.evidence import evidence_at, factorise, log_evidence, unpack
 from thalweg.models.factor import Factor
 from thalweg.models.gram import Grams, key_of
 from thalweg.models.observation import Observation, RowKind, noise_class
@@ -34,6 +34,8 @@ from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
 TUNE_GROWTH = 1.6
+ENOUGH = 0.1
+"""Gain in log evidence that is worth another evaluation of it: hyperparameters are sure to one unit."""
 _LEAST_SCALE = 0.01
 
 
@@ -78,10 +80,20 @@ class BayesianLinear:
         self.grams = Grams(prior.n_columns)
         self.kept = KeptRows(prior.n_columns)
         self.state: FittedState | None = None
+        self._outdated = False
 
     @property
     def fitted(self) -> FittedState:
         """The state; ModelError before the first label."""
+        state = self._known
+        if self._outdated:
+            state.factor = self._rebuilt()
+            self._outdated = False
+        return state
+
+    @property
+    def _known(self) -> FittedState:
+        """The state, whose factor may be that of other hyperparameters."""
         if self.state is None:
             raise ModelError("model: asked before any label was fitted; call update or fit_batch first")
         return self.state
@@ -96,7 +108,9 @@ class BayesianLinear:
         InputError
             Rows of another width than the prior's.
         """
-        state, noise = self._begin([observation]), self.noise
+        self._begin([observation])
+        # A rebuild that is due comes first: when it was asked for must not show in the bits.
+        state, noise = self.fitted, self.noise
         rows, targets = [], []
         for block in observation:
             scaled = block.rows / state.scale
@@ -118,7 +132,7 @@ class BayesianLinear:
         for block in blocks:
             self.kept.add(key_of(block), block.rows / state.scale, block.targets)
         self.n_labels += len(observations)
-        self._rebuild()
+        self._outdated = True
 
     def _begin(self, observations: Sequence[Observation]) -> FittedState:
         """Check the rows; at the first labels fix the scale and the hyperprior's centre."""
@@ -142,72 +156,67 @@ class BayesianLinear:
     # --- hyperparameters --------------------------------------------------------------------------------
 
     @property
+    def hyperparameters(self) -> FloatArray:
+        """x as it is (thalweg.models.prior)."""
+        return self._known.x
+
+    @property
     def noise(self) -> dict[RowKind, float]:
         """Noise level per kind: eV per sqrt(atom), eV/Å, eV per sqrt(atom)."""
-        return unpack(self.prior, self.fitted.x).noise
+        return unpack(self.prior, self._known.x).noise
 
     @property
     def log_marginal_likelihood(self) -> float:
         """Log evidence of all labels under the hyperparameters in force."""
-        return log_evidence(self.prior, self.grams, self.fitted.x)[0]
+        return log_evidence(self.prior, self.grams, self._known.x)[0]
 
     def should_tune(self) -> bool:
         """Whether labels have grown by TUNE_GROWTH since the last tuning: few tunings, however long the run."""
         return self.n_labels > 0 and self.n_labels >= TUNE_GROWTH * self.n_labels_tuned
 
-    def tune(self, max_evaluations: int = 20) -> float:
-        """Maximise log evidence + log hyperprior from the present point, then rebuild the posterior.
+    def tune(self, max_evaluations: int = 20, *, enough: float = ENOUGH) -> float:
+        """Maximise log evidence + log hyperprior from the present point; the posterior is rebuilt where it is wanted.
 
-        Each evaluation costs a Cholesky factorisation and an inverse of size n, or less while rows are few.
-        Returns the log evidence plus the log hyperprior (up to its constant), which never falls.
+        Each evaluation costs a Cholesky factorisation and an inverse of size n, or less while rows are few. The search
+        also ends where a step promises a gain below `enough`. Returns the log evidence plus the log hyperprior (up to
+        its constant), which never falls.
         """
-        state, widths = self.fitted, self.prior.widths()
-        best_cost, best_x = np.inf, state.x
+        state, widths = self._known, self.prior.widths()
 
-        def objective(x: FloatArray) -> tuple[float, FloatArray]:
-            nonlocal best_cost, best_x
-            few = self.kept.log_evidence(self.prior, x)
-            value, gradient = few or log_evidence(self.prior, self.grams, x)
+        def objective(x: FloatArray, curved: bool) -> Point:
+            few = self.kept.evidence_at(self.prior, x, information=curved)
+            found = few or evidence_at(self.prior, self.grams, x, information=curved)
             deviation = (x - state.centre) / widths
-            cost = 0.5 * float(deviation @ deviation) - value
-            if cost < best_cost:
-                best_cost, best_x = cost, x.copy()
-            return cost, deviation / widths - gradient
+            cost, slope = 0.5 * float(deviation @ deviation) - found.value, deviation / widths - found.gradient
+            known = found.information
+            return Point(x, cost, slope, None if known is None else known + np.diag(widths**-2))
 
-        minimize(
-            objective,
-            state.x,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=self.prior.bounds(state.centre),
-            options={"maxfun": max_evaluations, "ftol": 1e-7},
-        )
-        state.x = best_x
-        self.n_labels_tuned = self.n_labels
-        self._rebuild()
-        return -best_cost
+        bounds = self.prior.bounds(state.centre)
+        best = descend(objective, state.x, bounds, max_evaluations=max_evaluations, enough=enough)
+        self.set_hyperparameters(best.x)
+        return -best.value
 
     def set_hyperparameters(self, x: FloatArray) -> None:
         """Go to the hyperparameters of an earlier `tune` without the search: the same bits come out."""
-        state = self.fitted
+        state = self._known
         check(x.shape == state.x.shape, f"model: {state.x.shape} hyperparameters expected, got {x.shape}")
         state.x = np.array(x, dtype=np.float64)
         self.n_labels_tuned = self.n_labels
-        self._rebuild()
+        self._outdated = True
 
     def refitted(self, grams: Grams, n_labels: int) -> BayesianLinear:
         """The same scale and hyperparameters fitted to other labels, given as sums over their scaled rows."""
         other = BayesianLinear(self.prior, n_members=self.n_members, seed=self.seed)
-        state = self.fitted
+        state = self._known
         other.state = FittedState(state.scale, state.centre, state.x.copy(), state.factor)
         other.grams, other.n_labels = grams, n_labels
         other.kept = KeptRows(self.prior.n_columns, overflown=True)
-        other._rebuild()
+        other._outdated = True
         return other
 
-    def _rebuild(self) -> None:
+    def _rebuilt(self) -> Factor:
         """R, d and rho anew from the Gram matrices: R = U D^-1, d = U^-T D b."""
-        hyper = unpack(self.prior, self.fitted.x)
+        hyper = unpack(self.prior, self._known.x)
         U, Db, yy = factorise(self.grams, hyper)
         n = len(U)
         d = solve_triangular(U, Db, trans="T", check_finite=False)
@@ -215,7 +224,7 @@ class BayesianLinear:
         augmented[:-1, :-1] = U / np.sqrt(hyper.gamma)[None, :]
         augmented[:-1, -1] = d
         augmented[-1, -1] = np.sqrt(max(yy - float(d @ d), 0.0))
-        self.fitted.factor = Factor(augmented)
+        return Factor(augmented)
 
     # --- the posterior ----------------------------------------------------------------------------------
 

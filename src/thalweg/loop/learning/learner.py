@@ -145,7 +145,7 @@ class Learner:
         start = time.perf_counter()
         self.model.tune(TUNE_EVALUATIONS[bool(self.tunings)])
         hold_noise(self.model)
-        self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
+        self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.hyperparameters)))
         return time.perf_counter() - start
 
     def _set_tuning(self, tuning: Tuning | None) -> None:
