@@ -63,10 +63,10 @@ class KeptRows:
         if self.overflown or not self._keys:
             return None
         hyper = unpack(prior, x)
-        Phi, y = np.concatenate(self._rows), np.concatenate(self._targets)
+        Phi, y = self._together()
         v = np.array([variance_of(key, hyper.noise) for key in self._keys])
-        scaled = Phi * np.sqrt(hyper.gamma)[None, :]
-        K = blas.dsyrk(1.0, scaled.T, trans=1, lower=1)
+        scaled = (Phi * np.sqrt(hyper.gamma)[None, :]).T  # Fortran-ordered, as BLAS wants it
+        K = blas.dsyrk(1.0, scaled, trans=1, lower=1)
         K[np.diag_indices(len(y))] += v
         L, info = lapack.dpotrf(K, lower=1, clean=1, overwrite_a=1)
         if info != 0:
@@ -76,8 +76,8 @@ class KeptRows:
         value = -0.5 * (
             float(half @ half) + 2.0 * float(np.log(np.diag(L)).sum()) + len(y) * float(np.log(2 * np.pi))
         )
-        W = blas.dtrsm(1.0, L, np.asfortranarray(scaled), lower=1, overwrite_b=1)
-        d_gamma = 0.5 * (hyper.gamma * (Phi.T @ alpha) ** 2 - np.einsum("mk,mk->k", W, W))
+        W = blas.dtrsm(1.0, L, scaled, side=1, trans_a=1, lower=1, overwrite_b=1)
+        d_gamma = 0.5 * (hyper.gamma * (Phi.T @ alpha) ** 2 - np.einsum("km,km->k", W, W))
         inverse, _ = lapack.dpotri(L, lower=1, overwrite_c=1)
         d_v = 0.5 * (alpha**2 - np.diag(inverse))
         gradient = np.zeros(prior.n_hyperparameters)
@@ -85,6 +85,12 @@ class KeptRows:
         for place, own, by_noise in self._noises(prior, hyper):
             gradient[place] = float(d_v[own].sum()) * by_noise
         return Evidence(value, gradient, self._information(prior, hyper, W, inverse) if information else None)
+
+    def _together(self) -> tuple[FloatArray, FloatArray]:
+        """All rows (m, n) and targets (m,); what was put together stays so for the next time."""
+        if len(self._rows) > 1:
+            self._rows, self._targets = [np.concatenate(self._rows)], [np.concatenate(self._targets)]
+        return self._rows[0], self._targets[0]
 
     def _noises(
         self, prior: SmoothnessPrior, hyper: Hyperparameters
@@ -99,15 +105,16 @@ class KeptRows:
     ) -> FloatArray:
         """Fisher's information, prior and noise levels apart: 1/2 tr(K^-1 dK/dx_a K^-1 dK/dx_b).
 
-        With N_a = W diag(X_a) W^T of the prior's covariates X it is 1/2 tr(N_a N_b) for log gamma.
+        With W = D Phi^T L^-T (n, m) and N_a = W^T diag(X_a) W of the prior's covariates X it is 1/2 tr(N_a N_b) for
+        log gamma.
         """
         X = prior.covariates()
         matrix = np.zeros((prior.n_hyperparameters, prior.n_hyperparameters))
         turned = []
         for column in X.T:
             there = np.flatnonzero(column)
-            part = W[:, there] * np.sqrt(np.abs(column[there]))[None, :]
-            N = blas.dsyrk(1.0, part, lower=1) * (-1.0 if (column < 0).any() else 1.0)
+            part = np.asfortranarray(W[there] * np.sqrt(np.abs(column[there]))[:, None])
+            N = blas.dsyrk(1.0, part, trans=1, lower=1) * (-1.0 if (column < 0).any() else 1.0)
             N[np.diag_indices(len(N))] *= np.sqrt(0.5)  # the strict triangle counts twice
             turned.append(N)
         for a, N_a in enumerate(turned):

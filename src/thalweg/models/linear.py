@@ -17,8 +17,9 @@ depends on time or on a global random generator: the same calls in the same orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -36,17 +37,34 @@ from thalweg.structure import FloatArray
 TUNE_GROWTH = 1.6
 ENOUGH = 0.1
 """Gain in log evidence that is worth another evaluation of it: hyperparameters are sure to one unit."""
+AFRESH = 1 / 3
+"""Rows over columns below which the evidence is maximised from the hyperprior's centre."""
 _LEAST_SCALE = 0.01
 
 
 @dataclass(eq=False)
 class FittedState:
-    """What the first labels fix (scale, centre) and what every label moves (x, factor)."""
+    """What the first labels fix (scale, centre) and what every label moves (x, factor).
+
+    A factor that was rebuilt is `made` when it is first asked for: a search for hyperparameters needs none.
+    """
 
     scale: FloatArray
     centre: FloatArray
     x: FloatArray
-    factor: Factor
+    made: Callable[[], Factor]
+    _factor: Factor | None = None
+
+    @property
+    def factor(self) -> Factor:
+        """The factor."""
+        if self._factor is None:
+            self._factor = self.made()
+        return self._factor
+
+    def remake(self, made: Callable[[], Factor]) -> None:
+        """Let go of the factor for another."""
+        self.made, self._factor = made, None
 
 
 class BayesianLinear:
@@ -80,20 +98,10 @@ class BayesianLinear:
         self.grams = Grams(prior.n_columns)
         self.kept = KeptRows(prior.n_columns)
         self.state: FittedState | None = None
-        self._outdated = False
 
     @property
     def fitted(self) -> FittedState:
         """The state; ModelError before the first label."""
-        state = self._known
-        if self._outdated:
-            state.factor = self._rebuilt()
-            self._outdated = False
-        return state
-
-    @property
-    def _known(self) -> FittedState:
-        """The state, whose factor may be that of other hyperparameters."""
         if self.state is None:
             raise ModelError("model: asked before any label was fitted; call update or fit_batch first")
         return self.state
@@ -108,9 +116,8 @@ class BayesianLinear:
         InputError
             Rows of another width than the prior's.
         """
-        self._begin([observation])
-        # A rebuild that is due comes first: when it was asked for must not show in the bits.
-        state, noise = self.fitted, self.noise
+        state, noise = self.begin([observation]), self.noise
+        factor = state.factor  # of the sums as they are now
         rows, targets = [], []
         for block in observation:
             scaled = block.rows / state.scale
@@ -119,23 +126,23 @@ class BayesianLinear:
             inverse_sd = 1.0 / np.hypot(noise[block.kind], noise_class(block.label_noise))
             rows.append(scaled * inverse_sd)
             targets.append(block.targets * inverse_sd)
-        state.factor.update(np.concatenate(rows), np.concatenate(targets))
+        factor.update(np.concatenate(rows), np.concatenate(targets))
         self.n_labels += 1
 
     def fit_batch(self, observations: Sequence[Observation]) -> None:
         """Take in many labels at once: one rebuild of the factor instead of an update for each."""
         if not observations:
             return
-        state = self._begin(observations)
+        state = self.begin(observations)
         blocks = [block for observation in observations for block in observation]
         self.grams.add_many(blocks, state.scale)
         for block in blocks:
             self.kept.add(key_of(block), block.rows / state.scale, block.targets)
         self.n_labels += len(observations)
-        self._outdated = True
+        self._rebuild()
 
-    def _begin(self, observations: Sequence[Observation]) -> FittedState:
-        """Check the rows; at the first labels fix the scale and the hyperprior's centre."""
+    def begin(self, observations: Sequence[Observation]) -> FittedState:
+        """Check the rows; at the first labels fix the scale and the hyperprior's centre. Nothing is taken in yet."""
         n = self.prior.n_columns
         blocks = [block for observation in observations for block in observation]
         if not blocks or any(block.rows.shape[1] != n for block in blocks):
@@ -150,38 +157,33 @@ class BayesianLinear:
             centre = self.prior.centre(float(np.sqrt(np.mean(targets**2))))
             gamma = unpack(self.prior, centre).gamma
             scale = _column_scale(rows, np.concatenate([block.rows for block in blocks]), self.prior)
-            self.state = FittedState(scale, centre, centre.copy(), Factor.from_prior(gamma))
+            self.state = FittedState(scale, centre, centre.copy(), partial(Factor.from_prior, gamma))
         return self.state
 
     # --- hyperparameters --------------------------------------------------------------------------------
 
     @property
-    def hyperparameters(self) -> FloatArray:
-        """x as it is (thalweg.models.prior)."""
-        return self._known.x
-
-    @property
     def noise(self) -> dict[RowKind, float]:
         """Noise level per kind: eV per sqrt(atom), eV/Å, eV per sqrt(atom)."""
-        return unpack(self.prior, self._known.x).noise
+        return unpack(self.prior, self.fitted.x).noise
 
     @property
     def log_marginal_likelihood(self) -> float:
         """Log evidence of all labels under the hyperparameters in force."""
-        return log_evidence(self.prior, self.grams, self._known.x)[0]
+        return log_evidence(self.prior, self.grams, self.fitted.x)[0]
 
     def should_tune(self) -> bool:
         """Whether labels have grown by TUNE_GROWTH since the last tuning: few tunings, however long the run."""
         return self.n_labels > 0 and self.n_labels >= TUNE_GROWTH * self.n_labels_tuned
 
     def tune(self, max_evaluations: int = 20, *, enough: float = ENOUGH) -> float:
-        """Maximise log evidence + log hyperprior from the present point; the posterior is rebuilt where it is wanted.
+        """Maximise log evidence + log hyperprior from the present point; the posterior is rebuilt when it is asked for.
 
         Each evaluation costs a Cholesky factorisation and an inverse of size n, or less while rows are few. The search
         also ends where a step promises a gain below `enough`. Returns the log evidence plus the log hyperprior (up to
         its constant), which never falls.
         """
-        state, widths = self._known, self.prior.widths()
+        state, widths = self.fitted, self.prior.widths()
 
         def objective(x: FloatArray, curved: bool) -> Point:
             few = self.kept.evidence_at(self.prior, x, information=curved)
@@ -192,31 +194,47 @@ class BayesianLinear:
             return Point(x, cost, slope, None if known is None else known + np.diag(widths**-2))
 
         bounds = self.prior.bounds(state.centre)
-        best = descend(objective, state.x, bounds, max_evaluations=max_evaluations, enough=enough)
+        start = self._start()
+        best = descend(objective, start, bounds, max_evaluations=max_evaluations, enough=enough)
+        if not np.array_equal(start, state.x) and (last := objective(state.x, False)).value < best.value:
+            best = last
         self.set_hyperparameters(best.x)
         return -best.value
 
+    def _start(self) -> FloatArray:
+        """Where to begin: at the present point once many rows have made it.
+
+        Of few labels the evidence has several maxima. One that a handful has led to (an order that they can do without,
+        say) would hold on to what more of them deny.
+        """
+        state = self.fitted
+        return state.centre if self.grams.n_rows < AFRESH * self.prior.n_columns else state.x
+
     def set_hyperparameters(self, x: FloatArray) -> None:
         """Go to the hyperparameters of an earlier `tune` without the search: the same bits come out."""
-        state = self._known
+        state = self.fitted
         check(x.shape == state.x.shape, f"model: {state.x.shape} hyperparameters expected, got {x.shape}")
         state.x = np.array(x, dtype=np.float64)
         self.n_labels_tuned = self.n_labels
-        self._outdated = True
+        self._rebuild()
 
     def refitted(self, grams: Grams, n_labels: int) -> BayesianLinear:
         """The same scale and hyperparameters fitted to other labels, given as sums over their scaled rows."""
         other = BayesianLinear(self.prior, n_members=self.n_members, seed=self.seed)
-        state = self._known
-        other.state = FittedState(state.scale, state.centre, state.x.copy(), state.factor)
+        state = self.fitted
+        other.state = FittedState(state.scale, state.centre, state.x.copy(), state.made)
         other.grams, other.n_labels = grams, n_labels
         other.kept = KeptRows(self.prior.n_columns, overflown=True)
-        other._outdated = True
+        other._rebuild()
         return other
 
-    def _rebuilt(self) -> Factor:
-        """R, d and rho anew from the Gram matrices: R = U D^-1, d = U^-T D b."""
-        hyper = unpack(self.prior, self._known.x)
+    def _rebuild(self) -> None:
+        """R, d and rho anew from the Gram matrices, when they are asked for."""
+        self.fitted.remake(partial(self._made, self.fitted.x.copy()))
+
+    def _made(self, x: FloatArray) -> Factor:
+        """The factor at x: R = U D^-1, d = U^-T D b."""
+        hyper = unpack(self.prior, x)
         U, Db, yy = factorise(self.grams, hyper)
         n = len(U)
         d = solve_triangular(U, Db, trans="T", check_finite=False)

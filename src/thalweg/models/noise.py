@@ -23,7 +23,7 @@ BOND = (0.2, 2.5)
 
 def hold_noise(model: BayesianLinear) -> None:
     """Bring the noise levels of energy and virial within the limits that the module docstring gives."""
-    x, noise = model.hyperparameters.copy(), model.noise
+    x, noise = model.fitted.x.copy(), model.noise
     for kind, lengths in ((RowKind.ENERGY, SWAY), (RowKind.VIRIAL, BOND)):
         place = model.prior.n_prior + KINDS.index(kind)
         x[place] = np.clip(x[place], *np.log(np.array(lengths) * noise[RowKind.FORCES]))
