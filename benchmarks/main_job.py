@@ -39,7 +39,10 @@ PARTS = {
     "potential made": ["thalweg.potential.potential:Potential.from_model"],
     "predictions": ["thalweg.potential.potential:Potential.predict"],
     "watching walkers": ["thalweg.loop.walking.watch:Watch.parted"],
-    "oracle asked": ["thalweg.labelling.labeller:Labeller.put", "thalweg.labelling.labeller:Labeller.receive"],
+    "oracle asked": [
+        "thalweg.labelling.labeller:Labeller.put",
+        "thalweg.labelling.labeller:Labeller.receive",
+    ],
     "checkpoints, display": ["thalweg.loop.runner:_Run._checkpoint", "thalweg.loop.runner:_Run._save_model"],
     "loop": ["thalweg.loop.runner:run"],
 }
@@ -115,12 +118,17 @@ def child(example: str, folder: str, result: str) -> None:
         Path(result).write_text(json.dumps(meter.close()))
 
 
+def config_of(example: str) -> Path:
+    """The configuration of an example, by its name or path."""
+    return Path(example) if example.endswith(".yaml") else HERE.parent / "examples" / f"{example}.yaml"
+
+
 def run_once(tree: Path, example: str) -> dict[str, Any]:
     """One run of an example by the code of a source tree."""
     environment = {**os.environ, "PYTHONPATH": str(tree / "src"), "OPENBLAS_NUM_THREADS": "1"}
     with tempfile.TemporaryDirectory() as scratch:
         folder, result = Path(scratch) / "run", Path(scratch) / "parts.json"
-        inputs = [str(Path(example) if example.endswith('.yaml') else HERE.parent / "examples" / f"{example}.yaml"), str(folder), str(result)]
+        inputs = [str(config_of(example)), str(folder), str(result)]
         start = time.perf_counter()
         process = subprocess.Popen([sys.executable, __file__, "--child", *inputs], env=environment)
         _, status, used = os.wait4(process.pid, 0)
@@ -170,7 +178,9 @@ def main() -> None:
 
     command = parser(__doc__)
     command.add_argument("--against", type=Path, metavar="TREE", help="another source tree to compare with")
-    command.add_argument("--examples", nargs="+", default=["malonaldehyde"])
+    command.add_argument(
+        "--examples", nargs="+", default=["malonaldehyde"], help="names, or paths of YAML files"
+    )
     command.add_argument("--repeats", type=int, default=3)
     options = command.parse_args()
     trees = [HERE.parent, *([options.against.resolve()] if options.against else [])]

@@ -16,7 +16,6 @@ from thalweg.features.batch import species_of
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import kB
 
-
 AnyWalker = TypeVar("AnyWalker")
 
 

@@ -148,8 +148,8 @@ def evidence_at(
 class _Information:
     """Fisher's information of the hyperparameters, with M = 1 - B^-1 and S_c = A^-1 G_c / v_c.
 
-        log gamma    1/2 X^T (M * M) X, elementwise product; X the prior's covariates
-        v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M
+    log gamma    1/2 X^T (M * M) X, elementwise product; X the prior's covariates
+    v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M
     """
 
     matrix: FloatArray

@@ -24,7 +24,7 @@ from thalweg.structure import FloatArray
 MORE = 8
 """Vectors of a block beyond the eigenpairs that are wanted."""
 POWERS = 2
-"""q: applications of S. Measured on covariances of features: values of the leading 32 are right to 1e-4, their sum to 1e-7."""
+"""q: applications of S. On covariances of features values of the leading 32 are right to 1e-4, their sum to 1e-7."""
 WORTHWHILE = 3.0
 """Columns over those of the Krylov space from which on it is the shorter way."""
 

@@ -189,7 +189,10 @@ class BayesianLinear:
             few = self.kept.evidence_at(self.prior, x, information=curved)
             found = few or evidence_at(self.prior, self.grams, x, information=curved)
             deviation = (x - state.centre) / widths
-            cost, slope = 0.5 * float(deviation @ deviation) - found.value, deviation / widths - found.gradient
+            cost, slope = (
+                0.5 * float(deviation @ deviation) - found.value,
+                deviation / widths - found.gradient,
+            )
             known = found.information
             return Point(x, cost, slope, None if known is None else known + np.diag(widths**-2))
 
