@@ -57,11 +57,8 @@ def test_the_box_holds_and_its_edge_is_found():
     bounds = [(-50.0, 0.25), (-1.0, 50.0), (-50.0, 50.0)]
     function = bowl()
     found = descend(function, np.zeros(3), bounds, max_evaluations=20, enough=1e-9)
-    assert all(
-        (low - 1e-12 <= x <= high + 1e-12)
-        for point in function.asked
-        for x, (low, high) in zip(point, bounds, strict=True)
-    )
+    lower, upper = np.array(bounds).T
+    assert all((lower - 1e-12 <= x).all() and (x <= upper + 1e-12).all() for x in function.asked)
     slope = found.gradient
     assert found.x[0] == pytest.approx(0.25)
     assert found.x[1] == pytest.approx(-1.0)

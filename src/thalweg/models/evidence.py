@@ -149,7 +149,7 @@ class _Information:
     """Fisher's information of the hyperparameters, with M = 1 - B^-1 and S_c = A^-1 G_c / v_c.
 
     log gamma    1/2 X^T (M * M) X, elementwise product; X the prior's covariates
-    v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M
+    v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M, at least (tr S_c)² / m_c
     """
 
     matrix: FloatArray
@@ -168,8 +168,8 @@ class _Information:
 
     def add_noise(self, place: int, m: int, trace: float, slope: float) -> None:
         """A class of m rows with tr S_c = trace; slope is d log v / dx."""
-        effective = m - (2.0 - min(self.decided, 1.0)) * trace
-        self.matrix[place, place] += 0.5 * max(effective, 1e-3 * m) * slope**2
+        square = max(self.decided * trace, trace**2 / max(m, 1))  # no smaller, with m eigenvalues
+        self.matrix[place, place] += 0.5 * max(m - 2.0 * trace + square, 1e-3 * m) * slope**2
 
 
 def _trace(P: FloatArray, Q: FloatArray) -> float:
