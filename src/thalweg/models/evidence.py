@@ -149,7 +149,7 @@ class _Information:
     """Fisher's information of the hyperparameters, with M = 1 - B^-1 and S_c = A^-1 G_c / v_c.
 
     log gamma    1/2 X^T (M * M) X, elementwise product; X the prior's covariates
-    v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M, at least (tr S_c)² / m_c
+    v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M, or (tr S_c)² / m_c
     """
 
     matrix: FloatArray

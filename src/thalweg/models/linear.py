@@ -37,7 +37,7 @@ from thalweg.structure import FloatArray
 TUNE_GROWTH = 1.6
 ENOUGH = 0.1
 """Gain in log evidence that is worth another evaluation of it: hyperparameters are sure to one unit."""
-AFRESH = 1 / 3
+AFRESH = 1 / 6
 """Rows over columns below which the evidence is maximised from the hyperprior's centre."""
 _LEAST_SCALE = 0.01
 
