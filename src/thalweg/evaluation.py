@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.calibration import coverage, ence, is_evidence, rank_correlation
 from thalweg.errors import InputError, check
 from thalweg.label import Label
@@ -76,7 +76,7 @@ class Comparison:
         if not self.evidence.any():
             return mean
         error, bound = self.force_errors[self.evidence], self.bound[self.evidence]
-        sigma = bound * np.sqrt(3.0) / float(stats.chi.ppf(self.confidence, 3))
+        sigma = bound * np.sqrt(3.0) / quantiles.chi(self.confidence, 3)
         return {
             "coverage": coverage(bound, error),
             **mean,

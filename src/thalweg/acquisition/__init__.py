@@ -1,6 +1,6 @@
 """What to ask next: scores of candidates, and greedy batches of them."""
 
-from thalweg.acquisition.batch import Candidate, Context, Pick, Strategy, select_batch
+from thalweg.acquisition.batch import SCORES, Candidate, Context, Pick, Strategy, select_batch
 from thalweg.acquisition.scores import (
     ForceCovariance,
     condition,
@@ -11,6 +11,7 @@ from thalweg.acquisition.scores import (
 )
 
 __all__ = [
+    "SCORES",
     "Candidate",
     "Context",
     "ForceCovariance",

@@ -159,6 +159,7 @@ SCORES: dict[Strategy, Score] = {
     Strategy.UNCERTAINTY: _uncertainty,
     Strategy.D_OPTIMAL: _d_optimal,
 }
+"""The strategies that compare candidates by covariances of their forces."""
 
 
 def _rows(candidates: Sequence[Candidate]) -> list[FloatArray]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.errors import check
 from thalweg.structure import FloatArray
 
@@ -81,6 +81,6 @@ def coverage(bound: FloatArray, error: FloatArray) -> float:
 def rank_correlation(predicted: FloatArray, error: FloatArray) -> float:
     """Spearman's rank correlation; NaN where one of the two is constant."""
     _same_length(predicted, error)
-    a, b = (stats.rankdata(v) - (len(v) + 1) / 2 for v in (predicted, error))
+    a, b = (quantiles.ranks(v) - (len(v) + 1) / 2 for v in (predicted, error))
     norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
     return float((a * b).sum()) / norm if norm > 0 else float("nan")

@@ -27,8 +27,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.conformal import pinball_loss, weighted_quantile
 from thalweg.calibration.records import CalibrationSpec, Compared
@@ -149,5 +149,5 @@ def _element_factor(
 def _prior_scores(spec: CalibrationSpec) -> FloatArray:
     """Half-normal scores at even probabilities, so scaled that their quantile is `prior_factor`."""
     p = (np.arange(PRIOR_POINTS) + 0.5) / PRIOR_POINTS
-    unit = float(stats.norm.ppf((1 + spec.confidence) / 2))
-    return np.asarray(stats.norm.ppf((1 + p) / 2) * (spec.prior_factor / unit), dtype=np.float64)
+    unit = quantiles.normal((1 + spec.confidence) / 2)
+    return np.asarray(quantiles.normals((1 + p) / 2) * (spec.prior_factor / unit), dtype=np.float64)

@@ -18,8 +18,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.errors import check
 
 PRIOR_ICC = 0.25
@@ -37,7 +37,7 @@ def wilson_interval(k: float, n: float, level: float = 0.95) -> tuple[float, flo
     )
     if n == 0:
         return 0.0, 1.0
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = quantiles.normal(0.5 + level / 2)
     p, z2 = k / n, z * z
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
@@ -52,7 +52,7 @@ def clopper_pearson_lower(k: float, n: float, level: float) -> float:
         0 <= k <= n and 0 < level < 1,
         f"lower bound: need 0 <= k <= n and 0 < level < 1, got {k}, {n}, {level}",
     )
-    return 0.0 if k == 0 else float(stats.beta.ppf(1 - level, k, n - k + 1))
+    return 0.0 if k == 0 else quantiles.beta(1 - level, k, n - k + 1)
 
 
 def design_effect(successes: Sequence[int], sizes: Sequence[int]) -> float:
@@ -79,7 +79,7 @@ def effective_trials(successes: Sequence[int], sizes: Sequence[int], level: floa
     N, K = int(sum(sizes)), len(sizes)
     if K < 2 or N < 2:
         return 0.0
-    ratio = float(stats.t.ppf(level, N - 1)) / float(stats.t.ppf(level, K - 1))
+    ratio = quantiles.student(level, N - 1) / quantiles.student(level, K - 1)
     return N / design_effect(successes, sizes) * min(1.0, ratio) ** 2
 
 

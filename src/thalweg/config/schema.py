@@ -96,9 +96,9 @@ class ExploreConfig(Section):
         default=50.0, description="Time that walkers advance between two questions."
     )
     committee: Committee = Field(
-        default="whole",
-        description="How the error bound is computed at every step: whole (all members) or screened (one signed sum of "
-        "the members, an eighth of the cost; the whole committee is used where a bound comes near its limit).",
+        default="screened",
+        description="How the error bound is computed at every step: screened (one signed sum of the members, an eighth "
+        "of the cost; the whole committee is used where a bound comes near its limit) or whole (all members).",
     )
     strain: Annotated[float | None, optional(quantity("", ">= 0", "<= 0.2"))] = Field(
         default=None,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from thalweg.explorers.base import Snapshot
 from thalweg.features.batch import species_of
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import kB
+
+AnyWalker = TypeVar("AnyWalker")
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +158,19 @@ class WalkerState:
         native.seed, native.id, native.step = self.seed, self.walker_id, self.step
         native.reference_energy = math.nan if self.reference_energy is None else self.reference_energy
         return native
+
+
+def in_step(walkers: Sequence[AnyWalker]) -> list[AnyWalker]:
+    """The same walkers, the step counters of molecular dynamics at the largest of them.
+
+    The core computes walkers together that are at the same step: a screened committee looks at the same signed sum
+    then, and fuller lanes cost less. Only random numbers depend on a walker's step, and none comes twice.
+    """
+    step = max((walker.step for walker in walkers if isinstance(walker, WalkerState)), default=0)
+    return [
+        replace(walker, step=step) if isinstance(walker, WalkerState) and walker.step < step else walker
+        for walker in walkers
+    ]
 
 
 def whereabouts(walker: int, time_fs: float, temperature: float) -> str:

@@ -93,26 +93,83 @@ def factor_scaled(P: FloatArray, gamma: FloatArray) -> tuple[FloatArray, FloatAr
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The log evidence at a point.
+
+    Attributes
+    ----------
+    value : float
+    gradient : float64 ndarray, shape (n_hyperparameters,)
+    information : float64 ndarray, shape (n_hyperparameters, n_hyperparameters), or None
+        What the gradient's variance would be were the model true: about minus the Hessian. Prior and noise levels are
+        taken apart, each noise level from the others.
+    """
+
+    value: float
+    gradient: FloatArray
+    information: FloatArray | None = None
+
+
 def log_evidence(prior: SmoothnessPrior, grams: Grams, x: FloatArray) -> tuple[float, FloatArray]:
     """Log marginal likelihood at x and its gradient, shape (n_hyperparameters,)."""
+    found = evidence_at(prior, grams, x)
+    return found.value, found.gradient
+
+
+def evidence_at(
+    prior: SmoothnessPrior, grams: Grams, x: FloatArray, *, information: bool = False
+) -> Evidence:
+    """The log evidence at x, with its information matrix where that is wanted."""
     hyper = unpack(prior, x)
     U, Db, yy = factorise(grams, hyper)
     u = solve_triangular(U, solve_triangular(U, Db, trans="T", check_finite=False), check_finite=False)
     value = -0.5 * (yy - float(Db @ u) + 2.0 * float(np.log(np.diag(U)).sum()))
     B_inverse, _ = lapack.dpotri(U, lower=0, overwrite_c=1)
+    diagonal = np.diag(B_inverse).copy()
     D = np.sqrt(hyper.gamma)
-    w = D * u
-    A_inverse = B_inverse * D[:, None]
-    A_inverse *= D[None, :]
-
     gradient = np.zeros(prior.n_hyperparameters)
-    gradient[: prior.n_prior] = prior.covariates().T @ (0.5 * (np.diag(B_inverse) + u**2 - 1.0))
+    gradient[: prior.n_prior] = prior.covariates().T @ (0.5 * (diagonal + u**2 - 1.0))
+    known = _Information.begin(prior, B_inverse, diagonal) if information else None
+    B_inverse *= D[:, None]
+    B_inverse *= D[None, :]  # A^-1 from here on
     for key, gram in grams.items():
-        v = variance_of(key, hyper.noise)
+        v, place = variance_of(key, hyper.noise), prior.n_prior + KINDS.index(key[0])
+        by_noise = 2.0 * hyper.noise[key[0]] ** 2
+        trace = _trace(B_inverse, gram.G)
         value -= 0.5 * gram.m * float(np.log(2.0 * np.pi * v))
-        d_v = 0.5 * ((gram.residual2(w) + _trace(A_inverse, gram.G)) / v**2 - gram.m / v)
-        gradient[prior.n_prior + KINDS.index(key[0])] += d_v * 2.0 * hyper.noise[key[0]] ** 2
-    return value, gradient
+        gradient[place] += 0.5 * ((gram.residual2(D * u) + trace) / v**2 - gram.m / v) * by_noise
+        if known is not None:
+            known.add_noise(place, gram.m, trace / v, by_noise / v)
+    return Evidence(value, gradient, None if known is None else known.matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class _Information:
+    """Fisher's information of the hyperparameters, with M = 1 - B^-1 and S_c = A^-1 G_c / v_c.
+
+    log gamma    1/2 X^T (M * M) X, elementwise product; X the prior's covariates
+    v_c          1/2 [ m_c - 2 tr S_c + tr S_c² ] / v_c²,     tr S_c² about tr S_c tr M² / tr M, or (tr S_c)² / m_c
+    """
+
+    matrix: FloatArray
+    decided: float
+
+    @classmethod
+    def begin(cls, prior: SmoothnessPrior, B_inverse: FloatArray, diagonal: FloatArray) -> _Information:
+        """The part of the prior's variances; `decided` is tr M² / tr M."""
+        X, n = prior.covariates(), len(diagonal)
+        squares = B_inverse**2  # upper triangle
+        squares[np.diag_indices(n)] = 0.5 * (1.0 - diagonal) ** 2
+        half = X.T @ (squares @ X)
+        matrix = np.zeros((prior.n_hyperparameters, prior.n_hyperparameters))
+        matrix[: prior.n_prior, : prior.n_prior] = 0.5 * (half + half.T)
+        return cls(matrix, 2.0 * float(squares.sum()) / max(n - float(diagonal.sum()), 1e-300))
+
+    def add_noise(self, place: int, m: int, trace: float, slope: float) -> None:
+        """A class of m rows with tr S_c = trace; slope is d log v / dx."""
+        square = max(self.decided * trace, trace**2 / max(m, 1))  # no smaller, with m eigenvalues
+        self.matrix[place, place] += 0.5 * max(m - 2.0 * trace + square, 1e-3 * m) * slope**2
 
 
 def _trace(P: FloatArray, Q: FloatArray) -> float:

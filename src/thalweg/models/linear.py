@@ -23,11 +23,11 @@ from functools import partial
 
 import numpy as np
 from scipy.linalg import solve_triangular
-from scipy.optimize import minimize
 
 from thalweg.errors import InputError, ModelError, check
+from thalweg.models.descent import Point, descend
 from thalweg.models.dual import KeptRows
-from thalweg.models.evidence import factorise, log_evidence, unpack
+from thalweg.models.evidence import evidence_at, factorise, log_evidence, unpack
 from thalweg.models.factor import Factor
 from thalweg.models.gram import Grams, key_of
 from thalweg.models.observation import Observation, RowKind, noise_class
@@ -35,6 +35,10 @@ from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
 TUNE_GROWTH = 1.6
+ENOUGH = 0.1
+"""Gain in log evidence that is worth another evaluation of it: hyperparameters are sure to one unit."""
+AFRESH = 1 / 6
+"""Rows over columns below which the evidence is maximised from the hyperprior's centre."""
 _LEAST_SCALE = 0.01
 
 
@@ -172,37 +176,42 @@ class BayesianLinear:
         """Whether labels have grown by TUNE_GROWTH since the last tuning: few tunings, however long the run."""
         return self.n_labels > 0 and self.n_labels >= TUNE_GROWTH * self.n_labels_tuned
 
-    def tune(self, max_evaluations: int = 20) -> float:
-        """Maximise log evidence + log hyperprior from the present point, then rebuild the posterior.
+    def tune(self, max_evaluations: int = 20, *, enough: float = ENOUGH) -> float:
+        """Maximise log evidence + log hyperprior from the present point; the posterior is rebuilt when it is asked for.
 
-        Each evaluation costs a Cholesky factorisation and an inverse of size n, or less while rows are few.
-        Returns the log evidence plus the log hyperprior (up to its constant), which never falls.
+        Each evaluation costs a Cholesky factorisation and an inverse of size n, or less while rows are few. The search
+        also ends where a step promises a gain below `enough`. Returns the log evidence plus the log hyperprior (up to
+        its constant), which never falls.
         """
         state, widths = self.fitted, self.prior.widths()
-        best_cost, best_x = np.inf, state.x
 
-        def objective(x: FloatArray) -> tuple[float, FloatArray]:
-            nonlocal best_cost, best_x
-            few = self.kept.log_evidence(self.prior, x)
-            value, gradient = few or log_evidence(self.prior, self.grams, x)
+        def objective(x: FloatArray, curved: bool) -> Point:
+            few = self.kept.evidence_at(self.prior, x, information=curved)
+            found = few or evidence_at(self.prior, self.grams, x, information=curved)
             deviation = (x - state.centre) / widths
-            cost = 0.5 * float(deviation @ deviation) - value
-            if cost < best_cost:
-                best_cost, best_x = cost, x.copy()
-            return cost, deviation / widths - gradient
+            cost, slope = (
+                0.5 * float(deviation @ deviation) - found.value,
+                deviation / widths - found.gradient,
+            )
+            known = found.information
+            return Point(x, cost, slope, None if known is None else known + np.diag(widths**-2))
 
-        minimize(
-            objective,
-            state.x,
-            jac=True,
-            method="L-BFGS-B",
-            bounds=self.prior.bounds(state.centre),
-            options={"maxfun": max_evaluations, "ftol": 1e-7},
-        )
-        state.x = best_x
-        self.n_labels_tuned = self.n_labels
-        self._rebuild()
-        return -best_cost
+        bounds = self.prior.bounds(state.centre)
+        start = self._start()
+        best = descend(objective, start, bounds, max_evaluations=max_evaluations, enough=enough)
+        if not np.array_equal(start, state.x) and (last := objective(state.x, False)).value < best.value:
+            best = last
+        self.set_hyperparameters(best.x)
+        return -best.value
+
+    def _start(self) -> FloatArray:
+        """Where to begin: at the present point once many rows have made it.
+
+        Of few labels the evidence has several maxima. One that a handful has led to (an order that they can do without,
+        say) would hold on to what more of them deny.
+        """
+        state = self.fitted
+        return state.centre if self.grams.n_rows < AFRESH * self.prior.n_columns else state.x
 
     def set_hyperparameters(self, x: FloatArray) -> None:
         """Go to the hyperparameters of an earlier `tune` without the search: the same bits come out."""

@@ -24,10 +24,10 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from thalweg.errors import ModelError, check
 from thalweg.models.environments import NoveltyModel
+from thalweg.models.leading import leading_eigenpairs
 from thalweg.structure import FloatArray
 
 QUANTILE = 0.99
@@ -123,9 +123,7 @@ class NoveltyFit:
             return mean, np.full(p, 1.0 / sd), np.zeros((r, p)), np.zeros(r), np.array(1.0 / p)
         scale = 1.0 / np.sqrt(variance + (_SD_FLOOR * typical) ** 2)
         S = covariance * scale[:, None] * scale[None, :]
-        values, vectors = eigh(S, subset_by_index=(p - r, p - 1))
-        leading = np.maximum(values[::-1], 0.0)
-        components = np.ascontiguousarray(vectors[:, ::-1].T)
+        leading, components = leading_eigenpairs(S, r)
         rho, tau = oas_shrinkage(S, moments.n)
         rest = max(float(np.trace(S)) - float(leading.sum()), 0.0) / max(p - r, 1)
         inv_lambda = 1.0 / ((1.0 - rho) * leading + rho * tau)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from thalweg.acquisition import Candidate, Context, Strategy, select_batch
+from thalweg.acquisition import SCORES, Candidate, Context, Strategy, select_batch
 from thalweg.diversity import distance_fingerprint
 from thalweg.explorers.base import Snapshot, Walker
 from thalweg.features.batch import numbers_of
@@ -96,6 +96,9 @@ class Queue:
         if not queries:
             self._queries = []
             return []
+        if len(queries) == 1 and self.strategy in SCORES:  # nothing to compare it with
+            self._queries = []
+            return queries
         candidates = [self._candidate(learner, queued.moment) for queued in queries]
         context = Context(
             pending=self._pending(learner),

@@ -20,8 +20,8 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.errors import check
 from thalweg.loop.deciding.audit_record import AuditRecord, AuditSummary, Target, summarise_audits
 from thalweg.loop.deciding.certification import (
@@ -154,7 +154,7 @@ def forecast_gain(
     dof = len(usable) - 2
     slope_error = math.sqrt(float((residual**2).sum()) / dof / spread)
     exponent = -slope
-    hopeful = exponent + float(stats.t.ppf(FORECAST_LEVEL, dof)) * slope_error
+    hopeful = exponent + quantiles.student(FORECAST_LEVEL, dof) * slope_error
     ahead = math.log1p(calls / n_labels)
     return Forecast(
         calls=calls,

@@ -29,8 +29,8 @@ from thalweg.uncertainty.novelty import NoveltyFit
 
 NOVELTY_GROWTH = 1.1
 """The novelty model is fitted again when the labels have grown by this factor."""
-TUNE_EVALUATIONS = (20, 6)
-"""Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
+TUNE_EVALUATIONS = 20
+"""The most evaluations of the evidence in a search; from near the goal a few are enough."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class Learner:
 
     def _tune(self) -> float:
         start = time.perf_counter()
-        self.model.tune(TUNE_EVALUATIONS[bool(self.tunings)])
+        self.model.tune(TUNE_EVALUATIONS)
         hold_noise(self.model)
         self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
         return time.perf_counter() - start

@@ -15,6 +15,7 @@ from thalweg.explorers.base import CoreField, Snapshot, Walker
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.explorers.limits import NOVELTY_BREAK, Limits
 from thalweg.explorers.visit import Visit
+from thalweg.explorers.walker import in_step
 from thalweg.features.batch import numbers_of
 from thalweg.labelling.question import Reason
 from thalweg.loop.events import Explore
@@ -84,7 +85,8 @@ def walk(
     numbers = numbers_of(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
     limits = gate_limits(action)
-    free = {k: walker for k, walker in enumerate(walkers) if k not in action.held}
+    going = [k for k in range(len(walkers)) if k not in action.held]
+    free = dict(zip(going, in_step([walkers[k] for k in going]), strict=True))
     each = [
         Limits(
             bound_label=limits.label,
