@@ -8,7 +8,7 @@ bits in a fraction of the time. This is how a run resumes.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,13 +22,15 @@ from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
 from thalweg.models.observation import RowKind
 from thalweg.models.prior import SmoothnessPrior
+from thalweg.models.rivals import rival_deltas
 from thalweg.models.training import Baseline, make_observation
+from thalweg.neighbours import neighbour_counts
 from thalweg.potential import ErrorBounds, Potential, Prediction
 from thalweg.structure import FloatArray, Structure
 from thalweg.uncertainty.novelty import NoveltyFit
 
-NOVELTY_GROWTH = 1.1
-"""The novelty model is fitted again when the labels have grown by this factor."""
+REFRESH_GROWTH = 1.1
+"""Novelty and rivals are made anew when the labels have grown by this factor, and where the evidence was maximised."""
 TUNE_EVALUATIONS = (20, 6)
 """Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
 
@@ -67,7 +69,8 @@ class Learner:
         self.structures: list[Structure] = []  # learned, in their order
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
-        self._novelty_labels = 0
+        self._rivals: FloatArray | None = None
+        self._refreshed_at = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
 
@@ -90,27 +93,43 @@ class Learner:
         """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""
         self._add(structure, label)
         seconds = self._tune() if tune and self.model.should_tune() else None
-        self._refresh_novelty()
+        if self._is_due(self.n_labels, self._refreshed_at, tuned=seconds is not None):
+            self._refresh()
         return seconds
 
     def learn_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         """Take in the seeds together and maximise the evidence."""
         self._add_first(labelled)
         self._tune()
-        self._refresh_novelty()
+        self._refresh()
 
     def replay(
         self, n_first: int, labelled: Sequence[tuple[Structure, Label]], tunings: Sequence[Tuning]
     ) -> None:
         """Learn again what was learned before, the first `n_first` labels together; same bits, no search."""
         points = {tuning.n_labels: tuning for tuning in tunings}
+        last = self._last_refresh(n_first, len(labelled), points)
         self._add_first(labelled[:n_first])
         self._set_tuning(points.get(self.n_labels))
-        self._refresh_novelty()
+        if self.n_labels == last:
+            self._refresh()
         for structure, label in labelled[n_first:]:
             self._add(structure, label)
             self._set_tuning(points.get(self.n_labels))
-            self._refresh_novelty()
+            if self.n_labels == last:
+                self._refresh()
+
+    @staticmethod
+    def _is_due(n_labels: int, refreshed_at: int, *, tuned: bool) -> bool:
+        return tuned or n_labels >= REFRESH_GROWTH * refreshed_at
+
+    def _last_refresh(self, n_first: int, n_labels: int, points: Mapping[int, Tuning]) -> int:
+        """After how many labels novelty and rivals were last made: of all that went before nothing is left."""
+        last = min(n_first, n_labels)
+        for n in range(last + 1, n_labels + 1):
+            if self._is_due(n, last, tuned=n in points):
+                last = n
+        return last
 
     def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         self.baseline = self.baseline.inside([structure for structure, _ in labelled])
@@ -139,7 +158,8 @@ class Learner:
         self._n_atoms += len(structure)
         self.structures.append(structure)
         species = species_of(structure, self.basis.elements)
-        self._novelty_fit.add(self.features.phi([structure]), species)
+        counts = neighbour_counts(structure, self.basis.r_cut)
+        self._novelty_fit.add(self.features.phi([structure]), species, counts)
 
     def _tune(self) -> float:
         start = time.perf_counter()
@@ -153,11 +173,11 @@ class Learner:
             self.model.set_hyperparameters(np.array(tuning.x))
             self.tunings.append(tuning)
 
-    def _refresh_novelty(self) -> None:
-        if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
-            self._novelty = self._novelty_fit.model()
-            self._novelty_labels = self.n_labels
-            self._field = None
+    def _refresh(self) -> None:
+        self._novelty = self._novelty_fit.model()
+        self._rivals = rival_deltas(self.model)
+        self._refreshed_at = self.n_labels
+        self._field = None
 
     # --- what was learned -------------------------------------------------------------------------------
 
@@ -181,13 +201,16 @@ class Learner:
         rows: DesignRows = design_rows(self.features, structure, stress=False)
         return self.model.whiten(rows.forces)
 
-    def potential(self, bounds: ErrorBounds, provenance: dict[str, object] | None = None) -> Potential:
-        """The potential as learned so far."""
+    def potential(
+        self, bounds: ErrorBounds, provenance: dict[str, object] | None = None, *, reach: float = 1.0
+    ) -> Potential:
+        """The potential as learned so far; `reach` is the unit of its novelty, 1 that of the labels themselves."""
         return Potential.from_model(
             self.model,
             self.basis,
             self.baseline,
-            novelty=self._novelty,
+            novelty=None if self._novelty is None else self._novelty.in_units_of(reach),
             bounds=bounds,
             provenance=provenance or {},
+            rivals=self._rivals,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from thalweg.calibration import Calibration
 from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting.references import Labelled, References, find_references
@@ -51,7 +50,7 @@ def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEne
     return learner
 
 
-def make_potential(setup: Setup, learner: Learner, calibration: Calibration, oracle: str) -> Potential:
+def make_potential(setup: Setup, learner: Learner, state: LoopState, oracle: str) -> Potential:
     """The calibrated potential as learned so far, and where it comes from; `oracle` is the oracle's fingerprint."""
     provenance = {
         "oracle": oracle,
@@ -60,7 +59,8 @@ def make_potential(setup: Setup, learner: Learner, calibration: Calibration, ora
         "target_force_error": setup.rules.target.force_error,
         "system": [structure.content_hash for structure in setup.structures],
     }
-    return learner.potential(error_bounds(calibration, numbers_of(learner.basis.elements)), provenance)
+    bounds = error_bounds(state.calibration, numbers_of(learner.basis.elements))
+    return learner.potential(bounds, provenance, reach=state.novelty.reach)
 
 
 def _charges(setup: Setup) -> list[int]:

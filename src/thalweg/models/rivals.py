@@ -1,0 +1,108 @@
+"""Rivals: posterior means under other assumptions than the model's, as members of its committee.
+
+Posterior draws share one prior and one weighting of the labels, and agree wherever these decide. A rival changes one of
+these assumptions and can disagree there. All of them come from the sums over the labels that the model holds anyway
+(`thalweg.models.gram`), at one factorisation each:
+
+    forces     energies and virials left out
+    flat       log gamma replaced by its mean over the features of each order: no smoothness believed in
+    drawn      hyperparameters x + N(0, w²), w = 3 for amplitudes, 0.7 for decays and log noises
+
+Notation
+    w, w_s   posterior mean of the model and of rival s, in scaled features
+    delta_s  w_s - w
+    d_m      posterior draws less the mean, m = 1..M
+    G_F      sum of force rows^T rows over all labels
+
+How far a rival lies from the mean depends on how far its assumption was moved, which is arbitrary. Hence each is scaled
+to disagree on the labels' own forces as much as the draws do:
+
+    delta_s <- delta_s sqrt( mean_m d_m^T G_F d_m / delta_s^T G_F delta_s )
+
+What it says elsewhere is then in units of what the labels leave open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from thalweg.models.evidence import Hyperparameters, factorise, unpack
+from thalweg.models.gram import Gram, Grams
+from thalweg.models.linear import BayesianLinear
+from thalweg.models.observation import KINDS, RowKind
+from thalweg.models.prior import SmoothnessPrior
+from thalweg.structure import FloatArray
+
+N_DRAWN = 2
+"""Rivals with drawn hyperparameters."""
+N_RIVALS = 2 + N_DRAWN
+AMPLITUDE_WIDTH, DECAY_WIDTH, NOISE_WIDTH = 3.0, 0.7, 0.7
+_SEED_OFFSET = 7919
+_NOTHING = 1e-10
+"""Of the mean's own forces at the labels: a rival that differs by less agrees to rounding, and is left out."""
+
+
+def rival_deltas(model: BayesianLinear) -> FloatArray:
+    """Rivals less the mean, in unscaled features, shape (N_RIVALS, n_columns), eV; zero where one is not to be had.
+
+    Each disagrees on the forces of the labels as much as a posterior draw does on average. The same labels,
+    hyperparameters and seed give the same bits.
+
+    Raises
+    ------
+    ModelError
+        Before the first label.
+    """
+    state = model.fitted
+    mean, forces = state.factor.mean(), _forces(model.grams)
+    draws = model.member_deltas() * state.scale
+    size = float(np.mean([draw @ forces.product(draw) for draw in draws]))
+    least = _NOTHING**2 * float(mean @ forces.product(mean))
+    rivals = [_scaled(w - mean, forces, size, least) for w in _means(model)]
+    return np.ascontiguousarray(np.stack(rivals) / state.scale)
+
+
+def _scaled(delta: FloatArray, forces: Gram, size: float, least: float) -> FloatArray:
+    own = float(delta @ forces.product(delta))
+    return delta * np.sqrt(size / own) if own > least else np.zeros_like(delta)
+
+
+def _forces(grams: Grams) -> Gram:
+    return Gram.total(grams.n, [gram for key, gram in grams.items() if key[0] is RowKind.FORCES])
+
+
+def _means(model: BayesianLinear) -> Iterator[FloatArray]:
+    """Posterior means of the rivals, in scaled features, (n_columns,) each."""
+    prior, x = model.prior, model.fitted.x
+    hyper = unpack(prior, x)
+    alone = Grams(model.grams.n)
+    for key, gram in model.grams.items():
+        if key[0] is RowKind.FORCES:
+            alone.put(key, gram)
+    yield _mean(alone, hyper)
+    yield _mean(model.grams, Hyperparameters(_flat(prior, hyper.gamma), hyper.noise))
+    rng = np.random.default_rng([model.seed, _SEED_OFFSET])
+    for _ in range(N_DRAWN):
+        yield _mean(model.grams, unpack(prior, _drawn(prior, x, rng)))
+
+
+def _mean(grams: Grams, hyper: Hyperparameters) -> FloatArray:
+    U, Db, _ = factorise(grams, hyper)
+    half = solve_triangular(U, Db, trans="T", check_finite=False)
+    return np.asarray(np.sqrt(hyper.gamma) * solve_triangular(U, half, check_finite=False))
+
+
+def _flat(prior: SmoothnessPrior, gamma: FloatArray) -> FloatArray:
+    orders, logs = np.tile(prior.nu, prior.n_elements), np.log(gamma)
+    for order in np.unique(orders):
+        logs[orders == order] = logs[orders == order].mean()
+    return np.asarray(np.exp(logs))
+
+
+def _drawn(prior: SmoothnessPrior, x: FloatArray, rng: np.random.Generator) -> FloatArray:
+    n_orders = prior.n_prior - 2
+    widths = [AMPLITUDE_WIDTH] * n_orders + [DECAY_WIDTH] * 2 + [NOISE_WIDTH] * len(KINDS)
+    return np.asarray(x + np.array(widths) * rng.standard_normal(len(x)))
