@@ -19,14 +19,15 @@ References
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.linalg import blas, lapack
 
-from thalweg.models.evidence import unpack
+from thalweg.models.evidence import Hyperparameters, unpack
 from thalweg.models.gram import Key, variance_of
-from thalweg.models.observation import KINDS
+from thalweg.models.observation import KINDS, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray
 
@@ -54,6 +55,24 @@ class KeptRows:
         if len(self._keys) > WORTHWHILE * self.n:
             self.overflown = True
             self._rows, self._targets, self._keys = [], [], []
+
+    def mean(self, hyper: Hyperparameters, kinds: Collection[RowKind] = KINDS) -> FloatArray | None:
+        """Posterior mean of the rows of these kinds, gamma Phi^T alpha, shape (n,); None as in `log_evidence`."""
+        if self.overflown or not self._keys:
+            return None
+        own = np.array([key[0] in kinds for key in self._keys])
+        if not own.any():
+            return np.zeros(self.n)
+        Phi, y = np.concatenate(self._rows)[own], np.concatenate(self._targets)[own]
+        scaled = Phi * np.sqrt(hyper.gamma)[None, :]
+        K = blas.dsyrk(1.0, scaled.T, trans=1, lower=1)
+        v = np.array([variance_of(key, hyper.noise) for key in self._keys])
+        K[np.diag_indices(len(y))] += v[own]
+        L, info = lapack.dpotrf(K, lower=1, overwrite_a=1)
+        if info != 0:
+            return None
+        alpha, _ = lapack.dpotrs(L, y, lower=1)
+        return np.asarray(hyper.gamma * (Phi.T @ alpha))
 
     def log_evidence(self, prior: SmoothnessPrior, x: FloatArray) -> tuple[float, FloatArray] | None:
         """Log marginal likelihood at x and its gradient; None where K has no factor to rounding, or rows are gone."""

@@ -29,8 +29,8 @@ from thalweg.potential import ErrorBounds, Potential, Prediction
 from thalweg.structure import FloatArray, Structure
 from thalweg.uncertainty.novelty import NoveltyFit
 
-REFRESH_GROWTH = 1.1
-"""Novelty and rivals are made anew when the labels have grown by this factor, and where the evidence was maximised."""
+NOVELTY_GROWTH = 1.1
+"""The novelty model is fitted again when the labels have grown by this factor."""
 TUNE_EVALUATIONS = (20, 6)
 """Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
 
@@ -41,6 +41,15 @@ class Tuning:
 
     n_labels: int
     x: tuple[float, ...]
+
+
+def _last_growth(first: int, n_labels: int) -> int:
+    """After how many of these labels novelty was last fitted, the first time after `first`."""
+    last = first
+    for n in range(first + 1, n_labels + 1):
+        if n >= NOVELTY_GROWTH * last:
+            last = n
+    return last
 
 
 class Learner:
@@ -70,7 +79,7 @@ class Learner:
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
         self._rivals: FloatArray | None = None
-        self._refreshed_at = 0
+        self._novelty_labels = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
 
@@ -92,44 +101,38 @@ class Learner:
     def learn(self, structure: Structure, label: Label, *, tune: bool = True) -> float | None:
         """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""
         self._add(structure, label)
-        seconds = self._tune() if tune and self.model.should_tune() else None
-        if self._is_due(self.n_labels, self._refreshed_at, tuned=seconds is not None):
-            self._refresh()
+        seconds = None
+        if tune and self.model.should_tune():
+            seconds = self._tune()
+            self._rivals = rival_deltas(self.model)
+        if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
+            self._refresh_novelty()
         return seconds
 
     def learn_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         """Take in the seeds together and maximise the evidence."""
         self._add_first(labelled)
         self._tune()
-        self._refresh()
+        self._rivals = rival_deltas(self.model)
+        self._refresh_novelty()
 
     def replay(
         self, n_first: int, labelled: Sequence[tuple[Structure, Label]], tunings: Sequence[Tuning]
     ) -> None:
         """Learn again what was learned before, the first `n_first` labels together; same bits, no search."""
         points = {tuning.n_labels: tuning for tuning in tunings}
-        last = self._last_refresh(n_first, len(labelled), points)
-        self._add_first(labelled[:n_first])
-        self._set_tuning(points.get(self.n_labels))
-        if self.n_labels == last:
-            self._refresh()
-        for structure, label in labelled[n_first:]:
-            self._add(structure, label)
-            self._set_tuning(points.get(self.n_labels))
-            if self.n_labels == last:
-                self._refresh()
-
-    @staticmethod
-    def _is_due(n_labels: int, refreshed_at: int, *, tuned: bool) -> bool:
-        return tuned or n_labels >= REFRESH_GROWTH * refreshed_at
-
-    def _last_refresh(self, n_first: int, n_labels: int, points: Mapping[int, Tuning]) -> int:
-        """After how many labels novelty and rivals were last made: of all that went before nothing is left."""
-        last = min(n_first, n_labels)
-        for n in range(last + 1, n_labels + 1):
-            if self._is_due(n, last, tuned=n in points):
-                last = n
-        return last
+        # Of novelties and rivals that were made before the last ones nothing is left.
+        novel_at, rivals_at = _last_growth(n_first, len(labelled)), max(points, default=0)
+        for n in range(min(n_first, len(labelled)), len(labelled) + 1):
+            if n > n_first:
+                self._add(*labelled[n - 1])
+            else:
+                self._add_first(labelled[:n])
+            self._set_tuning(points.get(n))
+            if n == rivals_at:
+                self._rivals = rival_deltas(self.model)
+            if n == novel_at:
+                self._refresh_novelty()
 
     def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         self.baseline = self.baseline.inside([structure for structure, _ in labelled])
@@ -173,10 +176,9 @@ class Learner:
             self.model.set_hyperparameters(np.array(tuning.x))
             self.tunings.append(tuning)
 
-    def _refresh(self) -> None:
+    def _refresh_novelty(self) -> None:
         self._novelty = self._novelty_fit.model()
-        self._rivals = rival_deltas(self.model)
-        self._refreshed_at = self.n_labels
+        self._novelty_labels = self.n_labels
         self._field = None
 
     # --- what was learned -------------------------------------------------------------------------------
