@@ -53,7 +53,9 @@ def test_unit_is_the_left_out_quantile_of_the_training_set() -> None:
         others = np.delete(y, i, axis=0)
         spread = np.cov(others.T, bias=True)
         without = (1 - rho) * spread + rho * tau * np.eye(8) * len(phi) / len(others)
-        out.append(np.sqrt((y[i] - others.mean(axis=0)) @ np.linalg.solve(without, y[i] - others.mean(axis=0))))
+        out.append(
+            np.sqrt((y[i] - others.mean(axis=0)) @ np.linalg.solve(without, y[i] - others.mean(axis=0)))
+        )
     full = (1 - rho) * S + rho * tau * np.eye(8)
     probe = environments(1, 8, seed=5)
     z = (probe[0] - phi.mean(axis=0)) * model.scale[0]
@@ -67,11 +69,8 @@ def test_the_reach_is_that_of_fresh_environments_of_heavy_tails(n: int, most: fl
     size = np.arange(1, p + 1) ** -0.5
     for seed in range(3):
         rng = np.random.default_rng(seed)
-
-        def draw(k: int) -> np.ndarray:
-            return size * rng.standard_normal((k, p)) * rng.gamma(2.0, 0.5, (k, 1))
-
-        found.append(np.quantile(novelty(fitted(draw(n)), draw(2000)), QUANTILE))
+        known, fresh = (size * rng.standard_normal((k, p)) * rng.gamma(2.0, 0.5, (k, 1)) for k in (n, 2000))
+        found.append(np.quantile(novelty(fitted(known), fresh), QUANTILE))
     # 0.33, 0.18 and 0.18 for the last three where the tail is left out as if it were one direction
     assert 0.95 < np.mean(found) < most
 

@@ -248,19 +248,13 @@ class _Run:
 
     def _explore(self, action: Explore) -> LoopEvent:
         state, learner, explorer = self.state, self._learned(), self.setup.explorer
+        action = dataclasses.replace(action, novelty_limit=state.novelty.limit)
         self.tell.moved_on(self.ways.begin_block(), state)
         with self.stopwatch("explore"):
             taught = self.asker.taught(learner)
             field, calibration = learner.field, state.calibration
             walk = exploration.walk(
-                explorer,
-                field,
-                state.walkers,
-                action,
-                calibration,
-                taught=taught,
-                novelty=state.novelty.limit,
-                watch=self.ways.watch(),
+                explorer, field, state.walkers, action, calibration, taught=taught, watch=self.ways.watch()
             )
         if self.setup.config.acquisition.strategy == "random":
             walk = exploration.at_random(walk, state.rng)
@@ -272,7 +266,7 @@ class _Run:
         self.walk = walk
         self.tell.broken(state.policy.iteration, walk)
         self.tell.parted(state.policy.iteration, walk)
-        self.asker.queue.take_queries(walk, exploration.gate_limits(action, state.novelty.limit))
+        self.asker.queue.take_queries(walk, exploration.gate_limits(action))
         metrics = IterationMetrics.of(state, self.stopwatch.timing, walk)
         self.journal.measure(state.policy.iteration, metrics)
         advanced = tuple(max(0.0, w.time_fs - b) for w, b in zip(state.walkers, before, strict=True))
@@ -296,7 +290,8 @@ class _Run:
         self.saved_at = time.monotonic()
 
     def _potential(self, learner: Learner) -> Potential:
-        return make_potential(self.setup, learner, self.state, self.oracle.fingerprint)
+        state, oracle = self.state, self.oracle.fingerprint
+        return make_potential(self.setup, learner, state.calibration, oracle, reach=state.novelty.reach)
 
     def _finish(self) -> Summary:
         if self.learner is not None:

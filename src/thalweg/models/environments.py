@@ -22,14 +22,16 @@ environments begins that are new and of its kind.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thalweg import _native
 from thalweg.errors import InputError
-from thalweg.structure import FloatArray, IntArray
+from thalweg.structure import FloatArray
+
+Counts = NDArray[np.int32]
 
 TOO_FEW_NEIGHBOURS = _native.TOO_FEW_NEIGHBORS
 """The novelty of an atom that has lost neighbours: beyond every limit."""
@@ -47,7 +49,7 @@ class NoveltyModel:
     inv_lambda : float64 ndarray, shape (n_elements, r)
     inv_rest : float64 ndarray, shape (n_elements,)
     fewest_neighbours : int32 ndarray, shape (n_elements,)
-        Within the cutoff; an atom with fewer is novel whatever its features say. None: no count is too few.
+        Within the cutoff; an atom with fewer is novel whatever its features say. Empty: no count is too few.
     """
 
     mean: FloatArray
@@ -55,7 +57,7 @@ class NoveltyModel:
     components: FloatArray
     inv_lambda: FloatArray
     inv_rest: FloatArray
-    fewest_neighbours: IntArray | None = None
+    fewest_neighbours: Counts = field(default_factory=lambda: np.zeros(0, dtype=np.int32))
 
     def __post_init__(self) -> None:
         n_elements, p = self.mean.shape
@@ -75,14 +77,13 @@ class NoveltyModel:
         self._set_fewest(n_elements)
 
     def _set_fewest(self, n_elements: int) -> None:
-        fewest = (
-            np.zeros(n_elements) if self.fewest_neighbours is None else np.asarray(self.fewest_neighbours)
-        )
+        fewest = np.array(self.fewest_neighbours, dtype=np.int32)
+        if fewest.size == 0:
+            fewest = np.zeros(n_elements, dtype=np.int32)
         if fewest.shape != (n_elements,) or (fewest < 0).any():
             raise InputError(
                 f"novelty: fewest_neighbours must be {n_elements} counts, 0 or more, got {fewest}"
             )
-        fewest = fewest.astype(np.int32)
         fewest.flags.writeable = False
         object.__setattr__(self, "fewest_neighbours", fewest)
 
@@ -111,6 +112,6 @@ class NoveltyModel:
             t = y @ self.components[element].T
             q2 = np.maximum((y**2).sum(axis=1) - (t**2).sum(axis=1), 0.0)
             novelty[atoms] = np.sqrt(t**2 @ self.inv_lambda[element] + q2 * self.inv_rest[element])
-        if neighbours is not None and self.fewest_neighbours is not None:
+        if neighbours is not None:
             novelty[neighbours < self.fewest_neighbours[species]] = TOO_FEW_NEIGHBOURS
         return novelty

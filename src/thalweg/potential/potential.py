@@ -36,7 +36,6 @@ from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, resto
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import Precision
 
-
 RIVAL_WEIGHT = 0.5
 """Of a rival's force in an atom's deviation; a rival disagrees at the labels as much as a posterior draw does."""
 
@@ -59,7 +58,7 @@ class Potential:
     provenance : mapping
         JSON-able: oracle fingerprint, number of labels, hash of the data set, version, ...
     rivals : float64 ndarray, shape (K, n_elements, p), eV
-        Models that differ in an assumption, less the mean, weighted as in D; K may be 0. None: none.
+        Models that differ in an assumption, less the mean, weighted as in D; K may be 0.
 
     Raises
     ------
@@ -75,16 +74,15 @@ class Potential:
     novelty: NoveltyModel | None
     bounds: ErrorBounds
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    rivals: FloatArray | None = None
+    rivals: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def __post_init__(self) -> None:
         n, p = len(self.basis.elements), self.basis.n_features
         n_members = len(self.member_deltas)
-        if self.rivals is None:
+        if (n_rivals := len(self.rivals)) == 0:
             object.__setattr__(self, "rivals", np.zeros((0, n, p)))
-        n_rivals = len(self.rivals)
         check(
-            1 <= n_members and n_members + n_rivals <= MAX_MEMBERS,
+            n_members >= 1 and n_members + n_rivals <= MAX_MEMBERS,
             f"potential: 1 to {MAX_MEMBERS} members needed, got {n_members} and {n_rivals} rivals",
         )
         shapes = {"weights": (n, p), "member_deltas": (n_members, n, p), "reference_energies": (n,)}
@@ -135,7 +133,6 @@ class Potential:
     @property
     def committee(self) -> FloatArray:
         """Draws and rivals, so weighted that the root mean square of their forces is D; (M + K, n_elements, p), eV."""
-        assert self.rivals is not None
         n_draws, n_all = len(self.member_deltas), len(self.member_deltas) + len(self.rivals)
         draws = np.sqrt(n_all / n_draws) * self.member_deltas
         return np.concatenate([draws, np.sqrt(n_all) * self.rivals])

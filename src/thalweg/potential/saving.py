@@ -1,12 +1,13 @@
 """A potential as plain arrays and JSON: what `Potential.save` writes and `Potential.load` reads.
 
-Versions 1 and 2 have neither rivals nor a guard of lost neighbours. Their bounds are of the member that is furthest off;
-read, they are of the root mean square over members, as wide on average (`thalweg.potential.older`).
+Versions 1 and 2 have neither rivals nor a guard of lost neighbours. Their bounds are of the member that is furthest
+off; read, they are of the root mean square over members, as wide on average (`thalweg.potential.older`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,10 +85,7 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
     if facts["has_zbl"]:
         zbl = ZblCutoffs(basis.elements, take(arrays, "zbl_inner", (n, n)), take(arrays, "zbl_outer", (n, n)))
     if facts["has_novelty"]:
-        shapes = ((n, p), (n, p), (n, r, p), (n, r), (n,))
-        parts = [take(arrays, f"novelty_{k}", shape) for k, shape in zip(NOVELTY_ARRAYS, shapes, strict=True)]
-        fewest = None if is_older else take(arrays, "novelty_fewest_neighbours", (n,), np.int32)
-        novelty = NoveltyModel(*parts, fewest)
+        novelty = _novelty(arrays, n, p, r, guarded=not is_older)
     factors, floors = take(arrays, "bound_factors", (n,)), take(arrays, "bound_floors", (n,))
     if is_older:
         factors = factors * largest_over_rms(n_members)
@@ -100,5 +98,15 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
         "novelty": novelty,
         "bounds": ErrorBounds(float(facts["confidence"]), factors, floors),
         "provenance": dict(facts["provenance"]),
-        "rivals": None if is_older else take(arrays, "rivals", (n_rivals, n, p)),
+        "rivals": np.zeros((0, n, p)) if is_older else take(arrays, "rivals", (n_rivals, n, p)),
     }
+
+
+def _novelty(arrays: Arrays, n: int, p: int, r: int, *, guarded: bool) -> NoveltyModel:
+    """Of n elements, p features and r directions; with the fewest neighbours where these were saved (`guarded`)."""
+    shapes = ((n, p), (n, p), (n, r, p), (n, r), (n,))
+    parts = [take(arrays, f"novelty_{k}", shape) for k, shape in zip(NOVELTY_ARRAYS, shapes, strict=True)]
+    model = NoveltyModel(*parts)
+    if not guarded:
+        return model
+    return replace(model, fewest_neighbours=take(arrays, "novelty_fewest_neighbours", (n,), np.int32))

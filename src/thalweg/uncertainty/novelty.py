@@ -26,6 +26,7 @@ References
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,7 +126,7 @@ class NoveltyFit:
     def _model(self, parts: Sequence[_Element]) -> NoveltyModel:
         arrays = [np.stack(of_all) for of_all in zip(*parts, strict=True)]
         fewest = [self._fewest(moments) for moments in self._moments]
-        return NoveltyModel(*arrays, np.array(fewest, dtype=np.int32))
+        return replace(NoveltyModel(*arrays), fewest_neighbours=np.array(fewest, dtype=np.int32))
 
     @staticmethod
     def _fewest(moments: Moments) -> int:
@@ -146,7 +147,7 @@ class NoveltyFit:
         return parts, units
 
     def _element(self, moments: Moments) -> tuple[_Element, float | None]:
-        """mean, scale, components, inv_lambda, inv_rest of one element, and the shrinkage where there is a covariance."""
+        """mean, scale, components, inv_lambda, inv_rest of one element; the shrinkage where there is a covariance."""
         p, r = self.n_features, self.n_directions
         if moments.n == 0:
             # An element never seen: any environment of it is as novel as can be.

@@ -8,7 +8,7 @@ bits in a fraction of the time. This is how a run resumes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +22,7 @@ from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
 from thalweg.models.observation import RowKind
 from thalweg.models.prior import SmoothnessPrior
-from thalweg.models.rivals import rival_deltas
+from thalweg.models.rivals import pulls_after, rival_deltas, rival_pulls
 from thalweg.models.training import Baseline, make_observation
 from thalweg.neighbours import neighbour_counts
 from thalweg.potential import ErrorBounds, Potential, Prediction
@@ -78,7 +78,7 @@ class Learner:
         self.structures: list[Structure] = []  # learned, in their order
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
-        self._rivals: FloatArray | None = None
+        self._pulls: FloatArray | None = None  # of the rivals, since the evidence was last maximised
         self._novelty_labels = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
@@ -104,7 +104,7 @@ class Learner:
         seconds = None
         if tune and self.model.should_tune():
             seconds = self._tune()
-            self._rivals = rival_deltas(self.model)
+            self._pulls = rival_pulls(self.model)
         if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
             self._refresh_novelty()
         return seconds
@@ -113,7 +113,7 @@ class Learner:
         """Take in the seeds together and maximise the evidence."""
         self._add_first(labelled)
         self._tune()
-        self._rivals = rival_deltas(self.model)
+        self._pulls = rival_pulls(self.model)
         self._refresh_novelty()
 
     def replay(
@@ -121,16 +121,16 @@ class Learner:
     ) -> None:
         """Learn again what was learned before, the first `n_first` labels together; same bits, no search."""
         points = {tuning.n_labels: tuning for tuning in tunings}
-        # Of novelties and rivals that were made before the last ones nothing is left.
-        novel_at, rivals_at = _last_growth(n_first, len(labelled)), max(points, default=0)
+        # Of novelties and pulls that were made before the last ones nothing is left.
+        novel_at, pulls_at = _last_growth(n_first, len(labelled)), max(points, default=0)
         for n in range(min(n_first, len(labelled)), len(labelled) + 1):
             if n > n_first:
                 self._add(*labelled[n - 1])
             else:
                 self._add_first(labelled[:n])
             self._set_tuning(points.get(n))
-            if n == rivals_at:
-                self._rivals = rival_deltas(self.model)
+            if n == pulls_at:
+                self._pulls = rival_pulls(self.model)
             if n == novel_at:
                 self._refresh_novelty()
 
@@ -151,7 +151,10 @@ class Learner:
         # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
         self.baseline = self.baseline.inside([structure])
         rows = design_rows(self.features, structure)
-        self.model.update(make_observation(rows, structure, label, self.baseline))
+        observation = make_observation(rows, structure, label, self.baseline)
+        if self._pulls is not None:
+            self._pulls = pulls_after(self.model, self._pulls, observation)
+        self.model.update(observation)
         self._take_note(structure, label)
         self._field = None
 
@@ -214,5 +217,5 @@ class Learner:
             novelty=None if self._novelty is None else self._novelty.in_units_of(reach),
             bounds=bounds,
             provenance=provenance or {},
-            rivals=self._rivals,
+            rivals=rival_deltas(self.model, self._pulls),
         )

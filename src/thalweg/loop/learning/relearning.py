@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from thalweg.calibration import Calibration
 from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting.references import Labelled, References, find_references
@@ -50,8 +51,13 @@ def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEne
     return learner
 
 
-def make_potential(setup: Setup, learner: Learner, state: LoopState, oracle: str) -> Potential:
-    """The calibrated potential as learned so far, and where it comes from; `oracle` is the oracle's fingerprint."""
+def make_potential(
+    setup: Setup, learner: Learner, calibration: Calibration, oracle: str, *, reach: float = 1.0
+) -> Potential:
+    """The calibrated potential as learned so far, and where it comes from.
+
+    `oracle` is the oracle's fingerprint, `reach` the unit of novelty (`thalweg.uncertainty.reach`).
+    """
     provenance = {
         "oracle": oracle,
         "n_labels": learner.n_labels,
@@ -59,8 +65,8 @@ def make_potential(setup: Setup, learner: Learner, state: LoopState, oracle: str
         "target_force_error": setup.rules.target.force_error,
         "system": [structure.content_hash for structure in setup.structures],
     }
-    bounds = error_bounds(state.calibration, numbers_of(learner.basis.elements))
-    return learner.potential(bounds, provenance, reach=state.novelty.reach)
+    bounds = error_bounds(calibration, numbers_of(learner.basis.elements))
+    return learner.potential(bounds, provenance, reach=reach)
 
 
 def _charges(setup: Setup) -> list[int]:

@@ -21,7 +21,6 @@ from thalweg.loop.events import Explore
 from thalweg.loop.walking.gate import GateAnswer, GateLimits, Judgement, judge
 from thalweg.loop.walking.watch import Parted, Watch, cut_short
 from thalweg.structure import Structure
-from thalweg.uncertainty.reach import FIRST_LIMIT
 from thalweg.units import kB
 
 SLACK = 1.5
@@ -58,9 +57,10 @@ class Walk:
         return sum(result.n_steps for result in self.results)
 
 
-def gate_limits(action: Explore, novelty: float) -> GateLimits:
-    """The limits of a block; beyond `novelty` an environment is asked about, however sure the committee is."""
-    return GateLimits(action.limit, action.break_limit, novelty, max(novelty, NOVELTY_BREAK))
+def gate_limits(action: Explore) -> GateLimits:
+    """The limits of a block."""
+    novelty_break = max(action.novelty_limit, NOVELTY_BREAK)
+    return GateLimits(action.limit, action.break_limit, action.novelty_limit, novelty_break)
 
 
 def walk(
@@ -71,7 +71,6 @@ def walk(
     calibration: Calibration,
     *,
     taught: Mapping[int, float],
-    novelty: float = FIRST_LIMIT,
     watch: Watch | None = None,
 ) -> Walk:
     """Advance every walker that is not held by one block, each until its own break, and judge what was met.
@@ -79,12 +78,11 @@ def walk(
     `taught` names walkers that stand where asking again would teach nothing, since the structure is learned or the
     oracle cannot answer it, with their bound there (eV/Å). Where that is still above the break limit, such a walker
     may go on until it is SLACK times as uncertain; if it cannot make a single step even so, it is rejected.
-    `novelty` is its label limit (`thalweg.uncertainty.reach`).
     `watch` holds walkers against their starts; of one that has parted and is sent back only what came before counts.
     """
     numbers = numbers_of(field.elements)
     factors, floors = calibration.bounds.lines(numbers)
-    limits = gate_limits(action, novelty)
+    limits = gate_limits(action)
     free = {k: walker for k, walker in enumerate(walkers) if k not in action.held}
     each = [
         Limits(
