@@ -5,8 +5,12 @@ these assumptions and can disagree there. All of them come from the sums over th
 (`thalweg.models.gram`), at one factorisation each:
 
     forces     energies and virials left out
-    flat       log gamma replaced by its mean over the features of each order: no smoothness believed in
-    drawn      hyperparameters x + N(0, w²), w = 3 for amplitudes, 0.7 for decays and log noises
+    energies   noise of energies a tenth: energies first
+    order      the highest order of features left out
+    smooth     the rougher half of the features of each order left out: larger n + l than its median
+
+These four were chosen among twelve by what they catch (`benchmarks/uncertainty.py`); a flat prior and drawn
+hyperparameters bring less.
 
 Notation
     w, w_s   posterior mean of the model and of rival s, in scaled features
@@ -19,7 +23,9 @@ to disagree on the labels' own forces as much as the draws do:
 
     delta_s <- delta_s sqrt( mean_m d_m^T G_F d_m / delta_s^T G_F delta_s )
 
-What it says elsewhere is then in units of what the labels leave open.
+What it says elsewhere is then in units of what the labels leave open. With so few labels that rivals agree on them this
+factor would be beyond all measure. Hence no rival is longer than twice a draw, as the prior measures it:
+sqrt(delta^T diag(1/gamma) delta). With labels enough it is 0.1 to 0.9.
 
 Rivals learn as draws do. A label that comes adds its rows to the posterior precision A, and takes from delta what these
 rows decide. With g = A delta, the pull of a rival,
@@ -41,15 +47,17 @@ from thalweg.models.gram import Gram, Grams
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.observation import KINDS, Observation, RowKind, noise_class
 from thalweg.models.prior import SmoothnessPrior
-from thalweg.structure import FloatArray
+from thalweg.structure import BoolArray, FloatArray
 
-N_DRAWN = 2
-"""Rivals with drawn hyperparameters."""
-N_RIVALS = 2 + N_DRAWN
-BELIEVED: tuple[tuple[RowKind, ...], ...] = ((RowKind.FORCES,), *((KINDS,) * (N_RIVALS - 1)))
+N_RIVALS = 4
+BELIEVED: tuple[tuple[RowKind, ...], ...] = ((RowKind.FORCES,), KINDS, KINDS, KINDS)
 """Kinds of rows that each rival is fitted to."""
-AMPLITUDE_WIDTH, DECAY_WIDTH, NOISE_WIDTH = 3.0, 0.7, 0.7
-_SEED_OFFSET = 7919
+LEFT_OUT = 1e-8
+"""Times the prior variance of a feature that is left out."""
+ENERGIES_FIRST = 0.1
+"""Times the noise level of energies."""
+LONGEST = 2.0
+"""Times the length of a draw: the longest that a rival may be."""
 _NOTHING = 1e-10
 """Of the mean's own forces at the labels: a rival that differs by less agrees to rounding, and is left out."""
 
@@ -67,10 +75,16 @@ def rival_pulls(model: BayesianLinear) -> FloatArray:
     """
     state = model.fitted
     mean, forces, R = state.factor.mean(), _forces(model.grams), state.factor.R
-    draws = model.member_deltas() * state.scale
+    draws, gamma = model.member_deltas() * state.scale, unpack(model.prior, state.x).gamma
     size = float(np.mean([draw @ forces.product(draw) for draw in draws]))
+    length = float(np.mean((draws**2 / gamma).sum(axis=1)))
     least = _NOTHING**2 * float(mean @ forces.product(mean))
-    rivals = np.stack([_scaled(w - mean, forces, size, least) for w in _means(model)])
+    rivals = np.zeros((N_RIVALS, len(mean)))
+    for s, w in enumerate(_means(model)):
+        delta = w - mean
+        if (own := float(delta @ forces.product(delta))) > least:
+            longest = LONGEST**2 * length / float(delta**2 @ (1.0 / gamma))
+            rivals[s] = delta * np.sqrt(min(size / own, longest))
     return np.ascontiguousarray(rivals @ R.T @ R)
 
 
@@ -99,24 +113,23 @@ def pulls_after(model: BayesianLinear, pulls: FloatArray, observation: Observati
     return new
 
 
-def _scaled(delta: FloatArray, forces: Gram, size: float, least: float) -> FloatArray:
-    own = float(delta @ forces.product(delta))
-    return delta * np.sqrt(size / own) if own > least else np.zeros_like(delta)
-
-
 def _forces(grams: Grams) -> Gram:
     return Gram.total(grams.n, [gram for key, gram in grams.items() if key[0] is RowKind.FORCES])
 
 
 def _means(model: BayesianLinear) -> Iterator[FloatArray]:
     """Posterior means of the rivals, in scaled features, (n_columns,) each."""
-    prior, x = model.prior, model.fitted.x
-    hyper = unpack(prior, x)
-    yield _mean(model, hyper, BELIEVED[0])
-    yield _mean(model, Hyperparameters(_flat(prior, hyper.gamma), hyper.noise))
-    rng = np.random.default_rng([model.seed, _SEED_OFFSET])
-    for _ in range(N_DRAWN):
-        yield _mean(model, unpack(prior, _drawn(prior, x, rng)))
+    prior = model.prior
+    hyper = unpack(prior, model.fitted.x)
+    first = {RowKind.ENERGY: ENERGIES_FIRST * hyper.noise[RowKind.ENERGY]}
+    others = (
+        hyper,
+        Hyperparameters(hyper.gamma, hyper.noise | first),
+        _without(hyper, prior.nu == prior.nu.max() if len(np.unique(prior.nu)) > 1 else prior.nu < 0),
+        _without(hyper, _rough(prior)),
+    )
+    for assumed, believed in zip(others, BELIEVED, strict=True):
+        yield _mean(model, assumed, believed)
 
 
 def _mean(model: BayesianLinear, hyper: Hyperparameters, kinds: Collection[RowKind] = KINDS) -> FloatArray:
@@ -132,14 +145,15 @@ def _mean(model: BayesianLinear, hyper: Hyperparameters, kinds: Collection[RowKi
     return np.asarray(np.sqrt(hyper.gamma) * solve_triangular(U, half, check_finite=False))
 
 
-def _flat(prior: SmoothnessPrior, gamma: FloatArray) -> FloatArray:
-    orders, logs = np.tile(prior.nu, prior.n_elements), np.log(gamma)
-    for order in np.unique(orders):
-        logs[orders == order] = logs[orders == order].mean()
-    return np.asarray(np.exp(logs))
+def _without(hyper: Hyperparameters, features: BoolArray) -> Hyperparameters:
+    """Without these features (p,) of every element."""
+    chosen = np.tile(features, len(hyper.gamma) // len(features))
+    return Hyperparameters(np.where(chosen, LEFT_OUT, 1.0) * hyper.gamma, hyper.noise)
 
 
-def _drawn(prior: SmoothnessPrior, x: FloatArray, rng: np.random.Generator) -> FloatArray:
-    n_orders = prior.n_prior - 2
-    widths = [AMPLITUDE_WIDTH] * n_orders + [DECAY_WIDTH] * 2 + [NOISE_WIDTH] * len(KINDS)
-    return np.asarray(x + np.array(widths) * rng.standard_normal(len(x)))
+def _rough(prior: SmoothnessPrior) -> BoolArray:
+    degree, rough = prior.n_sum + prior.l_sum, np.zeros(len(prior.nu), dtype=np.bool_)
+    for order in np.unique(prior.nu):
+        own = prior.nu == order
+        rough[own] = degree[own] > np.median(degree[own])
+    return rough

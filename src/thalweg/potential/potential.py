@@ -36,7 +36,7 @@ from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, resto
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import Precision
 
-RIVAL_WEIGHT = 0.5
+RIVAL_WEIGHT = 0.2**0.5
 """Of a rival's force in an atom's deviation; a rival disagrees at the labels as much as a posterior draw does."""
 
 
