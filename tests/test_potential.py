@@ -12,8 +12,11 @@ import pytest
 from small_potentials import basis_of, ethanol, random_potential, silicon
 from thalweg.errors import InputError, ModelError
 from thalweg.features.zbl import ZblBaseline
+from thalweg.models.environments import TOO_FEW_NEIGHBOURS
+from thalweg.neighbours import neighbour_counts
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import Structure
+from thalweg.vocabulary import Precision
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +90,7 @@ def test_uncertainties_are_the_members_own(organic: Potential) -> None:
     prediction = organic.predict(structure)
     members = [one_member(organic, m).predict(structure) for m in range(4)]
     changes = np.array([m.forces for m in members]) - prediction.forces
-    deviation = np.linalg.norm(changes, axis=2).max(axis=0)
+    deviation = np.sqrt((changes**2).sum(axis=2).mean(axis=0))
     assert deviation.min() > 1e-3
     np.testing.assert_allclose(prediction.forces_deviation, deviation, rtol=1e-6)
     # The mean is known and not estimated from the members, so the divisor is their number.
@@ -97,6 +100,50 @@ def test_uncertainties_are_the_members_own(organic: Potential) -> None:
     species = species_of(organic, structure)
     expected = organic.bounds.factors[species] * deviation + organic.bounds.floors[species]
     np.testing.assert_allclose(prediction.forces_bound, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("precision", "digits"), [("double", 1e-9), ("mixed", 2e-4)])
+def test_rivals_are_added_in_quadrature(organic: Potential, precision: Precision, digits: float) -> None:
+    structure, rng = ethanol(22), np.random.default_rng(5)
+    rivals = (
+        1.5 * rng.standard_normal((3, *organic.weights.shape)) * np.abs(organic.member_deltas).mean(axis=0)
+    )
+    both = dataclasses.replace(organic, rivals=rivals)
+    species = species_of(organic, structure)
+
+    def lengths(coefficients: np.ndarray) -> np.ndarray:
+        gradients, _ = organic.features.vjp([structure], coefficients[:, species])
+        return np.asarray(np.linalg.norm(gradients, axis=2))
+
+    draws, others = lengths(organic.member_deltas), lengths(rivals)
+    expected = np.sqrt((draws**2).mean(axis=0) + (others**2).sum(axis=0))
+    prediction = both.predict(structure, precision=precision)
+    np.testing.assert_allclose(prediction.forces_deviation, expected, rtol=digits)
+    assert (prediction.forces_deviation > 1.05 * organic.predict(structure).forces_deviation).mean() > 0.5
+    # They are no posterior draws: the energy's spread is the draws' own.
+    assert prediction.energy_uncertainty == organic.predict(structure, precision=precision).energy_uncertainty
+
+
+def test_an_atom_that_lost_neighbours_is_novel(organic: Potential) -> None:
+    assert organic.novelty is not None
+    structure = ethanol(2)
+    species, counts = species_of(organic, structure), neighbour_counts(structure, organic.basis.r_cut)
+    fewest = [counts[species == element].min() for element in range(len(organic.elements))]
+    guarded = dataclasses.replace(organic.novelty, fewest_neighbours=np.array(fewest, dtype=np.int32))
+    potential = dataclasses.replace(organic, novelty=guarded)
+    np.testing.assert_array_equal(potential.predict(structure).novelty, organic.predict(structure).novelty)
+    positions = structure.positions.copy()
+    positions[8] += [50.0, 0.0, 0.0]
+    parted = structure.with_positions(positions)
+    counts = neighbour_counts(parted, organic.basis.r_cut)
+    lost = counts < np.array(fewest)[species]
+    assert lost[8]
+    assert counts[8] == 0
+    assert not lost.all()
+    novelty, plain = potential.predict(parted).novelty, organic.predict(parted).novelty
+    np.testing.assert_array_equal(novelty, np.where(lost, TOO_FEW_NEIGHBOURS, plain))
+    assert plain[8] < 20.0  # features that vanish look ordinary
+    np.testing.assert_allclose(guarded(organic.features.phi([parted]), species, counts), novelty, rtol=1e-9)
 
 
 def test_novelty_in_the_core_is_the_model_in_python(organic: Potential) -> None:

@@ -5,6 +5,7 @@
 #include "thalweg/neighbors.hpp"
 #include "thalweg/threads.hpp"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 
@@ -136,10 +137,11 @@ auto atom_energies(const LinearForceField& self, const Ints& first_atom, const I
 }
 
 NoveltyModel make_novelty(const Doubles& mean, const Doubles& scale, const Doubles& components, const Doubles& factors,
-                          const Doubles& rest) {
+                          const Doubles& rest, const std::optional<Ints>& fewest_neighbors) {
     check(components.ndim() == 3, "novelty: components must have shape (n_elements, rank, n_features)");
     return {static_cast<int>(components.shape(1)), to_vector(mean), to_vector(scale), to_vector(components),
-            to_vector(factors), to_vector(rest)};
+            to_vector(factors), to_vector(rest),
+            fewest_neighbors ? to_vector(*fewest_neighbors) : std::vector<int>{}};
 }
 
 LinearModel make_model(const Doubles& weights, const Doubles& member_deltas, const Doubles& reference_energies,
@@ -183,12 +185,15 @@ void bind_kernel(nb::module_& m) {
         .def_prop_ro("r_cut", &ForceField::r_cut)
         .def_prop_ro("has_committee", &ForceField::has_committee)
         .def_prop_ro("has_novelty", &ForceField::has_novelty);
+    m.attr("TOO_FEW_NEIGHBORS") = kTooFewNeighbors;
     nb::class_<KeptPairs>(m, "KeptPairs").def(nb::init<double>(), "skin"_a);
     nb::class_<NoveltyModel>(m, "NoveltyModel")
         .def("__init__", [](NoveltyModel* self, const Doubles& mean, const Doubles& scale, const Doubles& components,
-                            const Doubles& factors, const Doubles& rest) {
-            new (self) NoveltyModel(make_novelty(mean, scale, components, factors, rest));
-        }, nb::kw_only(), "mean"_a, "scale"_a, "components"_a, "factors"_a, "rest"_a);
+                            const Doubles& factors, const Doubles& rest,
+                            const std::optional<Ints>& fewest_neighbors) {
+            new (self) NoveltyModel(make_novelty(mean, scale, components, factors, rest, fewest_neighbors));
+        }, nb::kw_only(), "mean"_a, "scale"_a, "components"_a, "factors"_a, "rest"_a,
+           "fewest_neighbors"_a = nb::none());
     nb::class_<LinearForceField, ForceField>(m, "LinearForceField")
         .def("__init__", [](LinearForceField* self, std::shared_ptr<Evaluator> evaluator, const Doubles& weights,
                             const Doubles& member_deltas, const Doubles& reference_energies,

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 using namespace LAMMPS_NS;
 
@@ -42,14 +43,12 @@ void PairThalweg::send_home(const Part& part, const std::vector<double>& values,
     comm->reverse_comm(this);
 }
 
-// From the longest vector of the atom's row.
+// From the root mean square length of the vectors in the atom's row.
 void PairThalweg::set_bound(int i) {
     const double* row = &work_->owed[static_cast<std::size_t>(work_->row) * i];
-    double largest = 0.0;
-    for (const double* f = row; f < row + work_->row; f += 3)
-        largest = std::max(largest, f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
+    const double squares = std::inner_product(row, row + work_->row, row, 0.0);
     const int species = model_->species[atom->type[i]];
-    work_->bound[i] = model_->bound_factors[species] * std::sqrt(largest) + model_->bound_floors[species];
+    work_->bound[i] = model_->bound_factors[species] * std::sqrt(3.0 * squares / work_->row) + model_->bound_floors[species];
 }
 
 // Whether any rank has an atom in doubt: all take the same branch, for what follows is sent around.

@@ -61,6 +61,7 @@ public:
 
 private:
     int width() const { return 3 * n_sets_; }
+    int n_members() const { return model_.n_sets - 1; }
 
     // Atoms that feel this chunk.
     void find_reach(Chunk& chunk) const {
@@ -99,6 +100,7 @@ private:
             job.n_lanes = w.begin[b + 1] - w.begin[b];
             run_block(job, batch_.species[begin + job.atoms[0]], w);
         }
+        if (job.novelty) guard(job.novelty, begin, end, w);
         if (zbl_) add_repulsion(begin, end, w);
         if (forces_) scatter(chunk, begin, end, w);
         if (out_.atom_virials) scatter_virials(chunk, begin, end, w);
@@ -151,6 +153,13 @@ private:
         if (job.novelty) job.novelty_model = &model_.novelty[element];
         model_.kernel.run_block(model_.plan, job,
                                 w.aligned(model_.kernel.scratch_bytes(model_.plan, n_sets_, job.max_slots)));
+    }
+
+    // An environment that has lost neighbours looks ordinary to a distance in features, which vanish with them.
+    void guard(double* novelty, int begin, int end, const Workspace<Real>& w) const {
+        if (model_.fewest_neighbors.empty()) return;
+        for (int i = 0; i < end - begin; ++i)
+            if (w.count[i] < model_.fewest_neighbors[batch_.species[begin + i]]) novelty[i] = kTooFewNeighbors;
     }
 
     // The core repulsion, half a pair at each of its ends: added to the mean's energies and pair gradients.
@@ -225,12 +234,11 @@ private:
             for (std::size_t k = 3; k < columns && out_.member_forces; ++k)
                 out_.member_forces[(begin + i) * (columns - 3) + k - 3] = -g[k];
             for (int axis = 0; axis < 3 && out_.look; ++axis)
-                out_.look[3 * (begin + i) + axis] = -g[3 + axis] * model_.screen_scale;
+                out_.look[3 * (begin + i) + axis] = -g[3 + axis] / std::sqrt(double(n_members()));
             if (!out_.deviation) continue;
-            double most = 0.0;
-            for (std::size_t k = 3; k < columns; k += 3)
-                most = std::max(most, g[k] * g[k] + g[k + 1] * g[k + 1] + g[k + 2] * g[k + 2]);
-            out_.deviation[begin + i] = std::sqrt(most) * (screened_ ? model_.screen_scale : 1.0);
+            double squares = 0.0;
+            for (std::size_t k = 3; k < columns; ++k) squares += g[k] * g[k];
+            out_.deviation[begin + i] = std::sqrt(squares / n_members());
         }
     }
 

@@ -31,6 +31,8 @@ void LinearForceField::check_model() const {
     if (!model_.novelty) return;
     const NoveltyModel& m = *model_.novelty;
     check(m.rank >= 0 && m.rank <= kMostDirections, "linear force field: at most 4096 directions of novelty");
+    check(m.fewest_neighbors.empty() || m.fewest_neighbors.size() == S,
+          "linear force field: the novelty model's fewest neighbours must have shape (n_elements,)");
     check(m.mean.size() == n && m.scale.size() == n && m.components.size() == n * m.rank &&
               m.factors.size() == S * m.rank && m.rest.size() == S,
           "linear force field: the novelty model's shapes do not fit (n_elements, rank, n_features)");

@@ -1,8 +1,6 @@
 #include "packed_model.hpp"
 
 #include <bit>
-#include <cmath>
-#include <numbers>
 
 namespace thalweg {
 namespace {
@@ -12,16 +10,6 @@ constexpr int kGroup = 8;  // directions per group of NoveltyTables
 template <class Real>
 std::vector<Real> slice(const std::vector<double>& from, std::size_t begin, std::size_t n) {
     return std::vector<Real>(from.begin() + begin, from.begin() + begin + n);
-}
-
-// Largest length among n normal vectors in three dimensions over that of their signed sum, both on average. The law of
-// one length r is F(r) = erf(r / sqrt 2) - sqrt(2 / pi) r exp(-r^2 / 2); the largest is on average the integral of 1 - F^n.
-double largest_over_sum(int n) {
-    const double step = 1e-3, root = std::sqrt(2.0 / std::numbers::pi);
-    double largest = 0.0;
-    for (double r = 0.5 * step; r < 12.0; r += step)
-        largest += step * (1.0 - std::pow(std::erf(r / std::numbers::sqrt2) - root * r * std::exp(-0.5 * r * r), n));
-    return largest / (2.0 * root * std::sqrt(double(n)));
 }
 
 // Rows of a Hadamard matrix: orthogonal, of signs alone.
@@ -57,7 +45,6 @@ template <class Real>
 void PackedModel<Real>::pack_screen(const Evaluator& evaluator, const LinearModel& model) {
     const std::size_t S = plan.n_elements, p = plan.n_features;
     n_rows = int(std::bit_ceil(unsigned(model.n_members)));
-    screen_scale = largest_over_sum(model.n_members);
     std::vector<double> w(p), e(plan.n_entries), l(plan.n_first);
     for (std::size_t s = 0; s < S; ++s)
         for (int row = 0; row < n_rows; ++row) {
@@ -78,6 +65,7 @@ void PackedModel<Real>::pack_screen(const Evaluator& evaluator, const LinearMode
 template <class Real>
 void PackedModel<Real>::pack_novelty(const NoveltyModel& m) {
     const std::size_t p = plan.n_features, rank = m.rank, n_groups = (rank + kGroup - 1) / kGroup;
+    fewest_neighbors = m.fewest_neighbors;
     novelty_arrays.resize(plan.n_elements);
     for (int s = 0; s < plan.n_elements; ++s) {
         NoveltyArrays& to = novelty_arrays[s];

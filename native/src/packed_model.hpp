@@ -16,12 +16,12 @@ struct PackedModel {
     // The mean and one signed sum of the members: [(element * n_rows + row) * 2 + {0, 1}].
     int n_rows = 0;
     std::vector<const Real*> screen_entry_pointers, screen_linear_pointers;
-    double screen_scale = 0.0;  // from the signed sum's length to the largest member's, on average
     struct NoveltyArrays {
         std::vector<Real> mean, scale, components, factors;
     };
     std::vector<NoveltyArrays> novelty_arrays;  // [element]
     std::vector<NoveltyTables<Real>> novelty;   // [element]; empty without a novelty model
+    std::vector<int> fewest_neighbors;          // [element]; empty: none is too few
 
     PackedModel(const Evaluator& evaluator, const LinearModel& model);
 

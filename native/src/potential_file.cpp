@@ -4,6 +4,8 @@
 #include "thalweg/caps.hpp"
 
 #include <algorithm>
+#include <cmath>
+#include <numbers>
 
 namespace thalweg {
 namespace {
@@ -77,9 +79,21 @@ NoveltyModel read_novelty(Contents& contents, std::size_t n, std::size_t p) {
     const auto scales = [&](const std::string& name, const Shape& of) {
         return not_negative(contents.reals(name, of), name);
     };
-    return {static_cast<int>(rank), contents.reals("novelty_mean", {n, p}), scales("novelty_scale", {n, p}),
-            contents.reals("novelty_components", {n, rank, p}), scales("novelty_inv_lambda", {n, rank}),
-            scales("novelty_inv_rest", {n})};
+    NoveltyModel model{static_cast<int>(rank), contents.reals("novelty_mean", {n, p}), scales("novelty_scale", {n, p}),
+                       contents.reals("novelty_components", {n, rank, p}), scales("novelty_inv_lambda", {n, rank}),
+                       scales("novelty_inv_rest", {n})};
+    if (contents.version() > 1) model.fewest_neighbors = contents.ints("novelty_fewest_neighbors", {n});
+    return model;
+}
+
+// Largest length among n normal vectors in three dimensions, on average, over the root mean square of one. The law of a
+// length r is F(r) = erf(r / sqrt 2) - sqrt(2 / pi) r exp(-r^2 / 2); the largest is on average the integral of 1 - F^n.
+double largest_over_rms(int n) {
+    const double step = 1e-3, root = std::sqrt(2.0 / std::numbers::pi);
+    double largest = 0.0;
+    for (double r = 0.5 * step; r < 12.0; r += step)
+        largest += step * (1.0 - std::pow(std::erf(r / std::numbers::sqrt2) - root * r * std::exp(-0.5 * r * r), n));
+    return largest / std::sqrt(3.0);
 }
 
 void read_bounds(Contents& contents, std::size_t n, PotentialFile& file) {
@@ -88,6 +102,9 @@ void read_bounds(Contents& contents, std::size_t n, PotentialFile& file) {
     file.bound_factors = not_negative(contents.reals("bound_factors", {n}), "bound_factors");
     if (std::count(file.bound_factors.begin(), file.bound_factors.end(), 0.0)) fail("entry 'bound_factors' must be above 0");
     file.bound_floors = not_negative(contents.reals("bound_floors", {n}), "bound_floors");
+    if (contents.version() > 1) return;
+    // Of the first version, the deviation was that of the member furthest off.
+    for (double& factor : file.bound_factors) factor *= largest_over_rms(file.model.n_members);
 }
 
 LinearModel read_model(Contents& contents, std::size_t n, std::size_t p) {

@@ -13,7 +13,8 @@
 namespace thalweg {
 namespace {
 
-constexpr std::string_view kFirstLine = "thalweg-potential 1\n";
+constexpr std::string_view kFirstWord = "thalweg-potential ";
+constexpr int kVersion = 2;
 constexpr std::string_view kLastLine = "end crc32 ";
 constexpr std::size_t kDigits = 8;
 constexpr std::size_t kMostEntries = 64;
@@ -31,15 +32,21 @@ std::uint32_t crc32(std::string_view bytes) {
     return crc ^ 0xFFFFFFFFu;
 }
 
+// The version that the first line states.
+int stated_version(std::string_view text) {
+    const std::string_view line = text.substr(0, std::min(text.find('\n'), text.size()));
+    for (int version = 1; version <= kVersion; ++version)
+        if (line.size() < text.size() && line == std::string(kFirstWord) + std::to_string(version)) return version;
+    fail("its first line must be 'thalweg-potential 2', or 1 of older ones, got '" + std::string(line.substr(0, 40)) + "'");
+}
+
 // What lies between the first and the last line, once both are found right.
 std::string_view checked_body(std::string_view text) {
     if (text.size() > kMostFileBytes) fail("it is larger than 1 GiB");
-    if (text.substr(0, kFirstLine.size()) != kFirstLine) {
-        const std::string found(text.substr(0, std::min<std::size_t>(text.find('\n'), 40)));
-        fail("its first line must be 'thalweg-potential 1', got '" + found + "'");
-    }
+    stated_version(text);
+    const std::size_t head = text.find('\n') + 1;
     const std::size_t tail = kLastLine.size() + kDigits + 1;
-    if (text.size() < kFirstLine.size() + tail || text.back() != '\n' ||
+    if (text.size() < head + tail || text.back() != '\n' ||
         text.substr(text.size() - tail, kLastLine.size()) != kLastLine)
         fail("it ends before its last line");
     std::uint32_t stated = 0;
@@ -47,7 +54,7 @@ std::string_view checked_body(std::string_view text) {
     const auto read = std::from_chars(digits, digits + kDigits, stated, 16);
     if (read.ec != std::errc() || read.ptr != digits + kDigits || stated != crc32(text.substr(0, text.size() - tail)))
         fail("its checksum is wrong: it was damaged or changed");
-    return text.substr(kFirstLine.size(), text.size() - kFirstLine.size() - tail);
+    return text.substr(head, text.size() - head - tail);
 }
 
 bool is_printable(char c) { return c >= ' ' && c <= '~'; }
@@ -148,7 +155,8 @@ void fail(const std::string& what) {
     throw std::invalid_argument(message);
 }
 
-Contents::Contents(std::string_view text) : entries_(Parser(checked_body(text)).entries()) {}
+Contents::Contents(std::string_view text)
+    : entries_(Parser(checked_body(text)).entries()), version_(stated_version(text)) {}
 
 void Contents::expect_empty() const {
     if (!entries_.empty()) fail("entry '" + entries_.begin()->first + "' is unknown to this version");

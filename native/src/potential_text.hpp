@@ -30,6 +30,7 @@ public:
     // Throws unless `text` is whole, undamaged and of a known version.
     explicit Contents(std::string_view text);
 
+    int version() const { return version_; }
     bool has(const std::string& name) const { return entries_.count(name) > 0; }
     const Shape& shape(const std::string& name) const { return find(name).shape; }
     std::vector<double> reals(const std::string& name, const Shape& shape) { return take(name, "real", shape).reals; }
@@ -44,6 +45,7 @@ private:
     Entry take(const std::string& name, const std::string& kind, const Shape& shape);
 
     std::map<std::string, Entry> entries_;
+    int version_;
 };
 
 }  // namespace thalweg

@@ -60,6 +60,7 @@ void add_novelty(std::string& body, std::size_t p) {
     add(body, "novelty_components", "real", {2, 2, p}, components);
     add(body, "novelty_inv_lambda", "real", {2, 2}, std::vector<double>{4.0, 2.0, 3.0, 1.0});
     add(body, "novelty_inv_rest", "real", {2}, std::vector<double>{0.5, 0.25});
+    add(body, "novelty_fewest_neighbors", "int", {2}, std::vector<int>{2, 3});
 }
 
 }  // namespace
@@ -67,7 +68,7 @@ void add_novelty(std::string& body, std::size_t p) {
 std::string sample_body() {
     const PlanSpec spec = small_plan();
     const std::size_t p = spec.scale.size();
-    std::string body = "thalweg-potential 1\nelements text 2\nSi\nO\n";
+    std::string body = "thalweg-potential 2\nelements text 2\nSi\nO\n";
     add(body, "numbers", "int", {2}, std::vector<int>{14, 8});
     add_plan(body, spec);
     add(body, "weights", "real", {2, p}, normals(2 * p, 21));

@@ -1,4 +1,5 @@
 // The force field: precision, instruction sets and threads, the committee and its screen, ghosts, sums over atoms.
+#include "expect.hpp"
 #include "small_model.hpp"
 
 #include <cmath>
@@ -40,7 +41,7 @@ THALWEG_TEST(mixed_precision_follows_double) {
     expect_close(a.energy, b.energy, 1e-5, 1e-3, "energy");
 }
 
-// The rows of signs together are the whole committee: the mean of the squares over them is the members' sum.
+// The rows of signs together are the whole committee: the mean of the squares over them is the deviation's.
 THALWEG_TEST(a_screen_misses_no_member_over_its_rows) {
     const auto evaluator = std::make_shared<Evaluator>(small_plan(), "");
     constexpr int n_members = 4;
@@ -53,7 +54,6 @@ THALWEG_TEST(a_screen_misses_no_member_over_its_rows) {
     out.forces = forces.data(), out.deviation = exact.data(), out.member_forces = members.data();
     field.compute(system.batch(), pairs, out);
     out.member_forces = nullptr;
-    double scale = 0.0;
     for (int row = 0; row < n_members; ++row) {
         const Screen screen{row + 4 * row, never.data()};
         out.deviation = looked.data(), out.screen = &screen;
@@ -63,10 +63,9 @@ THALWEG_TEST(a_screen_misses_no_member_over_its_rows) {
     for (int i = 0; i < kAtoms; ++i) {
         double squares = 0.0;
         for (int k = 0; k < 3 * n_members; ++k) squares += std::pow(members[i * 3 * n_members + k], 2);
-        if (i == 0) scale = sum[i] / squares;
-        expect_close(sum[i], scale * squares, 1e-9, 1e-12, "atom " + std::to_string(i));
+        expect_close(sum[i], squares / n_members, 1e-9, 1e-12, "atom " + std::to_string(i));
+        expect_close(exact[i] * exact[i], squares / n_members, 1e-9, 1e-12, "deviation " + std::to_string(i));
     }
-    expect(scale > 0.3 && scale < 0.8, "scale " + std::to_string(scale));
     const Screen screen{1, always.data()};
     out.deviation = confirmed.data(), out.screen = &screen;
     field.compute(system.batch(), pairs, out);
@@ -137,14 +136,51 @@ THALWEG_TEST(sums_over_atoms_and_members_are_the_totals) {
         expect_close(sum, energy, 1e-12, 1e-3, "energy");
         expect(own[n_centres] == 1e9, "a ghost was given an energy");
         for (int i = 0; i < n; ++i) {
-            double most = 0.0;
-            for (int m = 0; m < 2; ++m) {
-                const double* f = &members[std::size_t(i) * 6 + 3 * m];
-                most = std::max(most, f[0] * f[0] + f[1] * f[1] + f[2] * f[2]);
-            }
-            expect(deviation[i] == std::sqrt(most), "deviation " + std::to_string(i));
+            double squares = 0.0;
+            for (int k = 0; k < 6; ++k) squares += std::pow(members[std::size_t(i) * 6 + k], 2);
+            expect_close(deviation[i], std::sqrt(squares / 2), 1e-12, 1e-9, "deviation " + std::to_string(i));
         }
     }
+}
+
+// Features vanish with neighbours, so that an atom which they leave looks ordinary; a count does not.
+THALWEG_TEST(lost_neighbors_are_novel) {
+    LinearModel model = random_model(*std::make_shared<Evaluator>(small_plan(), ""), 2);
+    const std::size_t n = model.weights.size(), p = n / 2;
+    NoveltyModel novelty{1, std::vector<double>(n, 0.0), std::vector<double>(n, 1e-3), std::vector<double>(n, 0.0),
+                         {1.0, 1.0}, {1.0, 1.0}};
+    novelty.components[0] = novelty.components[p] = 1.0;
+    const Gas gas;
+    for (const char* instructions : {"baseline", ""})
+        for (const Precision precision : {Precision::Double, Precision::Mixed}) {
+            const auto evaluator = std::make_shared<Evaluator>(small_plan(), instructions);
+            const PairList pairs = build_pairs(gas.batch(), evaluator->r_cut() + 0.3);
+            std::vector<double> plain(Gas::n), guarded(Gas::n);
+            const auto compute = [&](std::vector<int> fewest, std::vector<double>& to) {
+                model.novelty = novelty;
+                model.novelty->fewest_neighbors = std::move(fewest);
+                LinearForceField(evaluator, model, precision).compute(gas.batch(), pairs, {.novelty = to.data()});
+            };
+            compute({}, plain);
+            compute({5, 0}, guarded);
+            int n_lost = 0;
+            for (int i = 0; i < Gas::n; ++i) {
+                int count = 0;
+                for (int q = pairs.first[i]; q < pairs.first[i + 1]; ++q) {
+                    double square = 0.0;
+                    for (int axis = 0; axis < 3; ++axis)
+                        square += std::pow(gas.positions[3 * pairs.j[q] + axis] + pairs.offset[3 * q + axis] -
+                                           gas.positions[3 * i + axis], 2);
+                    count += square < evaluator->r_cut() * evaluator->r_cut();
+                }
+                const bool lost = gas.species[i] == 0 && count < 5;
+                n_lost += lost;
+                expect(guarded[i] == (lost ? kTooFewNeighbors : plain[i]), "atom " + std::to_string(i));
+                expect(plain[i] < 0.1 * kTooFewNeighbors, "the distance itself is as large");
+            }
+            expect(n_lost > 0 && n_lost < Gas::n / 2, std::to_string(n_lost) + " atoms have lost neighbours");
+            EXPECT(throws([&] { compute({5}, guarded); }));
+        }
 }
 
 THALWEG_TEST(virials_of_atoms_add_up) {

@@ -5,6 +5,7 @@
 
 #include "thalweg/potential_file.hpp"
 
+#include <cmath>
 #include <stdexcept>
 #include <string>
 
@@ -15,7 +16,7 @@ namespace {
 
 // One element; the square of a channel and the channel itself.
 const std::string kBody =
-    "thalweg-potential 1\n"
+    "thalweg-potential 2\n"
     "elements text 1\nSi\n"
     "numbers int 1\n14\n"
     "r_cut real 1\n3.0\n"
@@ -38,6 +39,7 @@ const std::string kBody =
     "novelty_components real 1 1 2\n1.0 0.0\n"
     "novelty_inv_lambda real 1 1\n4.0\n"
     "novelty_inv_rest real 1\n0.5\n"
+    "novelty_fewest_neighbors int 1\n7\n"
     "confidence real 1\n0.95\n"
     "bound_factors real 1\n1.75\n"
     "bound_floors real 1\n0.01\n"
@@ -69,12 +71,23 @@ THALWEG_TEST(a_whole_potential_file_is_read) {
     EXPECT(file.plan.features == std::vector<int>{0, -1, 0, 1} && file.plan.nodes.empty());
     EXPECT(file.model.n_members == 2 && file.model.member_deltas[3] == 0.03);
     EXPECT(file.model.zbl && file.model.zbl->r_max == 1.6);
-    EXPECT(file.model.novelty && file.model.novelty->rank == 1 && file.model.novelty->rest[0] == 0.5);
+    EXPECT(file.model.novelty && file.model.novelty->rank == 1 && file.model.novelty->rest[0] == 0.5 &&
+           file.model.novelty->fewest_neighbors == std::vector<int>{7});
     EXPECT(file.confidence == 0.95 && file.bound_factors[0] == 1.75 && file.bound_floors[0] == 0.01);
     EXPECT(file.provenance == "{\"oracle\": \"none\"}");
     // What it describes is a field that can be evaluated.
     LinearForceField field(std::make_shared<const Evaluator>(file.plan, "baseline"), file.model);
     EXPECT(field.r_cut() == 3.0 && field.has_committee() && field.has_novelty());
+}
+
+// Its bounds were of the largest deviation: of two members 1.14 times their root mean square, on average.
+THALWEG_TEST(the_first_version_is_read) {
+    std::string body = kBody;
+    const std::string entry = "novelty_fewest_neighbors int 1\n7\n";
+    body.replace(body.find("potential 2"), 11, "potential 1").erase(body.find(entry), entry.size());
+    const PotentialFile file = parse_potential(sealed(body));
+    EXPECT(file.model.novelty && file.model.novelty->fewest_neighbors.empty());
+    EXPECT(std::abs(file.bound_factors[0] / 1.75 - 1.1401) < 1e-3 && file.bound_floors[0] == 0.01);
 }
 
 THALWEG_TEST(optional_entries_may_be_absent) {
@@ -97,7 +110,8 @@ THALWEG_TEST(damage_to_any_byte_is_found) {
 
 THALWEG_TEST(a_hostile_file_is_refused_by_name) {
     EXPECT(refused("", "first line"));
-    EXPECT(refused(with("potential 1", "potential 2"), "first line"));
+    EXPECT(refused(with("potential 2", "potential 3"), "first line"));
+    EXPECT(refused(with("potential 2", "potential 1"), "'novelty_fewest_neighbors' is unknown"));
     EXPECT(refused(with("weights real 1 2", "weights real 1 3"), "'weights'"));
     EXPECT(refused(with("weights real 1 2", "weights int 1 2"), "'weights'"));
     EXPECT(refused(with("0.25 -2.0", "0.25 nan"), "not finite"));

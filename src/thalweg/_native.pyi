@@ -61,9 +61,18 @@ class ForceField:
     @property
     def has_novelty(self) -> bool: ...
 
+TOO_FEW_NEIGHBORS: float
+
 class NoveltyModel:
     def __init__(
-        self, *, mean: Doubles, scale: Doubles, components: Doubles, factors: Doubles, rest: Doubles
+        self,
+        *,
+        mean: Doubles,
+        scale: Doubles,
+        components: Doubles,
+        factors: Doubles,
+        rest: Doubles,
+        fewest_neighbors: Ints | None = None,
     ) -> None: ...
 
 class KeptPairs:

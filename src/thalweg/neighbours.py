@@ -47,3 +47,8 @@ def pairs_within(structure: Structure, cutoff: float) -> Pairs:
     i = np.repeat(np.arange(n), np.diff(first))
     D = structure.positions[j] - structure.positions[i] + offset
     return Pairs(i, j.astype(np.int64), D, np.sqrt((D**2).sum(axis=1)))
+
+
+def neighbour_counts(structure: Structure, cutoff: float) -> IntArray:
+    """How many atoms each atom has closer than `cutoff` (Å), shape (n_atoms,); errors as in `pairs_within`."""
+    return np.bincount(pairs_within(structure, cutoff).i, minlength=len(structure))

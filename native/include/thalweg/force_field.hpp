@@ -5,9 +5,8 @@
 
 namespace thalweg {
 
-// A committee looked at through one sum over its members with signs, s_k (F_k - F) summed over k: its square is, on
-// average over the rows of signs, the sum of the members' squared deviations, and costs a member's forces instead of
-// all members'. Rows are orthogonal: looked at one after another, they miss no member. Where the estimated deviation of
+// A committee looked at through one sum over its members with signs, s_k (F_k - F) / sqrt(M) summed over k: its square
+// is, on average over the rows of signs, that of the deviation, and costs a member's forces instead of all members'. Rows are orthogonal: looked at one after another, they miss no member. Where the estimated deviation of
 // an atom passes `confirm`, the whole committee is asked for its structure. A caller that knows more of its atoms (they
 // may live in several processes) takes the sum itself, `look`, and decides on its own.
 struct Screen {
@@ -20,12 +19,12 @@ struct ForceOutput {
     double* energies = nullptr;   // (n_structures), eV: energy of each structure
     double* forces = nullptr;     // (n_atoms, 3), eV/Å: forces of the mean model
     double* virials = nullptr;    // (n_structures, 3, 3), eV: dE/dstrain (symmetric); stress = virial / volume
-    double* deviation = nullptr;  // (n_atoms), eV/Å: max over members of |F_member - F_mean|
+    double* deviation = nullptr;  // (n_atoms), eV/Å: root mean square of |F_member - F_mean| over members
     double* novelty = nullptr;    // (n_atoms): Mahalanobis distance to the training environments
     double* atom_energies = nullptr;  // (n_atoms), eV: of each environment; those of ghosts are left alone
     double* member_forces = nullptr;  // (n_atoms, M, 3), eV/Å: F_member - F_mean
     const Screen* screen = nullptr;   // null, or with member_forces: `deviation` is the whole committee's everywhere
-    double* look = nullptr;  // (n_atoms, 3), eV/Å: with `screen`, the sum with signs, as long as the estimate that it is
+    double* look = nullptr;  // (n_atoms, 3), eV/Å: with `screen`, the sum with signs; its length is the estimate
     // (n_atoms, 2, 3, 3), eV: dE_i/dD_ij times D_ij, summed over j for centre i, and over i for neighbour j, ghosts too.
     // Either of the two, summed over atoms, is dE/dstrain.
     double* atom_virials = nullptr;

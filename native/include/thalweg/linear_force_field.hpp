@@ -12,19 +12,23 @@
 namespace thalweg {
 
 // Low-rank Mahalanobis distance per element: x = (phi - mean) * scale, t = components x,
-// novelty^2 = sum_r factors_r t_r^2 + rest * (|x|^2 - |t|^2). Components must be orthonormal rows.
+// novelty^2 = sum_r factors_r t_r^2 + rest * (|x|^2 - |t|^2). Components must be orthonormal rows. An atom with fewer
+// neighbours within the cutoff of the features than fewest_neighbors of its element has the novelty kTooFewNeighbors.
+inline constexpr double kTooFewNeighbors = 1e3;
+
 struct NoveltyModel {
     int rank = 0;
     std::vector<double> mean, scale;  // (n_elements, p)
     std::vector<double> components;   // (n_elements, rank, p)
     std::vector<double> factors;      // (n_elements, rank)
     std::vector<double> rest;         // (n_elements)
+    std::vector<int> fewest_neighbors{};  // (n_elements), or empty: none is too few
 };
 
 struct LinearModel {
     std::vector<double> weights;             // (n_elements, p), eV
     int n_members = 0;
-    std::vector<double> member_deltas;       // (n_members, n_elements, p), member minus mean, eV
+    std::vector<double> member_deltas;       // (n_members, n_elements, p), eV; their root mean square force is the deviation
     std::vector<double> reference_energies;  // (n_elements), eV
     std::optional<NoveltyModel> novelty;
     std::optional<ZblTable> zbl;

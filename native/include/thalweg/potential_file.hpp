@@ -2,14 +2,16 @@
 //
 // Text, so that a person can read it and every machine reads the same numbers:
 //
-//     thalweg-potential 1                       format and version
+//     thalweg-potential 2                       format and version
 //     <name> <int | real | text> <n1> <n2> ...  an entry and its shape; its values follow, a text's values one a line
 //     ...
 //     end crc32 <8 hexadecimal digits>          of every byte before this line
 //
 // Entries: elements, numbers, the tables of PlanSpec (coupling tensors as tensor_start, tensor_index, tensor_value as
 // in the Python binding), weights, member_deltas, reference_energies, optional zbl_inner and zbl_outer, optional
-// novelty_mean, _scale, _components, _inv_lambda, _inv_rest, then confidence, bound_factors, bound_floors, provenance.
+// novelty_mean, _scale, _components, _inv_lambda, _inv_rest, _fewest_neighbors, then confidence, bound_factors,
+// bound_floors, provenance. Version 1 has no novelty_fewest_neighbors, and factors for the member that is furthest off;
+// they are read as factors for the root mean square over members.
 #pragma once
 
 #include <string>

@@ -39,7 +39,7 @@ class CalibrationSpec:
 
     confidence: float = 0.95
     half_life: float = 40.0
-    prior_factor: float = 1.5
+    prior_factor: float = 1.7
     prior_floor: float = 0.02
     prior_weight: float = 3.0
     borrow: float = 5.0

@@ -21,7 +21,7 @@ from thalweg.units import kB
 SHORTEST_FRACTION = 0.5
 """Default shortest distance over the sum of covalent radii: closer than that no chemistry takes place."""
 
-NOVELTY_BREAK = 10.0
+NOVELTY_BREAK = 5.0
 """Usual break limit of novelty: beyond it bounds, learned within the training set's reach, say nothing any more."""
 
 HEAT_MARGIN = 3.0

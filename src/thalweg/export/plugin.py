@@ -4,7 +4,7 @@ Text: a first line with format and version, entries (name, kind, shape, then the
 the CRC-32 of everything before it. Numbers are written so that reading gives the same bits.
 
 Notation
-    bound    factor[z] max_m |F_m - F| + floor[z], eV/Å, as in `thalweg.potential`
+    bound    factor[z] D + floor[z], eV/Å, as in `thalweg.potential`; D is the root mean square force of `member_deltas`
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from thalweg.files import moved_into_place
 from thalweg.potential import Potential
 from thalweg.potential.saving import NOVELTY_ARRAYS
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
 def export_plugin(potential: Potential, path: str | Path) -> None:
@@ -52,14 +52,16 @@ def _entries(potential: Potential) -> Iterator[str]:
     tables.pop("n_elements")  # as many as there are elements
     for name, value in tables.items():
         yield _array(name, np.atleast_1d(value))
-    for name in ("weights", "member_deltas", "reference_energies"):
-        yield _array(name, getattr(potential, name))
+    yield _array("weights", potential.weights)
+    yield _array("member_deltas", potential.committee)
+    yield _array("reference_energies", potential.reference_energies)
     if potential.zbl is not None:
         yield _array("zbl_inner", potential.zbl.inner)
         yield _array("zbl_outer", potential.zbl.outer)
     if potential.novelty is not None:
         for name in NOVELTY_ARRAYS:
             yield _array(f"novelty_{name}", getattr(potential.novelty, name))
+        yield _array("novelty_fewest_neighbors", np.asarray(potential.novelty.fewest_neighbours))
     bounds = potential.bounds
     yield _array("confidence", np.array([bounds.confidence]))
     yield _array("bound_factors", bounds.factors)

@@ -29,8 +29,8 @@ from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared
 from thalweg.calibration.fit import fit_bounds
 from thalweg.coherence import Coherence
 from thalweg.errors import check
-from thalweg.features import AceBasis, Features
-from thalweg.features.batch import numbers_of, species_of
+from thalweg.features import AceBasis
+from thalweg.features.batch import numbers_of
 from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
@@ -38,6 +38,7 @@ from thalweg.fitting.choosing import choose, settle_noise
 from thalweg.fitting.data import Labelled, data_hash, make_baseline
 from thalweg.fitting.doubt import check_labels, doubt_of
 from thalweg.fitting.ladder import nearest_weight
+from thalweg.fitting.novelty import fold_novelty
 from thalweg.fitting.references import References, find_references, is_isolated_atom
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
@@ -45,7 +46,6 @@ from thalweg.label import Label
 from thalweg.models import BayesianLinear
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.structure import Structure
-from thalweg.uncertainty.novelty import NoveltyFit
 
 DEFAULTS = FitSettings()
 ANYTHING = Wanted()
@@ -172,7 +172,7 @@ def _finished(
     fitted = chosen.fitted
     answers = _out_of_fold(fitted) if fitted.n_folds > 1 else ()
     bounds = _bounds(answers, fitted.basis, settings.confidence)
-    novelty = _novelty(fitted.labelled, fitted.basis).model()
+    novelty = fold_novelty(fitted.labelled, fitted.basis, fitted.n_folds)
     clock.lap("calibration")
     potential = Potential.from_model(
         fitted.model,
@@ -233,14 +233,6 @@ def _bounds(answers: Sequence[Compared], basis: AceBasis, confidence: float) -> 
         else Calibration(spec).bounds
     )
     return ErrorBounds(confidence, *chosen.lines(numbers_of(basis.elements)))
-
-
-def _novelty(labelled: Labelled, basis: AceBasis) -> NoveltyFit:
-    features = Features(basis)
-    fit = NoveltyFit(len(basis.elements), basis.n_features)
-    for structure, _ in labelled:
-        fit.add(features.phi([structure]), species_of(structure, basis.elements))
-    return fit
 
 
 def _provenance(labelled: Labelled, settings: FitSettings) -> dict[str, object]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from thalweg.loop.deciding.ground import Stretch
 from thalweg.loop.deciding.stopping import AuditRecord, Verdict
+from thalweg.uncertainty.reach import FIRST_LIMIT
 
 # ---- events -------------------------------------------------------------------------------------------
 
@@ -79,12 +80,17 @@ class LabelSeeds:
 
 @dataclass(frozen=True)
 class Explore:
-    """Advance every walker but those `held` by `block_fs`, judged at every step; limits are error bounds in eV/Å."""
+    """Advance every walker but those `held` by `block_fs`, judged at every step; limits are error bounds in eV/Å.
+
+    Beyond `novelty_limit` an environment is asked about, however sure the committee is; audits say what it is
+    (`thalweg.uncertainty.reach`), at the time of walking.
+    """
 
     block_fs: float
     limit: float
     break_limit: float
     held: tuple[int, ...] = ()
+    novelty_limit: float = FIRST_LIMIT
 
 
 @dataclass(frozen=True)

@@ -248,6 +248,7 @@ class _Run:
 
     def _explore(self, action: Explore) -> LoopEvent:
         state, learner, explorer = self.state, self._learned(), self.setup.explorer
+        action = dataclasses.replace(action, novelty_limit=state.novelty.limit)
         self.tell.moved_on(self.ways.begin_block(), state)
         with self.stopwatch("explore"):
             taught = self.asker.taught(learner)
@@ -289,7 +290,8 @@ class _Run:
         self.saved_at = time.monotonic()
 
     def _potential(self, learner: Learner) -> Potential:
-        return make_potential(self.setup, learner, self.state.calibration, self.oracle.fingerprint)
+        state, oracle = self.state, self.oracle.fingerprint
+        return make_potential(self.setup, learner, state.calibration, oracle, reach=state.novelty.reach)
 
     def _finish(self) -> Summary:
         if self.learner is not None:

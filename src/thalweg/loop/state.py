@@ -19,6 +19,7 @@ from thalweg.loop.deciding.policy_state import PolicyState
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.timing import Timing
 from thalweg.structure import FloatArray
+from thalweg.uncertainty.reach import NoveltyRecord
 
 FORMAT = 1
 
@@ -33,7 +34,7 @@ class LoopState:
     received, by structure hash. `starts` is the start (from 0) that each walker walks from, `legs` the number of the
     leg it is on; both empty until walkers go. `left_at` are positions and cell (Å) where walkers left a start for
     another, by walker and start. `looked_at` are the labels there were when it was last asked whether they hold
-    together; `findings` is what was said of that.
+    together; `findings` is what was said of that. `novelty` has the novelties of audits, from which its limit follows.
     """
 
     policy: PolicyState
@@ -45,6 +46,7 @@ class LoopState:
     legs: list[int] = field(default_factory=list)
     left_at: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     tunings: list[Tuning] = field(default_factory=list)
+    novelty: NoveltyRecord = field(default_factory=NoveltyRecord)
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
     under_way: list[int] = field(default_factory=list)
@@ -72,6 +74,7 @@ class LoopState:
             "legs": self.legs,
             "left_at": [[*key, *(array.tolist() for array in place)] for key, place in self.left_at.items()],
             "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
+            "novelty": self.novelty.to_json(),
             "n_first": self.n_first,
             "set_aside": sorted(self.set_aside),
             "under_way": self.under_way,
@@ -100,6 +103,7 @@ class LoopState:
             set_aside=set(data.get("set_aside", ())),
             starts=data.get("starts", []),
             legs=data.get("legs", []),
+            novelty=NoveltyRecord.from_json(data.get("novelty", ())),
             left_at={
                 (k, s): (np.array(positions), np.array(cell))
                 for k, s, positions, cell in data.get("left_at", ())

@@ -19,7 +19,7 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +27,7 @@ from scipy.linalg import blas, lapack
 
 from thalweg.models.evidence import Evidence, Hyperparameters, unpack
 from thalweg.models.gram import Key, variance_of
-from thalweg.models.observation import KINDS
+from thalweg.models.observation import KINDS, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import BoolArray, FloatArray
 
@@ -55,6 +55,24 @@ class KeptRows:
         if len(self._keys) > WORTHWHILE * self.n:
             self.overflown = True
             self._rows, self._targets, self._keys = [], [], []
+
+    def mean(self, hyper: Hyperparameters, kinds: Collection[RowKind] = KINDS) -> FloatArray | None:
+        """Posterior mean of the rows of these kinds, gamma Phi^T alpha, shape (n,); None as in `evidence_at`."""
+        if self.overflown or not self._keys:
+            return None
+        own = np.array([key[0] in kinds for key in self._keys])
+        if not own.any():
+            return np.zeros(self.n)
+        Phi, y = (part[own] for part in self._together())
+        scaled = Phi * np.sqrt(hyper.gamma)[None, :]
+        K = blas.dsyrk(1.0, scaled.T, trans=1, lower=1)
+        v = np.array([variance_of(key, hyper.noise) for key in self._keys])
+        K[np.diag_indices(len(y))] += v[own]
+        L, info = lapack.dpotrf(K, lower=1, overwrite_a=1)
+        if info != 0:
+            return None
+        alpha, _ = lapack.dpotrs(L, y, lower=1)
+        return np.asarray(hyper.gamma * (Phi.T @ alpha))
 
     def evidence_at(
         self, prior: SmoothnessPrior, x: FloatArray, *, information: bool = False

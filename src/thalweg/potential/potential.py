@@ -2,10 +2,11 @@
 
 Notation
     w        coefficients of the mean model, shape (n_elements, p), eV
-    dw_m     member m less the mean, shape (M, n_elements, p), eV
+    dw_m     draw m less the mean, shape (M, n_elements, p), eV
+    r_s      rival s less the mean (thalweg.models.rivals), shape (K, n_elements, p), eV
     E        sum_i w[z_i] . phi_i + sum_i E0[z_i] + E_zbl
-    F_m      forces of member m
-    bound    factor[z] max_m |F_m - F| + floor[z]: what the force error stays below at the stated confidence
+    D        root of mean_m |F(dw_m)|² + sum_s |F(r_s)|², an atom's deviation; F(.) the force of these coefficients
+    bound    factor[z] D + floor[z]: what the force error stays below at the stated confidence
 """
 
 from __future__ import annotations
@@ -27,12 +28,16 @@ from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.models.archive import read_archive, write_archive
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
+from thalweg.models.rivals import rival_deltas
 from thalweg.models.training import Baseline, voigt
 from thalweg.potential.finite import check_finite
 from thalweg.potential.prediction import ErrorBounds, Prediction
 from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import Precision
+
+RIVAL_WEIGHT = 0.2**0.5
+"""Of a rival's force in an atom's deviation; a rival disagrees at the labels as much as a posterior draw does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +49,7 @@ class Potential:
     basis : AceBasis
     weights : float64 ndarray, shape (n_elements, p), eV
     member_deltas : float64 ndarray, shape (M, n_elements, p), eV
-        Committee members less the mean; M >= 1.
+        Posterior draws less the mean; M >= 1.
     reference_energies : float64 ndarray, shape (n_elements,), eV
     zbl : ZblCutoffs or None
         None: no core repulsion.
@@ -52,6 +57,8 @@ class Potential:
     bounds : ErrorBounds
     provenance : mapping
         JSON-able: oracle fingerprint, number of labels, hash of the data set, version, ...
+    rivals : float64 ndarray, shape (K, n_elements, p), eV
+        Models that differ in an assumption, less the mean, weighted as in D; K may be 0.
 
     Raises
     ------
@@ -67,12 +74,19 @@ class Potential:
     novelty: NoveltyModel | None
     bounds: ErrorBounds
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    rivals: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
 
     def __post_init__(self) -> None:
         n, p = len(self.basis.elements), self.basis.n_features
         n_members = len(self.member_deltas)
-        check(1 <= n_members <= MAX_MEMBERS, f"potential: 1 to {MAX_MEMBERS} members needed, got {n_members}")
+        if (n_rivals := len(self.rivals)) == 0:
+            object.__setattr__(self, "rivals", np.zeros((0, n, p)))
+        check(
+            n_members >= 1 and n_members + n_rivals <= MAX_MEMBERS,
+            f"potential: 1 to {MAX_MEMBERS} members needed, got {n_members} and {n_rivals} rivals",
+        )
         shapes = {"weights": (n, p), "member_deltas": (n_members, n, p), "reference_energies": (n,)}
+        shapes["rivals"] = (n_rivals, n, p)
         for name, shape in shapes.items():
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
         factors, floors = (_frozen(a, (n,), "bounds") for a in (self.bounds.factors, self.bounds.floors))
@@ -103,12 +117,25 @@ class Potential:
         novelty: NoveltyModel | None,
         bounds: ErrorBounds,
         provenance: Mapping[str, Any],
+        rivals: FloatArray | None = None,
     ) -> Potential:
-        """The potential of a fitted model: posterior mean, posterior draws and the baseline below them."""
+        """The potential of a fitted model: posterior mean, posterior draws and the baseline below them.
+
+        `rivals` are those of `thalweg.models.rivals.rival_deltas`, shape (K, n_columns); None: made here.
+        """
         n, p = len(basis.elements), basis.n_features
         zbl = None if baseline.zbl is None else baseline.zbl.cutoffs
         weights, deltas = model.mean.reshape(n, p), model.member_deltas().reshape(-1, n, p)
-        return cls(basis, weights, deltas, baseline.reference_energies, zbl, novelty, bounds, provenance)
+        rivals = RIVAL_WEIGHT * (rival_deltas(model) if rivals is None else rivals).reshape(-1, n, p)
+        energies = baseline.reference_energies
+        return cls(basis, weights, deltas, energies, zbl, novelty, bounds, provenance, rivals)
+
+    @property
+    def committee(self) -> FloatArray:
+        """Draws and rivals, so weighted that the root mean square of their forces is D; (M + K, n_elements, p), eV."""
+        n_draws, n_all = len(self.member_deltas), len(self.member_deltas) + len(self.rivals)
+        draws = np.sqrt(n_all / n_draws) * self.member_deltas
+        return np.concatenate([draws, np.sqrt(n_all) * self.rivals])
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -153,6 +180,7 @@ class Potential:
                 components=self.novelty.components,
                 factors=self.novelty.inv_lambda,
                 rest=self.novelty.inv_rest,
+                fewest_neighbors=self.novelty.fewest_neighbours,
             )
         if self.zbl is not None:
             zbl = ZblBaseline(self.elements, self.zbl).native
@@ -160,7 +188,7 @@ class Potential:
             return _native.LinearForceField(
                 self.features.native,
                 self.weights,
-                self.member_deltas,
+                self.committee,
                 self.reference_energies,
                 novelty,
                 zbl,

@@ -22,11 +22,13 @@ class Prediction:
     energy_uncertainty : float, eV
         Standard deviation over the members of the total energy.
     forces_deviation : float64 ndarray, shape (n_atoms,), eV/Å
-        Largest deviation of any member's force from the mean model's.
+        Root mean square over posterior draws of the force's deviation from the mean model's, and that of the rivals
+        in quadrature (`Potential`).
     forces_bound : float64 ndarray, shape (n_atoms,), eV/Å
         Calibrated error bound at `ErrorBounds.confidence`.
     novelty : float64 ndarray, shape (n_atoms,), or None
-        In units of the training set's reach; None if the potential has no novelty model.
+        In units of the training set's reach: 1 is where the outermost hundredth of new environments of its kind begins.
+        1000 where an atom has lost neighbours. None if the potential has no novelty model.
     """
 
     energy: float

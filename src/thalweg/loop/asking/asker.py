@@ -206,6 +206,8 @@ class Asker:
         self.state.calibration = prequential(
             self.state.calibration, STREAMS[question.kind], structure, prediction, label
         )
+        if question.kind is QuestionKind.AUDIT and prediction.novelty is not None:
+            self.state.novelty = self.state.novelty.after(prediction.novelty)
         start = time.perf_counter()
         with self.stopwatch("fit"):
             tuned = learner.learn(structure, label)

@@ -22,7 +22,9 @@ from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
 from thalweg.models.observation import RowKind
 from thalweg.models.prior import SmoothnessPrior
+from thalweg.models.rivals import pulls_after, rival_deltas, rival_pulls
 from thalweg.models.training import Baseline, make_observation
+from thalweg.neighbours import neighbour_counts
 from thalweg.potential import ErrorBounds, Potential, Prediction
 from thalweg.structure import FloatArray, Structure
 from thalweg.uncertainty.novelty import NoveltyFit
@@ -39,6 +41,15 @@ class Tuning:
 
     n_labels: int
     x: tuple[float, ...]
+
+
+def _last_growth(first: int, n_labels: int) -> int:
+    """After how many of these labels novelty was last fitted, the first time after `first`."""
+    last = first
+    for n in range(first + 1, n_labels + 1):
+        if n >= NOVELTY_GROWTH * last:
+            last = n
+    return last
 
 
 class Learner:
@@ -67,6 +78,7 @@ class Learner:
         self.structures: list[Structure] = []  # learned, in their order
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
+        self._pulls: FloatArray | None = None  # of the rivals, since the evidence was last maximised
         self._novelty_labels = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
@@ -89,14 +101,19 @@ class Learner:
     def learn(self, structure: Structure, label: Label, *, tune: bool = True) -> float | None:
         """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""
         self._add(structure, label)
-        seconds = self._tune() if tune and self.model.should_tune() else None
-        self._refresh_novelty()
+        seconds = None
+        if tune and self.model.should_tune():
+            seconds = self._tune()
+            self._pulls = rival_pulls(self.model)
+        if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
+            self._refresh_novelty()
         return seconds
 
     def learn_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         """Take in the seeds together and maximise the evidence."""
         self._add_first(labelled)
         self._tune()
+        self._pulls = rival_pulls(self.model)
         self._refresh_novelty()
 
     def replay(
@@ -104,13 +121,18 @@ class Learner:
     ) -> None:
         """Learn again what was learned before, the first `n_first` labels together; same bits, no search."""
         points = {tuning.n_labels: tuning for tuning in tunings}
-        self._add_first(labelled[:n_first])
-        self._set_tuning(points.get(self.n_labels))
-        self._refresh_novelty()
-        for structure, label in labelled[n_first:]:
-            self._add(structure, label)
-            self._set_tuning(points.get(self.n_labels))
-            self._refresh_novelty()
+        # Of novelties and pulls that were made before the last ones nothing is left.
+        novel_at, pulls_at = _last_growth(n_first, len(labelled)), max(points, default=0)
+        for n in range(min(n_first, len(labelled)), len(labelled) + 1):
+            if n > n_first:
+                self._add(*labelled[n - 1])
+            else:
+                self._add_first(labelled[:n])
+            self._set_tuning(points.get(n))
+            if n == pulls_at:
+                self._pulls = rival_pulls(self.model)
+            if n == novel_at:
+                self._refresh_novelty()
 
     def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         self.baseline = self.baseline.inside([structure for structure, _ in labelled])
@@ -129,7 +151,10 @@ class Learner:
         # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
         self.baseline = self.baseline.inside([structure])
         rows = design_rows(self.features, structure)
-        self.model.update(make_observation(rows, structure, label, self.baseline))
+        observation = make_observation(rows, structure, label, self.baseline)
+        if self._pulls is not None:
+            self._pulls = pulls_after(self.model, self._pulls, observation)
+        self.model.update(observation)
         self._take_note(structure, label)
         self._field = None
 
@@ -139,7 +164,8 @@ class Learner:
         self._n_atoms += len(structure)
         self.structures.append(structure)
         species = species_of(structure, self.basis.elements)
-        self._novelty_fit.add(self.features.phi([structure]), species)
+        counts = neighbour_counts(structure, self.basis.r_cut)
+        self._novelty_fit.add(self.features.phi([structure]), species, counts)
 
     def _tune(self) -> float:
         start = time.perf_counter()
@@ -154,10 +180,9 @@ class Learner:
             self.tunings.append(tuning)
 
     def _refresh_novelty(self) -> None:
-        if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
-            self._novelty = self._novelty_fit.model()
-            self._novelty_labels = self.n_labels
-            self._field = None
+        self._novelty = self._novelty_fit.model()
+        self._novelty_labels = self.n_labels
+        self._field = None
 
     # --- what was learned -------------------------------------------------------------------------------
 
@@ -181,13 +206,16 @@ class Learner:
         rows: DesignRows = design_rows(self.features, structure, stress=False)
         return self.model.whiten(rows.forces)
 
-    def potential(self, bounds: ErrorBounds, provenance: dict[str, object] | None = None) -> Potential:
-        """The potential as learned so far."""
+    def potential(
+        self, bounds: ErrorBounds, provenance: dict[str, object] | None = None, *, reach: float = 1.0
+    ) -> Potential:
+        """The potential as learned so far; `reach` is the unit of its novelty, 1 that of the labels themselves."""
         return Potential.from_model(
             self.model,
             self.basis,
             self.baseline,
-            novelty=self._novelty,
+            novelty=None if self._novelty is None else self._novelty.in_units_of(reach),
             bounds=bounds,
             provenance=provenance or {},
+            rivals=rival_deltas(self.model, self._pulls),
         )

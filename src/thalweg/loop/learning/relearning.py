@@ -51,8 +51,13 @@ def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEne
     return learner
 
 
-def make_potential(setup: Setup, learner: Learner, calibration: Calibration, oracle: str) -> Potential:
-    """The calibrated potential as learned so far, and where it comes from; `oracle` is the oracle's fingerprint."""
+def make_potential(
+    setup: Setup, learner: Learner, calibration: Calibration, oracle: str, *, reach: float = 1.0
+) -> Potential:
+    """The calibrated potential as learned so far, and where it comes from.
+
+    `oracle` is the oracle's fingerprint, `reach` the unit of novelty (`thalweg.uncertainty.reach`).
+    """
     provenance = {
         "oracle": oracle,
         "n_labels": learner.n_labels,
@@ -60,7 +65,8 @@ def make_potential(setup: Setup, learner: Learner, calibration: Calibration, ora
         "target_force_error": setup.rules.target.force_error,
         "system": [structure.content_hash for structure in setup.structures],
     }
-    return learner.potential(error_bounds(calibration, numbers_of(learner.basis.elements)), provenance)
+    bounds = error_bounds(calibration, numbers_of(learner.basis.elements))
+    return learner.potential(bounds, provenance, reach=reach)
 
 
 def _charges(setup: Setup) -> list[int]:

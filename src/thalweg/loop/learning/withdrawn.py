@@ -16,6 +16,7 @@ from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, re
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.store import LabelRecord, Store, TaskState
+from thalweg.uncertainty.reach import NoveltyRecord
 
 
 def heed_withdrawals(state: LoopState, store: Store) -> bool:
@@ -70,12 +71,15 @@ def _learn_in_turn(
 ) -> tuple[AuditRecord, ...]:
     """Predict and learn label after label, from a calibration that knows nothing; returns what audits found."""
     state.calibration, audits = Calibration(state.calibration.spec), []
+    state.novelty = NoveltyRecord()
     for record in records:
         structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
         prediction = predict(learner, structure, state.calibration)
         if kind is QuestionKind.AUDIT:
             audit = audit_record(learner.n_labels, structure, prediction, label)
             audits += [one for one in (evident(audit, prediction),) if one is not None]
+            if prediction.novelty is not None:
+                state.novelty = state.novelty.after(prediction.novelty)
         state.calibration = prequential(state.calibration, STREAMS[kind], structure, prediction, label)
         learner.learn(structure, label)
     return tuple(audits)

@@ -24,8 +24,6 @@ from thalweg.loop.walking.watch import Parted, Watch, cut_short
 from thalweg.structure import Structure
 from thalweg.units import kB
 
-NOVELTY_LABEL = 3.0
-"""Times the training set's reach beyond which an environment is asked about, however sure the committee is."""
 SLACK = 1.5
 SPIKE = 0.5
 """eV/atom above a walker's first energy, besides thermal fluctuations, that no sane trajectory gains."""
@@ -62,7 +60,8 @@ class Walk:
 
 def gate_limits(action: Explore) -> GateLimits:
     """The limits of a block."""
-    return GateLimits(action.limit, action.break_limit, NOVELTY_LABEL, NOVELTY_BREAK)
+    novelty_break = max(action.novelty_limit, NOVELTY_BREAK)
+    return GateLimits(action.limit, action.break_limit, action.novelty_limit, novelty_break)
 
 
 def walk(
