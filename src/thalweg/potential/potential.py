@@ -21,7 +21,7 @@ import numpy as np
 from thalweg import _native
 from thalweg.errors import InputError, ModelError, check, core_refusals
 from thalweg.features.basis import AceBasis
-from thalweg.features.batch import pack, species_of
+from thalweg.features.batch import PackedStructures, pack, species_of
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.models.archive import read_archive, write_archive
@@ -29,10 +29,26 @@ from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.training import Baseline, voigt
 from thalweg.potential.finite import check_finite
+from thalweg.potential.members import (
+    EnergyEstimate,
+    Members,
+    QuantityKind,
+    Terms,
+    combine_energies,
+    energy_deviation,
+    feature_totals,
+    make_members,
+    other_energy,
+    stress_deviation,
+)
+from thalweg.potential.misfit import Alternative, Widening
 from thalweg.potential.prediction import ErrorBounds, Prediction
 from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import Precision
+
+
+_AS_DRAWN = Widening()
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +68,13 @@ class Potential:
     bounds : ErrorBounds
     provenance : mapping
         JSON-able: oracle fingerprint, number of labels, hash of the data set, version, ...
+    draws : float64 ndarray, shape (n_draws, n_elements, p), eV, or None
+        Posterior draws less the mean, from which the spread of energies and stress is taken: more than walkers step
+        with, since the spread of eight is a quarter off. None: the committee members.
+    widening : Widening
+        Factors on that spread, per kind of quantity.
+    alternative : Alternative or None
+        Model of another radial exponent; its distance to the mean is added in quadrature.
 
     Raises
     ------
@@ -67,6 +90,9 @@ class Potential:
     novelty: NoveltyModel | None
     bounds: ErrorBounds
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    draws: FloatArray | None = None
+    widening: Widening = Widening()
+    alternative: Alternative | None = None
 
     def __post_init__(self) -> None:
         n, p = len(self.basis.elements), self.basis.n_features
@@ -75,6 +101,14 @@ class Potential:
         shapes = {"weights": (n, p), "member_deltas": (n_members, n, p), "reference_energies": (n,)}
         for name, shape in shapes.items():
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
+        if self.draws is not None:
+            n_draws = len(self.draws)
+            check(1 <= n_draws <= MAX_MEMBERS, f"potential: 1 to {MAX_MEMBERS} draws needed, got {n_draws}")
+            object.__setattr__(self, "draws", _frozen(self.draws, (n_draws, n, p), "draws"))
+        check(
+            self.alternative is None or self.alternative.basis.elements == self.basis.elements,
+            f"potential: the alternative is not for the elements {self.basis.elements}",
+        )
         factors, floors = (_frozen(a, (n,), "bounds") for a in (self.bounds.factors, self.bounds.floors))
         check(
             (factors > 0).all() and (floors >= 0).all(), "potential: bounds need factors > 0 and floors >= 0"
@@ -103,17 +137,41 @@ class Potential:
         novelty: NoveltyModel | None,
         bounds: ErrorBounds,
         provenance: Mapping[str, Any],
+        n_draws: int | None = None,
+        widening: Widening = _AS_DRAWN,
+        alternative: Alternative | None = None,
     ) -> Potential:
-        """The potential of a fitted model: posterior mean, posterior draws and the baseline below them."""
+        """The potential of a fitted model: posterior mean, posterior draws and the baseline below them.
+
+        `n_draws` for energies and stress; None: the committee alone.
+        """
         n, p = len(basis.elements), basis.n_features
         zbl = None if baseline.zbl is None else baseline.zbl.cutoffs
-        weights, deltas = model.mean.reshape(n, p), model.member_deltas().reshape(-1, n, p)
-        return cls(basis, weights, deltas, baseline.reference_energies, zbl, novelty, bounds, provenance)
+        weights = model.mean.reshape(n, p)
+        drawn = model.member_deltas(max(n_draws or 0, model.n_members)).reshape(-1, n, p)
+        return cls(
+            basis,
+            weights,
+            drawn[: model.n_members],
+            baseline.reference_energies,
+            zbl,
+            novelty,
+            bounds,
+            provenance,
+            draws=None if n_draws is None else drawn,
+            widening=widening,
+            alternative=alternative,
+        )
 
     @property
     def elements(self) -> tuple[str, ...]:
         """Chemical symbols, in the order of the species indices."""
         return self.basis.elements
+
+    @property
+    def all_draws(self) -> FloatArray:
+        """Posterior draws less the mean, shape (n_draws, n_elements, p), eV; the committee where there are no others."""
+        return self.member_deltas if self.draws is None else self.draws
 
     @cached_property
     def features(self) -> Features:
@@ -128,6 +186,14 @@ class Potential:
     @cached_property
     def _mixed_field(self) -> _native.LinearForceField:
         return self._native_field(mixed=True)
+
+    @cached_property
+    def alternative_field(self) -> _native.LinearForceField | None:
+        """The native force field of the alternative; None where there is none."""
+        if self.alternative is None:
+            return None
+        nobody = np.zeros((0, *self.alternative.weights.shape))
+        return self._made(Features(self.alternative.basis), self.alternative.weights, nobody, None, mixed=False)
 
     def field(self, precision: Precision = "double") -> _native.LinearForceField:
         """The native force field in double or mixed precision; mixed takes about half the time.
@@ -145,7 +211,7 @@ class Potential:
         return Potential, tuple(getattr(self, part.name) for part in fields(self))
 
     def _native_field(self, *, mixed: bool) -> _native.LinearForceField:
-        novelty = zbl = None
+        novelty = None
         if self.novelty is not None:
             novelty = _native.NoveltyModel(
                 mean=self.novelty.mean,
@@ -154,18 +220,27 @@ class Potential:
                 factors=self.novelty.inv_lambda,
                 rest=self.novelty.inv_rest,
             )
-        if self.zbl is not None:
-            zbl = ZblBaseline(self.elements, self.zbl).native
+        return self._made(self.features, self.weights, self.member_deltas, novelty, mixed=mixed)
+
+    def _made(
+        self,
+        features: Features,
+        weights: FloatArray,
+        deltas: FloatArray,
+        novelty: _native.NoveltyModel | None,
+        *,
+        mixed: bool,
+    ) -> _native.LinearForceField:
+        """A native force field above this potential's baseline."""
+        zbl = None if self.zbl is None else ZblBaseline(self.elements, self.zbl).native
         with core_refusals():
             return _native.LinearForceField(
-                self.features.native,
-                self.weights,
-                self.member_deltas,
-                self.reference_energies,
-                novelty,
-                zbl,
-                mixed,
+                features.native, weights, deltas, self.reference_energies, novelty, zbl, mixed
             )
+
+    def packed(self, structure: Structure) -> PackedStructures:
+        """The structure as the core takes it; InputError names an element that the potential does not know."""
+        return pack([structure], self.elements)
 
     def predict(
         self,
@@ -173,6 +248,7 @@ class Potential:
         *,
         precision: Precision = "double",
         kept: _native.KeptPairs | None = None,
+        stress_uncertainty: bool = True,
     ) -> Prediction:
         """Energy, forces and stress with their uncertainties.
 
@@ -181,6 +257,7 @@ class Potential:
         structure : Structure
         precision : 'double' or 'mixed'
         kept : neighbour list to use, and to renew if outdated; None: build one for this call
+        stress_uncertainty : False leaves it out, which takes half of the time that a crystal costs
 
         Raises
         ------
@@ -193,17 +270,22 @@ class Potential:
             energies, forces, virials, deviation, novelty = self.field(precision).compute(
                 *packed.arrays, deviation=True, novelty=self.novelty is not None, kept=kept
             )
-        species = packed.species
-        energy_uncertainty = self._energy_uncertainty(structure, species)
-        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty, novelty)
+        species, energy = packed.species, float(energies[0])
+        energy_uncertainty = self._energy_uncertainty(structure, energy)
+        stress = voigt(virials[0]) / structure.volume if structure.pbc.all() else None
+        deviates = None
+        if stress_uncertainty and stress is not None:
+            deviates = stress_deviation(self, structure, stress)
+        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty, novelty, deviates)
         return Prediction(
-            energy=float(energies[0]),
+            energy=energy,
             forces=forces,
-            stress=voigt(virials[0]) / structure.volume if structure.pbc.all() else None,
+            stress=stress,
             energy_uncertainty=energy_uncertainty,
             forces_deviation=deviation,
             forces_bound=self.bounds.factors[species] * deviation + self.bounds.floors[species],
             novelty=novelty,
+            stress_uncertainty=deviates,
         )
 
     def check_elements(self, structure: Structure, where: str) -> None:
@@ -230,13 +312,61 @@ class Potential:
         check_finite(structure, energies)
         return energies
 
-    def _energy_uncertainty(self, structure: Structure, species: np.ndarray[Any, Any]) -> float:
-        """Standard deviation over members of sum_i dw_m[z_i] . phi_i."""
-        phi = self.features.phi([structure])
-        totals = np.zeros_like(self.weights)
-        np.add.at(totals, species, phi)
-        members = np.tensordot(self.member_deltas, totals, axes=2)
-        return float(np.sqrt(np.mean(members**2)))
+    def _energy_uncertainty(self, structure: Structure, energy: float) -> float:
+        """Standard deviation of the total energy (eV): widened draws and the alternative."""
+        totals = feature_totals(self.features, structure, self.elements)
+        posterior = self.widening.energy * energy_deviation(self, totals)
+        return float(np.hypot(posterior, other_energy(self, structure, energy) or 0.0))
+
+    def stress_uncertainty(self, structure: Structure, stress: FloatArray) -> FloatArray:
+        """Standard deviation of each component of the `stress` (6,) that this potential gives, eV/Å³, shape (6,).
+
+        Raises
+        ------
+        InputError
+            The structure is not periodic in three directions, or holds an element that the potential does not know.
+        """
+        check(structure.pbc.all(), "stress uncertainty: the structure must be periodic in three directions")
+        return stress_deviation(self, structure, stress)
+
+    def energy_combination(self, terms: Terms) -> EnergyEstimate:
+        """A linear combination of energies, with the standard deviation of the combination.
+
+        Errors that the structures share cancel: the deviation is far below the sum of those of the energies.
+
+        Parameters
+        ----------
+        terms : pairs (coefficient, structure)
+            Of any real coefficients: a vacancy of N sites is `[(1, vacancy), (-(N - 1) / N, bulk)]`.
+
+        Raises
+        ------
+        InputError
+            No terms, a coefficient that is not finite, something else than a Structure, or an element that the
+            potential does not know; the message counts terms from 0.
+        """
+        return combine_energies(self, terms)
+
+    def energy_difference(self, first: Structure, second: Structure) -> EnergyEstimate:
+        """E(first) - E(second), eV, with the standard deviation of the difference; errors as `energy_combination`."""
+        return combine_energies(self, ((1.0, first), (-1.0, second)))
+
+    def members(self, kind: QuantityKind | None = None, *, n_draws: int | None = None) -> Members:
+        """The models that say how far any quantity is known, each a potential.
+
+        Parameters
+        ----------
+        kind : what the quantity hangs on
+            'energy' (barriers, formation energies), 'forces' (frequencies, distances) or 'stress' (lattice constants,
+            elasticity); None takes the largest of the three factors.
+        n_draws : how many of the draws; None: as many as the committee has
+
+        Raises
+        ------
+        InputError
+            Another kind, or more draws than there are.
+        """
+        return make_members(self, kind, n_draws)
 
     def save(self, folder: str | Path) -> None:
         """Write plain arrays and JSON under `folder`, atomically; SetupError if they cannot be written."""

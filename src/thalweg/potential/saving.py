@@ -9,13 +9,14 @@ from thalweg.features.basis import AceBasis
 from thalweg.features.zbl import ZblCutoffs
 from thalweg.models.archive import Arrays, take
 from thalweg.models.environments import NoveltyModel
+from thalweg.potential.misfit import Alternative, Widening
 from thalweg.potential.prediction import ErrorBounds
 
 if TYPE_CHECKING:
     from thalweg.potential.potential import Potential
 
 KIND = "potential"
-VERSION = 2
+VERSION = 3
 MAX_MEMBERS, _MAX_DIRECTIONS = 1024, 4096
 _PRODUCTS_PER_FEATURE, _FEW_PRODUCTS = 64, 10_000
 """Of real bases up to some ten products make one feature."""
@@ -38,6 +39,10 @@ def archived(potential: Potential) -> tuple[Arrays, dict[str, Any]]:
         arrays |= {"zbl_inner": zbl.inner, "zbl_outer": zbl.outer}
     if novelty is not None:
         arrays |= {f"novelty_{name}": getattr(novelty, name) for name in NOVELTY_ARRAYS}
+    if potential.draws is not None:
+        arrays["draws"] = potential.draws
+    if potential.alternative is not None:
+        arrays["alternative_weights"] = potential.alternative.weights
     facts = {
         "basis": potential.basis.to_json(),
         "n_members": len(potential.member_deltas),
@@ -46,6 +51,9 @@ def archived(potential: Potential) -> tuple[Arrays, dict[str, Any]]:
         "has_novelty": novelty is not None,
         "confidence": potential.bounds.confidence,
         "provenance": dict(potential.provenance),
+        "n_draws": 0 if potential.draws is None else len(potential.draws),
+        "widening": potential.widening.to_json(),
+        "alternative": None if potential.alternative is None else potential.alternative.basis.to_json(),
     }
     return arrays, facts
 
@@ -58,12 +66,7 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
     ModelError, InputError, KeyError, TypeError, ValueError, OverflowError, MemoryError
         Arrays and facts do not belong together, or were never those of a potential.
     """
-    basis = AceBasis.from_json(facts["basis"])
-    stored = arrays["weights"].shape[-1] if arrays["weights"].ndim else 0
-    if (
-        basis.n_products > _PRODUCTS_PER_FEATURE * stored + _FEW_PRODUCTS
-    ):  # or it would take long to enumerate
-        raise ValueError(f"a basis of {basis.n_products:,} products and coefficients of {stored:,} features")
+    basis = _basis_of(facts["basis"], arrays["weights"].shape)
     n, p = len(basis.elements), basis.n_features
     n_members, r = int(facts["n_members"]), int(facts["n_directions"])
     if not (1 <= n_members <= MAX_MEMBERS and 0 <= r <= _MAX_DIRECTIONS):
@@ -85,4 +88,31 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
         "novelty": novelty,
         "bounds": ErrorBounds(float(facts["confidence"]), factors, floors),
         "provenance": dict(facts["provenance"]),
+        **_misfit(arrays, facts, (n, p)),
+    }
+
+
+def _basis_of(description: Mapping[str, Any], shape: tuple[int, ...]) -> AceBasis:
+    """The basis of coefficients of this shape; ValueError where it would take long to enumerate."""
+    basis, stored = AceBasis.from_json(dict(description)), shape[-1] if shape else 0
+    if basis.n_products > _PRODUCTS_PER_FEATURE * stored + _FEW_PRODUCTS:
+        raise ValueError(f"a basis of {basis.n_products:,} products and coefficients of {stored:,} features")
+    return basis
+
+
+def _misfit(arrays: Arrays, facts: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, Any]:
+    """What versions 1 and 2 lack: draws, their widening, and the alternative."""
+    n_draws, other = int(facts.get("n_draws", 0)), facts.get("alternative")
+    if not 0 <= n_draws <= MAX_MEMBERS:
+        raise ValueError(f"{n_draws} draws")
+    alternative = None
+    if other is not None:
+        weights = arrays["alternative_weights"]
+        basis = _basis_of(other, weights.shape)
+        expected = (len(basis.elements), basis.n_features)
+        alternative = Alternative(basis, take(arrays, "alternative_weights", expected))
+    return {
+        "draws": take(arrays, "draws", (n_draws, *shape)) if n_draws else None,
+        "widening": Widening.from_json(facts.get("widening")),
+        "alternative": alternative,
     }
