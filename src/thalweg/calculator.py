@@ -145,7 +145,12 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
         """One of the results; ASE calls this. With the stress, `results` also gets its uncertainty."""
         value = super().get_property(name, atoms, allow_calculation)
-        if name == "stress" and value is not None and self.uncertainty and "stress_uncertainty" not in self.results:
+        if (
+            name == "stress"
+            and value is not None
+            and self.uncertainty
+            and "stress_uncertainty" not in self.results
+        ):
             structure = _structure_of(self.atoms)
             self.results["stress_uncertainty"] = self.potential.stress_uncertainty(structure, value)
         return value

@@ -28,7 +28,6 @@ from thalweg.potential import Potential, Prediction
 from thalweg.structure import BoolArray, FloatArray, Structure
 from thalweg.units import GPa
 
-
 _NO_DEVIATION, _NO_ERROR = 1e-7, 1e-3
 """eV/atom, GPa. Components that vanish by symmetry have smaller ones of both, and are no evidence."""
 

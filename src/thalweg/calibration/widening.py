@@ -12,9 +12,9 @@ and the basis cannot represent it: errors are two to twenty times what it says. 
 factor is then below 1.
 
 A quantile, and not the rms of errors over the rms of what is stated: that is decided by the few labels of the largest
-variance (cells squeezed beyond all others), and a set of tantalum was understated 4 times by it. Of the rms of z, labels
-whose rows nearly vanish would decide; so a standard deviation counts as LEAST_SHARE of the median at least. For LEVEL
-0.9 fewer labels are enough than for 0.95, and in sets with heavy tails the factor is not that of the tails.
+variance (cells squeezed beyond all others), and a set of tantalum was understated 4 times by it. The rms of z would be
+decided by labels whose rows nearly vanish; so a standard deviation counts as LEAST_SHARE of the median at least. For a
+LEVEL of 0.9 fewer labels are enough than for 0.95.
 Forces have their bound per atom (thalweg.calibration.fit); their factor is for members (thalweg.potential.members),
 where pooling has been measured.
 
@@ -126,10 +126,12 @@ def fit_widening(
     prior_weight : of the prior, in labels; too few labels for the level are helped out by the prior in any case
     """
     check(len(residuals) == len(weights), f"widening: {len(residuals)} labels, {len(weights)} weights")
+    energy = _quantile_factor([one.energy for one in residuals], weights, prior_weight) or PRIOR_FACTOR
     return Widening(
-        energy=_quantile_factor([one.energy for one in residuals], weights, prior_weight),
-        forces=_pooled_factor([one.forces for one in residuals], weights, prior_weight),
-        stress=_quantile_factor([one.stress for one in residuals], weights, prior_weight),
+        energy=energy,
+        # of what no label says anything, what is known of energies is the best guess
+        forces=_pooled_factor([one.forces for one in residuals], weights, prior_weight) or energy,
+        stress=_quantile_factor([one.stress for one in residuals], weights, prior_weight) or energy,
     )
 
 
@@ -147,10 +149,11 @@ def _kept(parts: Sequence[Revealed | None], weights: FloatArray) -> tuple[FloatA
 
 def _quantile_factor(
     parts: Sequence[Revealed | None], weights: FloatArray, prior_weight: float
-) -> float:
+) -> float | None:
+    """f_E or f_V; None without evidence."""
     error, deviation, share = _kept(parts, weights)
     if not len(error):
-        return PRIOR_FACTOR
+        return None
     z = error / np.maximum(deviation, max(LEAST_SHARE * float(np.median(deviation)), NO_DEVIATION))
     prior = np.full(PRIOR_POINTS, prior_weight / PRIOR_POINTS)
     scores, all_weights = np.concatenate([z, _prior_scores()]), np.concatenate([share, prior])
@@ -161,11 +164,14 @@ def _quantile_factor(
     return float(np.clip(factor, SMALLEST, LARGEST))
 
 
-def _pooled_factor(parts: Sequence[Revealed | None], weights: FloatArray, prior_weight: float) -> float:
+def _pooled_factor(
+    parts: Sequence[Revealed | None], weights: FloatArray, prior_weight: float
+) -> float | None:
+    """f_F; None without evidence."""
     error, deviation, share = _kept(parts, weights)
     total = float(share @ deviation**2)
     if total == 0.0:
-        return PRIOR_FACTOR
+        return None
     square = float(share @ error**2)
     # the prior as so many labels of the usual variance
     square += prior_weight * PRIOR_FACTOR**2 * total / float(share.sum())

@@ -42,13 +42,11 @@ from thalweg.fitting.data import Labelled, data_hash, make_baseline
 from thalweg.fitting.doubt import check_labels, doubt_of
 from thalweg.fitting.ladder import nearest_weight
 from thalweg.fitting.references import References, find_references, is_isolated_atom
-from thalweg.fitting.revealing import N_DRAWS, HeldOutLabel, residuals_of
+from thalweg.fitting.revealing import HeldOutLabel, residuals_of
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
-from thalweg.label import Label
 from thalweg.models import BayesianLinear
-from thalweg.potential import ErrorBounds, Potential
-from thalweg.structure import Structure
+from thalweg.potential import N_DRAWS, ErrorBounds, Potential
 from thalweg.uncertainty.novelty import NoveltyFit
 
 DEFAULTS = FitSettings()
@@ -189,10 +187,7 @@ def _finished(
         novelty=novelty,
         bounds=bounds,
         provenance=_provenance(labelled, settings),
-        n_draws=N_DRAWS,
-        widening=widening,
-        alternative=alternative,
-    )
+    ).stating(fitted.model.member_deltas(N_DRAWS), widening, alternative)
     return Fit(
         potential,
         fitted.model,
@@ -229,15 +224,16 @@ def _out_of_fold(fitted: Fitted) -> tuple[tuple[Compared, ...], tuple[Residuals,
 
 def _without(fitted: Fitted, fold: int, n_others: int) -> Potential:
     """The potential of the labels outside a fold."""
-    return Potential.from_model(
-        fitted.model.refitted(fitted.sums.total(without=fold), n_others),
+    model = fitted.model.refitted(fitted.sums.total(without=fold), n_others)
+    potential = Potential.from_model(
+        model,
         fitted.basis,
         fitted.baseline,
         novelty=None,
         bounds=ErrorBounds.bare(len(fitted.basis.elements)),
         provenance={},
-        n_draws=N_DRAWS,
     )
+    return potential.stating(model.member_deltas(N_DRAWS))
 
 
 def _answer(held_out: HeldOutLabel, narrower: float) -> Compared:

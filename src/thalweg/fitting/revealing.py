@@ -3,7 +3,7 @@
 Notation
     e, s     error and standard deviation of a quantity by the fold's model; rows are scaled as in
              thalweg.models.observation: energies by 1/sqrt(N), stress by V/sqrt(N)
-    narrower sqrt of the share of labels that the fold's model has seen: what the full model states over what this one does
+    narrower sqrt of the share of labels that the fold's model has seen: what the full model states over what it does
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from thalweg.potential import Potential, Prediction
 from thalweg.potential.members import STRESS_DRAWS, energy_deviation, feature_totals, pulled
 from thalweg.structure import FloatArray, Structure
 
-N_DRAWS = 64
-"""Posterior draws from which the spread of energies is taken: of so many it is 9 % off, of eight 25 %."""
 DOUBTED = 10.0
 """Labels that much noisier than ordinary ones, by what does not hold together, say nothing of the others."""
 
@@ -40,7 +38,7 @@ class HeldOutLabel:
 
 def residuals_of(potential: Potential, held_out: HeldOutLabel, spread: Spread, narrower: float) -> Residuals:
     """Squares and variances of all kinds that the label has, of a potential with draws."""
-    structure, label = held_out.structure, held_out.label
+    structure = held_out.structure
     draws = potential.all_draws[:STRESS_DRAWS]
     gradients, strains = pulled(potential.features, structure, potential.elements, draws)
     return Residuals(
@@ -56,9 +54,7 @@ def _counts(spread: Spread, kind: RowKind, place: int) -> bool:
     return spread.of(kind, place) < DOUBTED and (judged is None or bool(judged[place]))
 
 
-def _energy(
-    potential: Potential, held_out: HeldOutLabel, spread: Spread, narrower: float
-) -> Revealed | None:
+def _energy(potential: Potential, held_out: HeldOutLabel, spread: Spread, narrower: float) -> Revealed | None:
     structure, label = held_out.structure, held_out.label
     if not _counts(spread, RowKind.ENERGY, held_out.place):
         return None

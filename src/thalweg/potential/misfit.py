@@ -24,6 +24,9 @@ from thalweg.errors import check
 from thalweg.features.basis import AceBasis
 from thalweg.structure import FloatArray
 
+N_DRAWS = 64
+"""Posterior draws from which energies are stated: the spread of so many is 9 % off, of eight 25 %."""
+
 
 @dataclass(frozen=True)
 class Widening:

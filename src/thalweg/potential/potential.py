@@ -11,7 +11,7 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -46,9 +46,6 @@ from thalweg.potential.prediction import ErrorBounds, Prediction
 from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import Precision
-
-
-_AS_DRAWN = Widening()
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +88,7 @@ class Potential:
     bounds: ErrorBounds
     provenance: Mapping[str, Any] = field(default_factory=dict)
     draws: FloatArray | None = None
-    widening: Widening = Widening()
+    widening: Widening = field(default_factory=Widening)
     alternative: Alternative | None = None
 
     def __post_init__(self) -> None:
@@ -137,31 +134,25 @@ class Potential:
         novelty: NoveltyModel | None,
         bounds: ErrorBounds,
         provenance: Mapping[str, Any],
-        n_draws: int | None = None,
-        widening: Widening = _AS_DRAWN,
-        alternative: Alternative | None = None,
     ) -> Potential:
-        """The potential of a fitted model: posterior mean, posterior draws and the baseline below them.
-
-        `n_draws` for energies and stress; None: the committee alone.
-        """
+        """The potential of a fitted model: posterior mean, posterior draws and the baseline below them."""
         n, p = len(basis.elements), basis.n_features
         zbl = None if baseline.zbl is None else baseline.zbl.cutoffs
-        weights = model.mean.reshape(n, p)
-        drawn = model.member_deltas(max(n_draws or 0, model.n_members)).reshape(-1, n, p)
-        return cls(
-            basis,
-            weights,
-            drawn[: model.n_members],
-            baseline.reference_energies,
-            zbl,
-            novelty,
-            bounds,
-            provenance,
-            draws=None if n_draws is None else drawn,
-            widening=widening,
-            alternative=alternative,
-        )
+        weights, deltas = model.mean.reshape(n, p), model.member_deltas().reshape(-1, n, p)
+        return cls(basis, weights, deltas, baseline.reference_energies, zbl, novelty, bounds, provenance)
+
+    def stating(
+        self, draws: FloatArray, widening: Widening | None = None, alternative: Alternative | None = None
+    ) -> Potential:
+        """The same with what its energies and stress are stated by.
+
+        Parameters
+        ----------
+        draws : float64 ndarray, shape (n_draws, n_columns), eV
+            `BayesianLinear.member_deltas` of as many as are wanted.
+        """
+        shaped = draws.reshape(-1, *self.weights.shape)
+        return replace(self, draws=shaped, widening=widening or Widening(), alternative=alternative)
 
     @property
     def elements(self) -> tuple[str, ...]:
@@ -170,7 +161,7 @@ class Potential:
 
     @property
     def all_draws(self) -> FloatArray:
-        """Posterior draws less the mean, shape (n_draws, n_elements, p), eV; the committee where there are no others."""
+        """Posterior draws less the mean, (n_draws, n_elements, p), eV; the committee where there are no others."""
         return self.member_deltas if self.draws is None else self.draws
 
     @cached_property
@@ -193,7 +184,9 @@ class Potential:
         if self.alternative is None:
             return None
         nobody = np.zeros((0, *self.alternative.weights.shape))
-        return self._made(Features(self.alternative.basis), self.alternative.weights, nobody, None, mixed=False)
+        return self._made(
+            Features(self.alternative.basis), self.alternative.weights, nobody, None, mixed=False
+        )
 
     def field(self, precision: Precision = "double") -> _native.LinearForceField:
         """The native force field in double or mixed precision; mixed takes about half the time.

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from thalweg.calibration import Stream
+from thalweg.calibration.widening import Residuals, Revealed
 from thalweg.explorers.base import CoreField
 from thalweg.features import AceBasis, DesignRows, Features, design_rows
 from thalweg.features.batch import species_of
@@ -20,7 +22,7 @@ from thalweg.label import Label
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
-from thalweg.models.observation import RowKind
+from thalweg.models.observation import Block, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.models.training import Baseline, make_observation
 from thalweg.potential import ErrorBounds, Potential, Prediction
@@ -70,6 +72,7 @@ class Learner:
         self._novelty_labels = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
+        self._last_rows: tuple[Structure, DesignRows] | None = None
 
     @property
     def n_labels(self) -> int:
@@ -128,10 +131,16 @@ class Learner:
     def _add(self, structure: Structure, label: Label) -> None:
         # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
         self.baseline = self.baseline.inside([structure])
-        rows = design_rows(self.features, structure)
-        self.model.update(make_observation(rows, structure, label, self.baseline))
+        self.model.update(make_observation(self._rows(structure), structure, label, self.baseline))
+        self._last_rows = None
         self._take_note(structure, label)
         self._field = None
+
+    def _rows(self, structure: Structure) -> DesignRows:
+        """Design rows, made once for what is compared and then learned."""
+        if self._last_rows is None or self._last_rows[0] is not structure:
+            self._last_rows = structure, design_rows(self.features, structure)
+        return self._last_rows[1]
 
     def _take_note(self, structure: Structure, label: Label) -> None:
         """Environments for novelty, forces for their scale."""
@@ -175,6 +184,21 @@ class Learner:
     def predict(self, structure: Structure) -> Prediction:
         """What the model says now; its bounds are bare deviations until a calibration is applied."""
         return self._uncalibrated.predict(structure)
+
+    def residuals(self, stream: Stream, structure: Structure, label: Label) -> Residuals:
+        """What a label shows of the model that has not learned it yet: errors, and the spread of the posterior."""
+        blocks = make_observation(self._rows(structure), structure, label, self.baseline)
+        shown = {block.kind: self._revealed(block) for block in blocks}
+        kinds = (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL)
+        return Residuals(stream, *(shown.get(kind) for kind in kinds))
+
+    def _revealed(self, block: Block) -> Revealed:
+        errors = np.asarray(block.targets - block.rows @ self.model.mean)
+        if block.kind is not RowKind.FORCES:
+            return Revealed.of(errors, self.model.variance(block.rows), block.label_noise)
+        # the committee is enough for a sum over many rows, and costs nothing more
+        draws = block.rows @ self._uncalibrated.member_deltas.reshape(-1, block.rows.shape[1]).T
+        return Revealed.summed(errors, np.mean(draws**2, axis=1), block.label_noise)
 
     def force_rows(self, structure: Structure) -> FloatArray:
         """Whitened force rows (3 n_atoms, n_columns) for acquisition: row products are posterior covariances."""
