@@ -4,8 +4,9 @@ Notation
     e, s     error of a prediction and its standard deviation by the posterior, neither of them widened
     n        the label's own noise
     z        sqrt(max(e² - n², 0)) / s
-    f_E, f_V    factor of energies and of stress: conformal quantile of z at LEVEL over that of a normal distribution
-    f_F         factor of forces: sqrt(sum (e² - n²) / sum s²), over all labels
+    f_E, f_V, f_D   factor of energies, of stress, and of differences of energies: conformal quantile of z at LEVEL over
+                    that of a normal distribution; f_D is at least f_E
+    f_F             factor of forces: sqrt(sum (e² - n²) / sum s²), over all labels
 
 A posterior takes residuals for noise and shrinks by one over the root of the rows, although the oracle repeats itself
 and the basis cannot represent it: errors are two to twenty times what it says. On some sets they are below, and the
@@ -15,8 +16,9 @@ A quantile, and not the rms of errors over the rms of what is stated: that is de
 variance (cells squeezed beyond all others), and a set of tantalum was understated 4 times by it. The rms of z would be
 decided by labels whose rows nearly vanish; so a standard deviation counts as LEAST_SHARE of the median at least. For a
 LEVEL of 0.9 fewer labels are enough than for 0.95.
-Forces have their bound per atom (thalweg.calibration.fit); their factor is for members (thalweg.potential.members),
-where pooling has been measured.
+Differences need a factor of their own: what all draws share makes energies uncertain and cancels in a difference, whose
+errors may not cancel. Forces have their bound per atom (thalweg.calibration.fit); their factor is for members
+(thalweg.potential.members), where pooling has been measured.
 
 Weights are those of `thalweg.calibration.fit`: by stream and age. Before any answer the prior speaks, a half-normal
 distribution of z for a factor of PRIOR_FACTOR, which fades as answers come.
@@ -35,7 +37,7 @@ from thalweg.calibration.conformal import weighted_quantile
 from thalweg.calibration.records import Stream
 from thalweg.errors import check
 from thalweg.potential import Widening
-from thalweg.structure import FloatArray
+from thalweg.structure import FloatArray, Structure
 
 LEVEL = 0.9
 PRIOR_FACTOR = 3.0
@@ -86,18 +88,25 @@ class Revealed:
         return [self.square.tolist(), self.variance.tolist()]
 
 
+KINDS = ("energy", "forces", "stress", "difference")
+
+
 @dataclass(frozen=True, eq=False)
 class Residuals:
-    """What one label shows of the model before it is learned; None where it says nothing of a kind."""
+    """What one label shows of the model before it is learned; None where it says nothing of a kind.
+
+    `difference` is that of its energy to another structure's of the same composition.
+    """
 
     stream: Stream
     energy: Revealed | None = None
     forces: Revealed | None = None
     stress: Revealed | None = None
+    difference: Revealed | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        kinds = {"energy": self.energy, "forces": self.forces, "stress": self.stress}
+        kinds = {kind: getattr(self, kind) for kind in KINDS}
         return {
             "stream": self.stream.value,
             **{kind: None if own is None else own.to_json() for kind, own in kinds.items()},
@@ -108,9 +117,16 @@ class Residuals:
         """Inverse of `to_json`."""
         kinds = {
             kind: None if data.get(kind) is None else Revealed(*(np.array(part) for part in data[kind]))
-            for kind in ("energy", "forces", "stress")
+            for kind in KINDS
         }
         return cls(Stream(data["stream"]), **kinds)
+
+
+def composition(structure: Structure) -> tuple[tuple[int, int], ...]:
+    """Elements and their counts in lowest terms: structures of one composition can be compared atom by atom."""
+    numbers, counts = np.unique(structure.numbers, return_counts=True)
+    divisor = int(np.gcd.reduce(counts))
+    return tuple((int(z), int(n) // divisor) for z, n in zip(numbers, counts, strict=True))
 
 
 def fit_widening(
@@ -126,12 +142,17 @@ def fit_widening(
     prior_weight : of the prior, in labels; too few labels for the level are helped out by the prior in any case
     """
     check(len(residuals) == len(weights), f"widening: {len(residuals)} labels, {len(weights)} weights")
-    energy = _quantile_factor([one.energy for one in residuals], weights, prior_weight) or PRIOR_FACTOR
+    energy, stress, difference = (
+        _quantile_factor([getattr(one, kind) for one in residuals], weights, prior_weight)
+        for kind in ("energy", "stress", "difference")
+    )
+    energy = energy or PRIOR_FACTOR
     return Widening(
         energy=energy,
         # of what no label says anything, what is known of energies is the best guess
         forces=_pooled_factor([one.forces for one in residuals], weights, prior_weight) or energy,
-        stress=_quantile_factor([one.stress for one in residuals], weights, prior_weight) or energy,
+        stress=stress or energy,
+        difference=max(difference or 0.0, energy),
     )
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -42,11 +42,13 @@ from thalweg.fitting.data import Labelled, data_hash, make_baseline
 from thalweg.fitting.doubt import check_labels, doubt_of
 from thalweg.fitting.ladder import nearest_weight
 from thalweg.fitting.references import References, find_references, is_isolated_atom
-from thalweg.fitting.revealing import HeldOutLabel, residuals_of
+from thalweg.fitting.revealing import HeldOutLabel, differences_of, residuals_of
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
+from thalweg.label import Label
 from thalweg.models import BayesianLinear
 from thalweg.potential import N_DRAWS, ErrorBounds, Potential
+from thalweg.structure import Structure
 from thalweg.uncertainty.novelty import NoveltyFit
 
 DEFAULTS = FitSettings()
@@ -207,18 +209,18 @@ def _out_of_fold(fitted: Fitted) -> tuple[tuple[Compared, ...], tuple[Residuals,
     The first for labels with forces, which bounds are learned from; the second for all.
     """
     n_folds, n_labels = fitted.n_folds, len(fitted.labelled)
-    answers, residuals = [], []
+    answers: list[Compared] = []
+    residuals: list[Residuals] = []
     for k in range(n_folds):
         places = range(k, n_labels, n_folds)
         narrower = float(np.sqrt((n_labels - len(places)) / n_labels))
         potential = _without(fitted, k, n_labels - len(places))
-        for place in places:
-            structure, label = fitted.labelled[place]
-            prediction = potential.predict(structure, stress_uncertainty=False)
-            held_out = HeldOutLabel(structure, label, place, prediction)
-            residuals.append(residuals_of(potential, held_out, fitted.spread, narrower))
-            if label.has_forces:
-                answers.append(_answer(held_out, narrower))
+        held_out = [_held_out(potential, *fitted.labelled[place], place) for place in places]
+        differences = differences_of(potential, held_out, fitted.spread, narrower)
+        for one, difference in zip(held_out, differences, strict=True):
+            shown = residuals_of(potential, one, fitted.spread, narrower)
+            residuals.append(replace(shown, difference=difference))
+        answers += [_answer(one, narrower) for one in held_out if one.label.has_forces]
     return tuple(answers), tuple(residuals)
 
 
@@ -234,6 +236,10 @@ def _without(fitted: Fitted, fold: int, n_others: int) -> Potential:
         provenance={},
     )
     return potential.stating(model.member_deltas(N_DRAWS))
+
+
+def _held_out(potential: Potential, structure: Structure, label: Label, place: int) -> HeldOutLabel:
+    return HeldOutLabel(structure, label, place, potential.predict(structure, stress_uncertainty=False))
 
 
 def _answer(held_out: HeldOutLabel, narrower: float) -> Compared:

@@ -8,12 +8,13 @@ Notation
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from thalweg.calibration import Stream
-from thalweg.calibration.widening import Residuals, Revealed
+from thalweg.calibration.widening import Residuals, Revealed, composition
 from thalweg.fitting.data import Spread
 from thalweg.label import Label
 from thalweg.models import RowKind
@@ -46,6 +47,37 @@ def residuals_of(potential: Potential, held_out: HeldOutLabel, spread: Spread, n
         energy=_energy(potential, held_out, spread, narrower),
         forces=_forces(held_out, gradients, spread, narrower),
         stress=_stress(held_out, strains, spread, narrower),
+    )
+
+
+def differences_of(
+    potential: Potential, held_out: Sequence[HeldOutLabel], spread: Spread, narrower: float
+) -> list[Revealed | None]:
+    """Of each label the difference of its energy to that of the one before it of the same composition."""
+    last: dict[tuple[tuple[int, int], ...], HeldOutLabel] = {}
+    shown: list[Revealed | None] = []
+    for one in held_out:
+        if not _counts(spread, RowKind.ENERGY, one.place):
+            shown.append(None)
+            continue
+        before = last.get(composition(one.structure))
+        shown.append(None if before is None else _difference(potential, one, before, narrower))
+        last[composition(one.structure)] = one
+    return shown
+
+
+def _difference(potential: Potential, one: HeldOutLabel, other: HeldOutLabel, narrower: float) -> Revealed:
+    """Of as many atoms, those of the first."""
+    per_root, share = 1.0 / np.sqrt(len(one.structure)), len(one.structure) / len(other.structure)
+    totals, others = (
+        feature_totals(potential.features, held_out.structure, potential.elements)
+        for held_out in (one, other)
+    )
+    deviation = narrower * energy_deviation(potential, totals - share * others) * per_root
+    error, its_error = (held_out.prediction.energy - held_out.label.energy for held_out in (one, other))
+    noise = float(np.hypot(one.label.noise.energy, share * other.label.noise.energy))
+    return Revealed.of(
+        np.array([error - share * its_error]) * per_root, np.array([deviation**2]), noise * per_root
     )
 
 

@@ -6,16 +6,17 @@ Notation
     c_s      coefficient of structure s in a combination of energies, sum_s c_s E_s
     E_a      energy by the alternative (thalweg.potential.misfit)
 
-    sd² = f_E² mean_m (dw_m . sum_s c_s phi_s)² + (sum_s c_s (E_a,s - E_s))²
+    sd² = f² mean_m (dw_m . sum_s c_s phi_s)² + (sum_s c_s (E_a,s - E_s))²
 
-All structures of a combination share the draws: what they have in common cancels.
+f is the factor of differences where the combination is of as many atoms of each element on both sides, and that of
+energies elsewhere. All structures of a combination share the draws: what they have in common cancels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,9 +35,12 @@ NOT_KNOWN = 1.0
 STRESS_DRAWS = 16
 """Draws that a stress is computed with; each costs as much as the forces of one model."""
 _BYTES_AT_ONCE = 64e6
+_BALANCED = 1e-9
+"""Of the atoms of a combination; what is left of an element is rounding."""
 
-QuantityKind = Literal["energy", "forces", "stress"]
-"""What a quantity hangs on: energies (barriers), forces (frequencies, distances) or stress (lattice, elasticity)."""
+QuantityKind = Literal["energy", "forces", "stress", "difference"]
+"""What a quantity hangs on: an energy, forces (frequencies, distances), stress (lattice, elasticity), or a difference
+of energies (barriers, formation energies)."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +128,8 @@ def make_members(potential: Potential, kind: QuantityKind | None, n_draws: int |
 
     widening = potential.widening
     check(
-        kind in (None, "energy", "forces", "stress"),
-        f"members: kind must be 'energy', 'forces', 'stress' or None, got {kind!r}",
+        kind is None or kind in get_args(QuantityKind),
+        f"members: kind must be one of {', '.join(get_args(QuantityKind))} or None, got {kind!r}",
     )
     n_most = len(potential.all_draws)
     n = len(potential.member_deltas) if n_draws is None else n_draws
@@ -157,7 +161,9 @@ def combine_energies(potential: Potential, terms: Terms) -> EnergyEstimate:
         value += coefficient * energy
         totals += coefficient * feature_totals(potential.features, structure, potential.elements)
         misfit += coefficient * (other_energy(potential, structure, energy) or 0.0)
-    posterior = potential.widening.energy * energy_deviation(potential, totals)
+    widening = potential.widening
+    factor = widening.difference if _is_balanced(potential, pairs) else widening.energy
+    posterior = factor * energy_deviation(potential, totals)
     check_finite(pairs[0][1], value, posterior, misfit)
     return EnergyEstimate(value, float(np.hypot(posterior, misfit)), posterior, abs(misfit))
 
@@ -183,6 +189,15 @@ def _checked(potential: Potential, terms: Terms) -> list[tuple[float, Structure]
         potential.check_elements(structure, where)
         out.append((factor, structure))
     return out
+
+
+def _is_balanced(potential: Potential, pairs: Sequence[tuple[float, Structure]]) -> bool:
+    """Whether the atoms of each element cancel."""
+    n = len(potential.elements)
+    counts = np.array([np.bincount(species_of(one, potential.elements), minlength=n) for _, one in pairs])
+    coefficients = np.array([coefficient for coefficient, _ in pairs])
+    left, size = coefficients @ counts, np.abs(coefficients) @ counts
+    return bool((np.abs(left) <= _BALANCED * size.max()).all())
 
 
 def feature_totals(features: Features, structure: Structure, elements: Sequence[str]) -> FloatArray:

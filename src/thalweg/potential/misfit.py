@@ -34,12 +34,14 @@ class Widening:
 
     Attributes
     ----------
-    energy, forces, stress : float, dimensionless, above 0
+    energy, forces, stress, difference : float, dimensionless, above 0
+        `difference` is for differences of energies, in which what all draws share cancels.
     """
 
     energy: float = 1.0
     forces: float = 1.0
     stress: float = 1.0
+    difference: float = 1.0
 
     def __post_init__(self) -> None:
         for kind, factor in asdict(self).items():
@@ -50,8 +52,8 @@ class Widening:
 
     @property
     def largest(self) -> float:
-        """Of the three: for quantities of which it is not known what they hang on."""
-        return max(self.energy, self.forces, self.stress)
+        """Of the four: for quantities of which it is not known what they hang on."""
+        return max(self.energy, self.forces, self.stress, self.difference)
 
     def to_json(self) -> dict[str, float]:
         """Plain data."""

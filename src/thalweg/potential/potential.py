@@ -350,8 +350,8 @@ class Potential:
         Parameters
         ----------
         kind : what the quantity hangs on
-            'energy' (barriers, formation energies), 'forces' (frequencies, distances) or 'stress' (lattice constants,
-            elasticity); None takes the largest of the three factors.
+            'difference' (barriers, formation energies), 'energy', 'forces' (frequencies, distances) or 'stress'
+            (lattice constants, elasticity); None takes the largest of the four factors.
         n_draws : how many of the draws; None: as many as the committee has
 
         Raises

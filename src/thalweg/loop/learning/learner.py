@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from thalweg.calibration import Stream
-from thalweg.calibration.widening import Residuals, Revealed
+from thalweg.calibration.widening import Residuals, Revealed, composition
 from thalweg.explorers.base import CoreField
 from thalweg.features import AceBasis, DesignRows, Features, design_rows
 from thalweg.features.batch import species_of
@@ -22,7 +22,7 @@ from thalweg.label import Label
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
-from thalweg.models.observation import Block, RowKind
+from thalweg.models.observation import Block, Observation, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.models.training import Baseline, make_observation
 from thalweg.potential import ErrorBounds, Potential, Prediction
@@ -73,6 +73,7 @@ class Learner:
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
         self._last_rows: tuple[Structure, DesignRows] | None = None
+        self._last_energies: dict[tuple[tuple[int, int], ...], tuple[int, Block]] = {}
 
     @property
     def n_labels(self) -> int:
@@ -118,23 +119,30 @@ class Learner:
     def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         self.baseline = self.baseline.inside([structure for structure, _ in labelled])
         rows = [design_rows(self.features, structure) for structure, _ in labelled]
-        self.model.fit_batch(
-            [
-                make_observation(one, structure, label, self.baseline)
-                for one, (structure, label) in zip(rows, labelled, strict=True)
-            ]
-        )
-        for structure, label in labelled:
+        observations = [
+            make_observation(one, structure, label, self.baseline)
+            for one, (structure, label) in zip(rows, labelled, strict=True)
+        ]
+        self.model.fit_batch(observations)
+        for (structure, label), observation in zip(labelled, observations, strict=True):
             self._take_note(structure, label)
+            self._remember(structure, observation)
         self._field = None
 
     def _add(self, structure: Structure, label: Label) -> None:
         # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
         self.baseline = self.baseline.inside([structure])
-        self.model.update(make_observation(self._rows(structure), structure, label, self.baseline))
+        observation = make_observation(self._rows(structure), structure, label, self.baseline)
+        self.model.update(observation)
         self._last_rows = None
+        self._remember(structure, observation)
         self._take_note(structure, label)
         self._field = None
+
+    def _remember(self, structure: Structure, observation: Observation) -> None:
+        """Keep the energy of the last label of each composition, against which the next one is held."""
+        energy = next(block for block in observation if block.kind is RowKind.ENERGY)
+        self._last_energies[composition(structure)] = len(structure), energy
 
     def _rows(self, structure: Structure) -> DesignRows:
         """Design rows, made once for what is compared and then learned."""
@@ -189,8 +197,25 @@ class Learner:
         """What a label shows of the model that has not learned it yet: errors, and the spread of the posterior."""
         blocks = make_observation(self._rows(structure), structure, label, self.baseline)
         shown = {block.kind: self._revealed(block) for block in blocks}
-        kinds = (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL)
-        return Residuals(stream, *(shown.get(kind) for kind in kinds))
+        energy = next(block for block in blocks if block.kind is RowKind.ENERGY)
+        return Residuals(
+            stream,
+            shown.get(RowKind.ENERGY),
+            shown.get(RowKind.FORCES),
+            shown.get(RowKind.VIRIAL),
+            self._difference(structure, energy),
+        )
+
+    def _difference(self, structure: Structure, energy: Block) -> Revealed | None:
+        """The energy less that of the label of this composition that was learned last, per sqrt(atom) of this one."""
+        before = self._last_energies.get(composition(structure))
+        if before is None:
+            return None
+        atoms, block = before
+        share = np.sqrt(len(structure) / atoms)  # rows are per sqrt(atom) already
+        noise = float(np.hypot(energy.label_noise, share * block.label_noise))
+        targets = energy.targets - share * block.targets
+        return self._revealed(Block(RowKind.ENERGY, energy.rows - share * block.rows, targets, noise))
 
     def _revealed(self, block: Block) -> Revealed:
         errors = np.asarray(block.targets - block.rows @ self.model.mean)
