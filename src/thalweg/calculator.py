@@ -32,7 +32,10 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
     After each calculation, `results` also holds the following, unless `uncertainty` is off:
 
     energy_uncertainty : float, eV
-        Standard deviation over the committee of the total energy.
+        Standard deviation of the total energy, calibrated; `Potential.energy_difference` has that of differences.
+    stress_uncertainty : float64 ndarray, shape (6,), eV/Å³
+        Standard deviation of each component of the stress. Computed when the stress is asked for
+        (`atoms.get_stress()`), since it costs as much as all the rest.
     forces_uncertainty : float64 ndarray, shape (n_atoms,), eV/Å
         Largest deviation of a committee member's force.
     forces_bound : float64 ndarray, shape (n_atoms,), eV/Å
@@ -139,6 +142,19 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         self._refuse_extrapolation(structure, results)
         self.results = results
 
+    def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
+        """One of the results; ASE calls this. With the stress, `results` also gets its uncertainty."""
+        value = super().get_property(name, atoms, allow_calculation)
+        if (
+            name == "stress"
+            and value is not None
+            and self.uncertainty
+            and "stress_uncertainty" not in self.results
+        ):
+            structure = _structure_of(self.atoms)
+            self.results["stress_uncertainty"] = self.potential.stress_uncertainty(structure, value)
+        return value
+
     def _refuse_extrapolation(self, structure: Structure, results: dict[str, Any]) -> None:
         limits = (
             ("forces_bound", self.bound_max, "error bound of the force", " eV/Å", "bound_max"),
@@ -168,7 +184,9 @@ class ThalwegCalculator(Calculator):  # type: ignore[misc]  # ASE ships no types
         return results
 
     def _with_uncertainty(self, structure: Structure) -> dict[str, Any]:
-        prediction = self.potential.predict(structure, precision=self.precision, kept=self._kept)
+        prediction = self.potential.predict(
+            structure, precision=self.precision, kept=self._kept, stress_uncertainty=False
+        )
         results: dict[str, Any] = {
             "energy": prediction.energy,
             "free_energy": prediction.energy,

@@ -20,6 +20,7 @@ from thalweg.models.training import Baseline, observe
 from thalweg.oracles.ase import AseOracle
 from thalweg.potential import ErrorBounds, Potential
 from thalweg.properties.eos import (
+    MemberEnergies,
     equation_of_state,
     fit_birch_murnaghan,
     member_energy_deltas,
@@ -90,11 +91,11 @@ def test_committee_gives_uncertainties() -> None:
     V = np.linspace(140, 190, 9)
     energies = birch_murnaghan(V)
     deltas = np.array([birch_murnaghan(V, bulk_modulus=B0 + d) - energies for d in (-3.0, 3.0)])
-    eos = fit_birch_murnaghan(V, energies, n_atoms=8, member_deltas=deltas)
+    eos = fit_birch_murnaghan(V, energies, n_atoms=8, members=MemberEnergies(deltas))
     assert eos.bulk_modulus_uncertainty_GPa == pytest.approx(3.0, rel=1e-6)
     assert eos.volume_uncertainty == pytest.approx(0.0, abs=1e-6)
     assert eos.energy_uncertainty == pytest.approx(0.0, abs=1e-6)
-    shifted = fit_birch_murnaghan(V, energies, n_atoms=8, member_deltas=deltas + 0.25)
+    shifted = fit_birch_murnaghan(V, energies, n_atoms=8, members=MemberEnergies(deltas + 0.25))
     assert shifted.energy_uncertainty == pytest.approx(0.25, rel=1e-6)
 
 
@@ -102,7 +103,10 @@ def test_member_without_a_minimum_leaves_nothing_known() -> None:
     V = np.linspace(140, 190, 9)
     energies = birch_murnaghan(V)
     flipped = np.array([-2 * energies])
-    assert fit_birch_murnaghan(V, energies, n_atoms=8, member_deltas=flipped).volume_uncertainty is None
+    assert (
+        fit_birch_murnaghan(V, energies, n_atoms=8, members=MemberEnergies(flipped)).volume_uncertainty
+        is None
+    )
 
 
 def test_member_energies_are_those_of_member_potentials() -> None:

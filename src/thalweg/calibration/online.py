@@ -17,6 +17,8 @@ from thalweg.calibration.conformal import adapt_alpha
 from thalweg.calibration.fit import fit_bounds
 from thalweg.calibration.intervals import wilson_interval
 from thalweg.calibration.records import CalibrationSpec, Compared, Stream
+from thalweg.calibration.widening import Residuals, fit_widening
+from thalweg.potential import Widening
 
 WINDOW_HALF_LIVES = 6.0
 """Answers older than this weigh below 2 % and are let go."""
@@ -37,12 +39,17 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Calibration:
-    """State: all that a checkpoint must keep. Each answer of `window` holds its bound."""
+    """State: all that a checkpoint must keep. Each answer of `window` holds its bound.
+
+    `residuals` are what recent answers showed of the spread of energies, forces and stress; `n_residuals` counts all.
+    """
 
     spec: CalibrationSpec = field(default_factory=CalibrationSpec)
     n_answers: int = 0
     working_alpha: float | None = None
     window: tuple[Compared, ...] = ()
+    residuals: tuple[Residuals, ...] = ()
+    n_residuals: int = 0
 
     @property
     def alpha(self) -> float:
@@ -68,12 +75,27 @@ class Calibration:
         missed = 1 - answer.n_covered / len(answer.numbers)
         step = self.spec.adapt_step * self.spec.weight(answer.stream)
         keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
-        return Calibration(
-            spec=self.spec,
+        return replace(
+            self,
             n_answers=self.n_answers + 1,
             working_alpha=adapt_alpha(self.alpha, 1 - self.spec.confidence, missed, step),
             window=(*self.window, answer)[-keep:],
         )
+
+    @cached_property
+    def widening(self) -> Widening:
+        """The factors now in force on the spread of energies, forces and stress."""
+        ages = np.arange(len(self.residuals))[::-1]
+        streams = np.array([self.spec.weight(one.stream) for one in self.residuals])
+        weights = streams * 0.5 ** (ages / self.spec.half_life)
+        prior = self.spec.prior_weight * 0.5 ** (self.n_residuals / self.spec.half_life)
+        return fit_widening(self.residuals, weights, prior_weight=prior)
+
+    def record_residuals(self, residuals: Residuals) -> Calibration:
+        """The state after one more answer has shown what it does of the stated spread."""
+        keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
+        kept = (*self.residuals, residuals)[-keep:]
+        return replace(self, residuals=kept, n_residuals=self.n_residuals + 1)
 
     def coverage(self, stream: Stream | None = None, last: int | None = None) -> Coverage:
         """Live coverage over the window: answers of one stream or of all, perhaps only the `last` ones."""
@@ -90,10 +112,15 @@ class Calibration:
             "n_answers": self.n_answers,
             "working_alpha": self.working_alpha,
             "window": [a.to_json() for a in self.window],
+            "residuals": [one.to_json() for one in self.residuals],
+            "n_residuals": self.n_residuals,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Calibration:
         """Inverse of `to_json`."""
         window = tuple(Compared.from_json(a) for a in data["window"])
-        return cls(CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window)
+        # checkpoints of earlier versions have no residuals
+        residuals = tuple(Residuals.from_json(one) for one in data.get("residuals", ()))
+        known = CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window
+        return cls(*known, residuals, data.get("n_residuals", 0))

@@ -90,6 +90,12 @@ def _print(document: dict[str, Any]) -> None:
     typer.echo(f"force RMSE                   {summary['force_rmse']:.4f} eV/Å")
     typer.echo(f"{share} of atoms are below      {summary['force_error_quantile']:.4f} eV/Å")
     typer.echo(f"within {target['force_error']:g} eV/Å             {low:.1%} to {high:.1%} of atoms")
+    if summary.get("energy_rmse") is not None:
+        typer.echo(f"energy RMSE                  {1000 * summary['energy_rmse']:.2f} meV/atom")
+    if summary.get("energy_within") is not None:
+        typer.echo(
+            f"energies within 2 stated sd  {summary['energy_within']:.1%} (RMSE / stated {summary['energy_ratio']:.2f})"
+        )
     if summary.get("stress_rmse") is not None:
         typer.echo(f"stress RMSE                  {summary['stress_rmse'] / GPa:.3f} GPa")
     typer.echo(f"within their predicted bound {summary['coverage']:.1%} of atoms")

@@ -29,6 +29,8 @@ def evaluate(
     Energies in eV/atom, forces in eV/Å over components, stress in GPa; "bounds held" is the share of atoms
     whose force error is below the bound that the potential states. ENCE (0 at best) measures how far bounds and
     errors differ in size; the rank correlation (1 at best) whether large bounds go with large errors.
+    "within 2 sd" is the share of energies, and of components of the stress, whose error is at most two stated standard
+    deviations (95 % at best); "RMSE / stated" is above 1 where they are too small.
 
     Labels whose energies, forces and stress do not hold together are named.
 

@@ -52,6 +52,8 @@ def _quality(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         others = []
         if _number(audit.get("energy_rmse")):
             others.append(f"energy RMSE {audit['energy_rmse'] / meV:.1f} meV/atom")
+        if _number(audit.get("energy_within")):
+            others.append(f"{audit['energy_within']:.0%} of energies within 2 stated standard deviations")
         if _number(audit.get("stress_rmse")):
             others.append(f"stress RMSE {audit['stress_rmse'] / GPa:.2f} GPa")
         if others:

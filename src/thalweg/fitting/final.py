@@ -8,7 +8,8 @@ Notation
 
 Each label is compared with what out_k, which has not seen it, predicts: committee deviation d_i and force
 error e_i of every atom. The conformal map from d to a bound on e (thalweg.calibration) is learned from these
-pairs, as a run learns it from the oracle's answers. The full model has seen 1 / (1 - 1/K) times as many labels: its
+pairs, as a run learns it from the oracle's answers; and so are the factors that widen the spread of energies and stress
+(thalweg.calibration.widening). The full model has seen 1 / (1 - 1/K) times as many labels: its
 deviations are smaller, by sqrt(1 - 1/K) where labels and not the prior decide, and its errors hardly, since the misfit
 of the basis stays. So the map is learned from sqrt(1 - 1/K) d_i, what the full model would state of the same atom.
 
@@ -20,18 +21,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from ase.data import chemical_symbols
 
 from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared, Stream
 from thalweg.calibration.fit import fit_bounds
+from thalweg.calibration.widening import Residuals, fit_widening
 from thalweg.coherence import Coherence
 from thalweg.errors import check
 from thalweg.features import AceBasis
 from thalweg.features.batch import numbers_of
 from thalweg.features.defaults import automatic_cutoff, ordered_elements
+from thalweg.fitting.alternative import make_alternative
 from thalweg.fitting.assembly import ENOUGH, FitSettings, Fitted, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
 from thalweg.fitting.choosing import choose, settle_noise
@@ -40,11 +43,12 @@ from thalweg.fitting.doubt import check_labels, doubt_of
 from thalweg.fitting.ladder import nearest_weight
 from thalweg.fitting.novelty import fold_novelty
 from thalweg.fitting.references import References, find_references, is_isolated_atom
+from thalweg.fitting.revealing import HeldOutLabel, differences_of, residuals_of
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
 from thalweg.label import Label
 from thalweg.models import BayesianLinear
-from thalweg.potential import ErrorBounds, Potential
+from thalweg.potential import N_DRAWS, ErrorBounds, Potential
 from thalweg.structure import Structure
 
 DEFAULTS = FitSettings()
@@ -66,7 +70,7 @@ class Fit:
         potential's would state; empty for fewer than two labels.
     n_folds : int
     seconds : mapping
-        Wall time of the steps: choice, calibration.
+        Wall time of the steps: choice, calibration, alternative.
     references : References
         Where the reference energies come from.
     coherence : Coherence
@@ -170,10 +174,14 @@ def _finished(
 ) -> Fit:
     """Bounds and novelty of a fitted basis."""
     fitted = chosen.fitted
-    answers = _out_of_fold(fitted) if fitted.n_folds > 1 else ()
+    answers, residuals = _out_of_fold(fitted) if fitted.n_folds > 1 else ((), ())
     bounds = _bounds(answers, fitted.basis, settings.confidence)
     novelty = fold_novelty(fitted.labelled, fitted.basis, fitted.n_folds)
+    widening = fit_widening(residuals, np.ones(len(residuals)))
     clock.lap("calibration")
+    x = fitted.model.fitted.x
+    alternative = make_alternative(fitted.labelled, fitted.basis, fitted.baseline, x, fitted.spread)
+    clock.lap("alternative")
     potential = Potential.from_model(
         fitted.model,
         fitted.basis,
@@ -181,7 +189,7 @@ def _finished(
         novelty=novelty,
         bounds=bounds,
         provenance=_provenance(labelled, settings),
-    )
+    ).stating(fitted.model.member_deltas(N_DRAWS), widening, alternative)
     return Fit(
         potential,
         fitted.model,
@@ -195,32 +203,54 @@ def _finished(
     )
 
 
-def _out_of_fold(fitted: Fitted) -> tuple[Compared, ...]:
-    """Each label with forces beside the prediction of the model without its fold, its deviations as of all labels."""
-    n_folds, bounds = fitted.n_folds, ErrorBounds.bare(len(fitted.basis.elements))
-    answers = []
+def _out_of_fold(fitted: Fitted) -> tuple[tuple[Compared, ...], tuple[Residuals, ...]]:
+    """Each label beside the prediction of the model without its fold, its deviations as of all labels.
+
+    The first for labels with forces, which bounds are learned from; the second for all.
+    """
+    n_folds, n_labels = fitted.n_folds, len(fitted.labelled)
+    answers: list[Compared] = []
+    residuals: list[Residuals] = []
     for k in range(n_folds):
-        held_out = [pair for pair in fitted.labelled[k::n_folds] if pair[1].has_forces]
-        n_others = len(fitted.labelled) - len(fitted.labelled[k::n_folds])
-        potential = Potential.from_model(
-            fitted.model.refitted(fitted.sums.total(without=k), n_others),
-            fitted.basis,
-            fitted.baseline,
-            novelty=None,
-            bounds=bounds,
-            provenance={},
-        )
-        narrower = float(np.sqrt(n_others / len(fitted.labelled)))
-        answers += [_answer(potential, structure, label, narrower) for structure, label in held_out]
-    return tuple(answers)
+        places = range(k, n_labels, n_folds)
+        narrower = float(np.sqrt((n_labels - len(places)) / n_labels))
+        potential = _without(fitted, k, n_labels - len(places))
+        held_out = [_held_out(potential, *fitted.labelled[place], place) for place in places]
+        differences = differences_of(potential, held_out, fitted.spread, narrower)
+        for one, difference in zip(held_out, differences, strict=True):
+            shown = residuals_of(potential, one, fitted.spread, narrower)
+            residuals.append(replace(shown, difference=difference))
+        answers += [_answer(one, narrower) for one in held_out if one.label.has_forces]
+    return tuple(answers), tuple(residuals)
 
 
-def _answer(potential: Potential, structure: Structure, label: Label, narrower: float) -> Compared:
-    prediction = potential.predict(structure)
+def _without(fitted: Fitted, fold: int, n_others: int) -> Potential:
+    """The potential of the labels outside a fold."""
+    model = fitted.model.refitted(fitted.sums.total(without=fold), n_others)
+    potential = Potential.from_model(
+        model,
+        fitted.basis,
+        fitted.baseline,
+        novelty=None,
+        bounds=ErrorBounds.bare(len(fitted.basis.elements)),
+        provenance={},
+    )
+    return potential.stating(model.member_deltas(N_DRAWS))
+
+
+def _held_out(potential: Potential, structure: Structure, label: Label, place: int) -> HeldOutLabel:
+    return HeldOutLabel(structure, label, place, potential.predict(structure, stress_uncertainty=False))
+
+
+def _answer(held_out: HeldOutLabel, narrower: float) -> Compared:
+    prediction, label = held_out.prediction, held_out.label
     error = np.linalg.norm(prediction.forces - label.forces, axis=1)
     # A fold is a fair sample of the training set, as an audit is of a trajectory.
     return Compared(
-        Stream.AUDIT, structure.numbers, narrower * prediction.forces_deviation, np.asarray(error)
+        Stream.AUDIT,
+        held_out.structure.numbers,
+        narrower * prediction.forces_deviation,
+        np.asarray(error),
     )
 
 

@@ -181,7 +181,8 @@ def _judge(
         if reply.label is None or prediction is None:
             continue
         n_labels = state.policy.n_labels
-        record = audit_record(n_labels, question.structure, prediction, reply.label, question.reason)
+        stated = prediction.energy_uncertainty
+        record = audit_record(n_labels, question.structure, prediction, reply.label, question.reason, stated)
         if (evidence := evident(record, prediction)) is not None:
             records.append(evidence)
         else:

@@ -62,7 +62,7 @@ from thalweg.loop.events import (
 )
 from thalweg.loop.invocation import Invocation, begin
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import make_potential, relearn
+from thalweg.loop.learning.relearning import alternative_of, make_potential, relearn
 from thalweg.loop.learning.withdrawn import learn_anew
 from thalweg.loop.setup import prepare
 from thalweg.loop.telling import conversation
@@ -74,7 +74,7 @@ from thalweg.loop.telling.teller import Teller
 from thalweg.loop.walking import exploration
 from thalweg.loop.ways import Ways
 from thalweg.oracles.base import Oracle
-from thalweg.potential import Potential
+from thalweg.potential import Alternative, Potential
 from thalweg.store import SqliteStore
 
 MODEL_FOLDER = "model"
@@ -130,6 +130,7 @@ class _Run:
         self.properties = results.recall(begun.store)
         self.ways = Ways(self.setup, self.state)
         self.learner: Learner | None = None
+        self.alternative: Alternative | None = None  # made when the run ends
         self.walk: exploration.Walk | None = None
         self.saved_at = time.monotonic()
 
@@ -291,10 +292,14 @@ class _Run:
 
     def _potential(self, learner: Learner) -> Potential:
         state, oracle = self.state, self.oracle.fingerprint
-        return make_potential(self.setup, learner, state.calibration, oracle, reach=state.novelty.reach)
+        return make_potential(
+            self.setup, learner, state.calibration, oracle, self.alternative, reach=state.novelty.reach
+        )
 
     def _finish(self) -> Summary:
         if self.learner is not None:
+            with self.stopwatch("fit"):
+                self.alternative = alternative_of(self.learner, self.store)
             self._save_model()
             self._compute_properties(self.learner)
         if (verdict := self.state.policy.verdict) is not None:

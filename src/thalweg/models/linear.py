@@ -254,9 +254,13 @@ class BayesianLinear:
         """Posterior mean of the coefficients of unscaled features, shape (n_columns,)."""
         return self.fitted.factor.mean() / self.fitted.scale
 
-    def member_deltas(self) -> FloatArray:
-        """Posterior draws minus the mean, R^-1 z, shape (n_members, n_columns)."""
-        z = np.random.default_rng(self.seed).standard_normal((self.n_members, self.prior.n_columns))
+    def member_deltas(self, n_draws: int | None = None) -> FloatArray:
+        """Posterior draws minus the mean, R^-1 z, shape (n_draws, n_columns); n_members of them if not said.
+
+        The first ones are the same however many there are.
+        """
+        shape = (self.n_members if n_draws is None else n_draws, self.prior.n_columns)
+        z = np.random.default_rng(self.seed).standard_normal(shape)
         return np.ascontiguousarray(self.fitted.factor.solve(z.T).T / self.fitted.scale)
 
     def members(self) -> FloatArray:

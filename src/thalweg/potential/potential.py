@@ -12,7 +12,7 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +22,7 @@ import numpy as np
 from thalweg import _native
 from thalweg.errors import InputError, ModelError, check, core_refusals
 from thalweg.features.basis import AceBasis
-from thalweg.features.batch import pack, species_of
+from thalweg.features.batch import PackedStructures, pack, species_of
 from thalweg.features.evaluate import Features
 from thalweg.features.zbl import ZblBaseline, ZblCutoffs
 from thalweg.models.archive import read_archive, write_archive
@@ -31,6 +31,19 @@ from thalweg.models.linear import BayesianLinear
 from thalweg.models.rivals import rival_deltas
 from thalweg.models.training import Baseline, voigt
 from thalweg.potential.finite import check_finite
+from thalweg.potential.members import (
+    EnergyEstimate,
+    Members,
+    QuantityKind,
+    Terms,
+    combine_energies,
+    energy_deviation,
+    feature_totals,
+    make_members,
+    other_energy,
+    stress_deviation,
+)
+from thalweg.potential.misfit import Alternative, Widening
 from thalweg.potential.prediction import ErrorBounds, Prediction
 from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
@@ -59,6 +72,13 @@ class Potential:
         JSON-able: oracle fingerprint, number of labels, hash of the data set, version, ...
     rivals : float64 ndarray, shape (K, n_elements, p), eV
         Models that differ in an assumption, less the mean, weighted as in D; K may be 0.
+    draws : float64 ndarray, shape (n_draws, n_elements, p), eV, or None
+        Posterior draws less the mean, from which the spread of energies and stress is taken: more than walkers step
+        with, since the spread of eight is a quarter off. None: the committee members.
+    widening : Widening
+        Factors on that spread, per kind of quantity.
+    alternative : Alternative or None
+        Model of another radial exponent; its distance to the mean is added in quadrature.
 
     Raises
     ------
@@ -75,6 +95,9 @@ class Potential:
     bounds: ErrorBounds
     provenance: Mapping[str, Any] = field(default_factory=dict)
     rivals: FloatArray = field(default_factory=lambda: np.zeros((0, 0, 0)))
+    draws: FloatArray | None = None
+    widening: Widening = field(default_factory=Widening)
+    alternative: Alternative | None = None
 
     def __post_init__(self) -> None:
         n, p = len(self.basis.elements), self.basis.n_features
@@ -89,6 +112,14 @@ class Potential:
         shapes["rivals"] = (n_rivals, n, p)
         for name, shape in shapes.items():
             object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
+        if self.draws is not None:
+            n_draws = len(self.draws)
+            check(1 <= n_draws <= MAX_MEMBERS, f"potential: 1 to {MAX_MEMBERS} draws needed, got {n_draws}")
+            object.__setattr__(self, "draws", _frozen(self.draws, (n_draws, n, p), "draws"))
+        check(
+            self.alternative is None or self.alternative.basis.elements == self.basis.elements,
+            f"potential: the alternative is not for the elements {self.basis.elements}",
+        )
         factors, floors = (_frozen(a, (n,), "bounds") for a in (self.bounds.factors, self.bounds.floors))
         check(
             (factors > 0).all() and (floors >= 0).all(), "potential: bounds need factors > 0 and floors >= 0"
@@ -137,10 +168,28 @@ class Potential:
         draws = np.sqrt(n_all / n_draws) * self.member_deltas
         return np.concatenate([draws, np.sqrt(n_all) * self.rivals])
 
+    def stating(
+        self, draws: FloatArray, widening: Widening | None = None, alternative: Alternative | None = None
+    ) -> Potential:
+        """The same with what its energies and stress are stated by.
+
+        Parameters
+        ----------
+        draws : float64 ndarray, shape (n_draws, n_columns), eV
+            `BayesianLinear.member_deltas` of as many as are wanted.
+        """
+        shaped = draws.reshape(-1, *self.weights.shape)
+        return replace(self, draws=shaped, widening=widening or Widening(), alternative=alternative)
+
     @property
     def elements(self) -> tuple[str, ...]:
         """Chemical symbols, in the order of the species indices."""
         return self.basis.elements
+
+    @property
+    def all_draws(self) -> FloatArray:
+        """Posterior draws less the mean, (n_draws, n_elements, p), eV; the committee where there are no others."""
+        return self.member_deltas if self.draws is None else self.draws
 
     @cached_property
     def features(self) -> Features:
@@ -155,6 +204,16 @@ class Potential:
     @cached_property
     def _mixed_field(self) -> _native.LinearForceField:
         return self._native_field(mixed=True)
+
+    @cached_property
+    def alternative_field(self) -> _native.LinearForceField | None:
+        """The native force field of the alternative; None where there is none."""
+        if self.alternative is None:
+            return None
+        nobody = np.zeros((0, *self.alternative.weights.shape))
+        return self._made(
+            Features(self.alternative.basis), self.alternative.weights, nobody, None, mixed=False
+        )
 
     def field(self, precision: Precision = "double") -> _native.LinearForceField:
         """The native force field in double or mixed precision; mixed takes about half the time.
@@ -172,7 +231,7 @@ class Potential:
         return Potential, tuple(getattr(self, part.name) for part in fields(self))
 
     def _native_field(self, *, mixed: bool) -> _native.LinearForceField:
-        novelty = zbl = None
+        novelty = None
         if self.novelty is not None:
             novelty = _native.NoveltyModel(
                 mean=self.novelty.mean,
@@ -182,18 +241,27 @@ class Potential:
                 rest=self.novelty.inv_rest,
                 fewest_neighbors=self.novelty.fewest_neighbours,
             )
-        if self.zbl is not None:
-            zbl = ZblBaseline(self.elements, self.zbl).native
+        return self._made(self.features, self.weights, self.committee, novelty, mixed=mixed)
+
+    def _made(
+        self,
+        features: Features,
+        weights: FloatArray,
+        deltas: FloatArray,
+        novelty: _native.NoveltyModel | None,
+        *,
+        mixed: bool,
+    ) -> _native.LinearForceField:
+        """A native force field above this potential's baseline."""
+        zbl = None if self.zbl is None else ZblBaseline(self.elements, self.zbl).native
         with core_refusals():
             return _native.LinearForceField(
-                self.features.native,
-                self.weights,
-                self.committee,
-                self.reference_energies,
-                novelty,
-                zbl,
-                mixed,
+                features.native, weights, deltas, self.reference_energies, novelty, zbl, mixed
             )
+
+    def packed(self, structure: Structure) -> PackedStructures:
+        """The structure as the core takes it; InputError names an element that the potential does not know."""
+        return pack([structure], self.elements)
 
     def predict(
         self,
@@ -201,6 +269,7 @@ class Potential:
         *,
         precision: Precision = "double",
         kept: _native.KeptPairs | None = None,
+        stress_uncertainty: bool = True,
     ) -> Prediction:
         """Energy, forces and stress with their uncertainties.
 
@@ -209,6 +278,7 @@ class Potential:
         structure : Structure
         precision : 'double' or 'mixed'
         kept : neighbour list to use, and to renew if outdated; None: build one for this call
+        stress_uncertainty : False leaves it out, which takes half of the time that a crystal costs
 
         Raises
         ------
@@ -221,17 +291,22 @@ class Potential:
             energies, forces, virials, deviation, novelty = self.field(precision).compute(
                 *packed.arrays, deviation=True, novelty=self.novelty is not None, kept=kept
             )
-        species = packed.species
-        energy_uncertainty = self._energy_uncertainty(structure, species)
-        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty, novelty)
+        species, energy = packed.species, float(energies[0])
+        energy_uncertainty = self._energy_uncertainty(structure, energy)
+        stress = voigt(virials[0]) / structure.volume if structure.pbc.all() else None
+        deviates = None
+        if stress_uncertainty and stress is not None:
+            deviates = stress_deviation(self, structure, stress)
+        check_finite(structure, energies, forces, virials, deviation, energy_uncertainty, novelty, deviates)
         return Prediction(
-            energy=float(energies[0]),
+            energy=energy,
             forces=forces,
-            stress=voigt(virials[0]) / structure.volume if structure.pbc.all() else None,
+            stress=stress,
             energy_uncertainty=energy_uncertainty,
             forces_deviation=deviation,
             forces_bound=self.bounds.factors[species] * deviation + self.bounds.floors[species],
             novelty=novelty,
+            stress_uncertainty=deviates,
         )
 
     def check_elements(self, structure: Structure, where: str) -> None:
@@ -258,13 +333,61 @@ class Potential:
         check_finite(structure, energies)
         return energies
 
-    def _energy_uncertainty(self, structure: Structure, species: np.ndarray[Any, Any]) -> float:
-        """Standard deviation over members of sum_i dw_m[z_i] . phi_i."""
-        phi = self.features.phi([structure])
-        totals = np.zeros_like(self.weights)
-        np.add.at(totals, species, phi)
-        members = np.tensordot(self.member_deltas, totals, axes=2)
-        return float(np.sqrt(np.mean(members**2)))
+    def _energy_uncertainty(self, structure: Structure, energy: float) -> float:
+        """Standard deviation of the total energy (eV): widened draws and the alternative."""
+        totals = feature_totals(self.features, structure, self.elements)
+        posterior = self.widening.energy * energy_deviation(self, totals)
+        return float(np.hypot(posterior, other_energy(self, structure, energy) or 0.0))
+
+    def stress_uncertainty(self, structure: Structure, stress: FloatArray) -> FloatArray:
+        """Standard deviation of each component of the `stress` (6,) that this potential gives, eV/Å³, shape (6,).
+
+        Raises
+        ------
+        InputError
+            The structure is not periodic in three directions, or holds an element that the potential does not know.
+        """
+        check(structure.pbc.all(), "stress uncertainty: the structure must be periodic in three directions")
+        return stress_deviation(self, structure, stress)
+
+    def energy_combination(self, terms: Terms) -> EnergyEstimate:
+        """A linear combination of energies, with the standard deviation of the combination.
+
+        Errors that the structures share cancel: the deviation is far below the sum of those of the energies.
+
+        Parameters
+        ----------
+        terms : pairs (coefficient, structure)
+            Of any real coefficients: a vacancy of N sites is `[(1, vacancy), (-(N - 1) / N, bulk)]`.
+
+        Raises
+        ------
+        InputError
+            No terms, a coefficient that is not finite, something else than a Structure, or an element that the
+            potential does not know; the message counts terms from 0.
+        """
+        return combine_energies(self, terms)
+
+    def energy_difference(self, first: Structure, second: Structure) -> EnergyEstimate:
+        """E(first) - E(second), eV, with the standard deviation of the difference; errors as `energy_combination`."""
+        return combine_energies(self, ((1.0, first), (-1.0, second)))
+
+    def members(self, kind: QuantityKind | None = None, *, n_draws: int | None = None) -> Members:
+        """The models that say how far any quantity is known, each a potential.
+
+        Parameters
+        ----------
+        kind : what the quantity hangs on
+            'difference' (barriers, formation energies), 'energy', 'forces' (frequencies, distances) or 'stress'
+            (lattice constants, elasticity); None takes the largest of the four factors.
+        n_draws : how many of the draws; None: as many as the committee has
+
+        Raises
+        ------
+        InputError
+            Another kind, or more draws than there are.
+        """
+        return make_members(self, kind, n_draws)
 
     def save(self, folder: str | Path) -> None:
         """Write plain arrays and JSON under `folder`, atomically; SetupError if they cannot be written."""

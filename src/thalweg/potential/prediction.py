@@ -20,7 +20,8 @@ class Prediction:
     stress : float64 ndarray, shape (6,), eV/Å³, or None
         Voigt order and sign as in ASE; None unless periodic in three directions.
     energy_uncertainty : float, eV
-        Standard deviation over the members of the total energy.
+        Standard deviation of the total energy: that of the posterior draws, widened, and the distance to the
+        alternative model in quadrature (thalweg.potential.misfit).
     forces_deviation : float64 ndarray, shape (n_atoms,), eV/Å
         Root mean square over posterior draws of the force's deviation from the mean model's, and that of the rivals
         in quadrature (`Potential`).
@@ -29,6 +30,8 @@ class Prediction:
     novelty : float64 ndarray, shape (n_atoms,), or None
         In units of the training set's reach: 1 is where the outermost hundredth of new environments of its kind begins.
         1000 where an atom has lost neighbours. None if the potential has no novelty model.
+    stress_uncertainty : float64 ndarray, shape (6,), eV/Å³, or None
+        Standard deviation of each component, as of the energy; None without a stress, or where it was not asked for.
     """
 
     energy: float
@@ -38,6 +41,7 @@ class Prediction:
     forces_deviation: FloatArray
     forces_bound: FloatArray
     novelty: FloatArray | None
+    stress_uncertainty: FloatArray | None = None
 
 
 @dataclass(frozen=True, eq=False)

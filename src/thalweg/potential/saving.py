@@ -16,6 +16,7 @@ from thalweg.features.basis import AceBasis
 from thalweg.features.zbl import ZblCutoffs
 from thalweg.models.archive import Arrays, take
 from thalweg.models.environments import NoveltyModel
+from thalweg.potential.misfit import Alternative, Widening
 from thalweg.potential.older import largest_over_rms
 from thalweg.potential.prediction import ErrorBounds
 
@@ -48,6 +49,10 @@ def archived(potential: Potential) -> tuple[Arrays, dict[str, Any]]:
     if novelty is not None:
         arrays |= {f"novelty_{name}": getattr(novelty, name) for name in NOVELTY_ARRAYS}
         arrays |= {"novelty_fewest_neighbours": novelty.fewest_neighbours}
+    if potential.draws is not None:
+        arrays["draws"] = potential.draws
+    if potential.alternative is not None:
+        arrays["alternative_weights"] = potential.alternative.weights
     facts = {
         "basis": potential.basis.to_json(),
         "n_members": len(potential.member_deltas),
@@ -57,6 +62,9 @@ def archived(potential: Potential) -> tuple[Arrays, dict[str, Any]]:
         "has_novelty": novelty is not None,
         "confidence": potential.bounds.confidence,
         "provenance": dict(potential.provenance),
+        "n_draws": 0 if potential.draws is None else len(potential.draws),
+        "widening": potential.widening.to_json(),
+        "alternative": None if potential.alternative is None else potential.alternative.basis.to_json(),
     }
     return arrays, facts
 
@@ -69,12 +77,7 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
     ModelError, InputError, KeyError, TypeError, ValueError, OverflowError, MemoryError
         Arrays and facts do not belong together, or were never those of a potential.
     """
-    basis = AceBasis.from_json(facts["basis"])
-    stored = arrays["weights"].shape[-1] if arrays["weights"].ndim else 0
-    if (
-        basis.n_products > _PRODUCTS_PER_FEATURE * stored + _FEW_PRODUCTS
-    ):  # or it would take long to enumerate
-        raise ValueError(f"a basis of {basis.n_products:,} products and coefficients of {stored:,} features")
+    basis = _basis_of(facts["basis"], arrays["weights"].shape)
     n, p = len(basis.elements), basis.n_features
     n_members, r = int(facts["n_members"]), int(facts["n_directions"])
     n_rivals = int(facts.get("n_rivals", 0))
@@ -99,6 +102,33 @@ def restored(arrays: Arrays, facts: Mapping[str, Any]) -> dict[str, Any]:
         "bounds": ErrorBounds(float(facts["confidence"]), factors, floors),
         "provenance": dict(facts["provenance"]),
         "rivals": np.zeros((0, n, p)) if is_older else take(arrays, "rivals", (n_rivals, n, p)),
+        **_misfit(arrays, facts, (n, p)),
+    }
+
+
+def _basis_of(description: Mapping[str, Any], shape: tuple[int, ...]) -> AceBasis:
+    """The basis of coefficients of this shape; ValueError where it would take long to enumerate."""
+    basis, stored = AceBasis.from_json(dict(description)), shape[-1] if shape else 0
+    if basis.n_products > _PRODUCTS_PER_FEATURE * stored + _FEW_PRODUCTS:
+        raise ValueError(f"a basis of {basis.n_products:,} products and coefficients of {stored:,} features")
+    return basis
+
+
+def _misfit(arrays: Arrays, facts: Mapping[str, Any], shape: tuple[int, int]) -> dict[str, Any]:
+    """What versions 1 and 2 lack: draws, their widening, and the alternative."""
+    n_draws, other = int(facts.get("n_draws", 0)), facts.get("alternative")
+    if not 0 <= n_draws <= MAX_MEMBERS:
+        raise ValueError(f"{n_draws} draws")
+    alternative = None
+    if other is not None:
+        weights = arrays["alternative_weights"]
+        basis = _basis_of(other, weights.shape)
+        expected = (len(basis.elements), basis.n_features)
+        alternative = Alternative(basis, take(arrays, "alternative_weights", expected))
+    return {
+        "draws": take(arrays, "draws", (n_draws, *shape)) if n_draws else None,
+        "widening": Widening.from_json(facts.get("widening")),
+        "alternative": alternative,
     }
 
 

@@ -8,9 +8,9 @@ Notation
     B        V d²E/dV² = 4/9 V_r^(4/3) V_0^(-7/3) E''(u_0)
     B'       dB/dP = 4 + 2/3 u_0 E'''(u_0) / E''(u_0)
 
-Since the law is linear in its coefficients, the fit has one answer and needs no start, for every member of a
-committee too. The cell is scaled uniformly and atoms keep their fractional coordinates: right where symmetry
-fixes them (diamond, fcc, bcc, ...), an upper bound of the energy elsewhere.
+Since the law is linear in its coefficients, the fit has one answer and needs no start, for every member too. The cell
+is scaled uniformly and atoms keep their fractional coordinates: right where symmetry fixes them (diamond, fcc, bcc,
+...), an upper bound of the energy elsewhere.
 
 References
     Birch, Phys. Rev. 71, 809 (1947), eq. 15
@@ -19,14 +19,14 @@ References
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from thalweg.errors import InputError, check
-from thalweg.features.batch import species_of
-from thalweg.potential import Potential
+from thalweg.potential import Potential, Widening
+from thalweg.potential.members import deviation_of, feature_totals, other_energy
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import GPa
 
@@ -46,9 +46,9 @@ ROUNDS = 3
 class EquationOfState:
     """Energy against volume of one cell, and the minimum of its Birch-Murnaghan curve.
 
-    The uncertainties are standard deviations over the committee of the same quantity, each member fitted by
-    itself; None where the energies come from something without a committee. They hold no misfit of the law:
-    `residual` shows that.
+    The uncertainties are standard deviations over the potential's members (thalweg.potential.misfit) of the same
+    quantity, each member fitted by itself; None where the energies come from something without members, or where one
+    of them has no minimum: then nothing is known. They hold no misfit of the law: `residual` shows that.
 
     Attributes
     ----------
@@ -64,6 +64,8 @@ class EquationOfState:
     volumes, energies : float64 ndarray, shape (n_points,), Å³ and eV per cell
         The points fitted, by rising volume.
     volume_uncertainty, energy_uncertainty, bulk_modulus_uncertainty_GPa : float or None
+    calibrated : bool
+        Whether they hold what the basis cannot represent; where not, they are the draws' spread and no error bars.
     """
 
     n_atoms: int
@@ -77,6 +79,7 @@ class EquationOfState:
     volume_uncertainty: float | None = None
     energy_uncertainty: float | None = None
     bulk_modulus_uncertainty_GPa: float | None = None  # noqa: N815
+    calibrated: bool = False
 
     def to_json(self) -> dict[str, float | int | list[float] | None]:
         """Plain data, keys as the attributes."""
@@ -90,6 +93,24 @@ class EquationOfState:
         """Inverse of `to_json`."""
         arrays = {name: np.array(data[name], dtype=np.float64) for name in ("volumes", "energies")}
         return cls(**{**data, **arrays})
+
+
+@dataclass(frozen=True, eq=False)
+class MemberEnergies:
+    """What members make of the points of a curve.
+
+    Attributes
+    ----------
+    draws : float64 ndarray, shape (n_draws, n_points), eV
+        Energies of the posterior draws less the mean model's, not widened.
+    alternative : float64 ndarray, shape (n_points,), eV, or None
+        The alternative's less the mean model's.
+    widening : Widening
+    """
+
+    draws: FloatArray
+    alternative: FloatArray | None = None
+    widening: Widening = field(default_factory=Widening)
 
 
 def equation_of_state(
@@ -119,12 +140,26 @@ def potential_equation_of_state(
     max_strain: float = MAX_STRAIN,
     n_points: int = N_POINTS,
 ) -> EquationOfState:
-    """The same of a learned potential, with uncertainties from its committee; raises as above."""
+    """The same of a learned potential, with uncertainties from its members; raises as above.
+
+    Volume and bulk modulus hang on the stress, and the factor of the stress widens their draws.
+    """
     cells, energies = _around_minimum(
-        structure, lambda cell: potential.predict(cell).energy, max_strain, n_points
+        structure, lambda cell: potential.predict(cell, stress_uncertainty=False).energy, max_strain, n_points
     )
-    deltas = np.column_stack([member_energy_deltas(potential, cell) for cell in cells])
-    return fit_birch_murnaghan(_volumes(cells), energies, n_atoms=len(structure), member_deltas=deltas)
+    eos = fit_birch_murnaghan(
+        _volumes(cells), energies, n_atoms=len(structure), members=_members(potential, cells, energies)
+    )
+    return replace(eos, calibrated=potential.alternative is not None)
+
+
+def _members(potential: Potential, cells: list[Structure], energies: FloatArray) -> MemberEnergies:
+    others = [other_energy(potential, cell, energy) for cell, energy in zip(cells, energies, strict=True)]
+    return MemberEnergies(
+        np.column_stack([member_energy_deltas(potential, cell) for cell in cells]),
+        None if potential.alternative is None else np.array(others, dtype=np.float64),
+        potential.widening,
+    )
 
 
 def _around_minimum(
@@ -158,10 +193,9 @@ def scaled_cells(structure: Structure, max_strain: float, n_points: int) -> list
 
 
 def member_energy_deltas(potential: Potential, structure: Structure) -> FloatArray:
-    """Energies of the committee's members less the mean model's, shape (n_members,), eV."""
-    totals = np.zeros_like(potential.weights)
-    np.add.at(totals, species_of(structure, potential.elements), potential.features.phi([structure]))
-    return np.asarray(np.tensordot(potential.member_deltas, totals, axes=2))
+    """Energies of the posterior draws less the mean model's, shape (n_draws,), eV; not widened."""
+    totals = feature_totals(potential.features, structure, potential.elements)
+    return np.asarray(np.tensordot(potential.all_draws, totals, axes=2))
 
 
 def fit_birch_murnaghan(
@@ -169,12 +203,11 @@ def fit_birch_murnaghan(
     energies: FloatArray,
     *,
     n_atoms: int,
-    member_deltas: FloatArray | None = None,
+    members: MemberEnergies | None = None,
 ) -> EquationOfState:
     """The least-squares curve through energies (n_points,), eV, over volumes (n_points,), Å³.
 
-    member_deltas (n_members, n_points), eV: energies of committee members less `energies`; they give the
-    uncertainties. Raises InputError when the curve has no minimum within the volumes.
+    `members` give the uncertainties. Raises InputError when the curve has no minimum within the volumes.
     """
     reference = float(np.mean(volumes))
     powers = np.vander((reference / volumes) ** (2.0 / 3.0), 4, increasing=True)
@@ -187,7 +220,7 @@ def fit_birch_murnaghan(
             "nearer to equilibrium, or raise max_strain"
         )
     volume, energy, bulk, derivative = minimum
-    spread = None if member_deltas is None else _spread(powers, energies, member_deltas, reference, minimum)
+    spread = None if members is None else _deviations(powers, energies, members, reference, minimum)
     return EquationOfState(
         n_atoms,
         volume,
@@ -219,20 +252,39 @@ def _minimum(coefficients: FloatArray, reference: float) -> tuple[float, float, 
     return volume, float(np.polyval(coefficients[::-1], u)), bulk, 4.0 + 2.0 / 3.0 * u * 6.0 * c3 / curvature
 
 
-def _spread(
+def _deviations(
     powers: FloatArray,
     energies: FloatArray,
-    member_deltas: FloatArray,
+    members: MemberEnergies,
     reference: float,
     minimum: tuple[float, float, float, float],
 ) -> FloatArray | None:
-    """rms deviation of V_0, E(V_0), B and B' of the members from the mean model's, shape (4,).
+    """Standard deviations of V_0, E(V_0), B and B', shape (4,); None where a member has no minimum."""
 
-    None when a member has no minimum at all: then nothing is known of the equation of state.
-    """
-    fitted = np.linalg.lstsq(powers, (energies + member_deltas).T, rcond=None)[0]
+    def off(deltas: FloatArray) -> FloatArray | None:
+        return _off_by(powers, energies, deltas, reference, minimum)
+
+    by_stress, by_energy = (
+        off(factor * members.draws) for factor in (members.widening.stress, members.widening.energy)
+    )
+    other = None if members.alternative is None else off(members.alternative[None, :])
+    if by_stress is None or by_energy is None or (other is None and members.alternative is not None):
+        return None
+    draws = by_stress.copy()
+    draws[:, 1] = by_energy[:, 1]
+    return deviation_of(draws, None if other is None else other[0])
+
+
+def _off_by(
+    powers: FloatArray,
+    energies: FloatArray,
+    deltas: FloatArray,
+    reference: float,
+    minimum: tuple[float, float, float, float],
+) -> FloatArray | None:
+    """V_0, E(V_0), B and B' of each member less the mean model's, shape (n_members, 4)."""
+    fitted = np.linalg.lstsq(powers, (energies + deltas).T, rcond=None)[0]
     minima = [_minimum(column, reference) for column in fitted.T]
     if any(one is None for one in minima):
         return None
-    deviations = np.array(minima, dtype=np.float64) - np.array(minimum)
-    return np.asarray(np.sqrt(np.mean(deviations**2, axis=0)))
+    return np.asarray(np.array(minima, dtype=np.float64) - np.array(minimum))

@@ -12,7 +12,15 @@ SPREAD = (
     "the committee's spread holds the scatter of the labels alone, not what the basis cannot represent: it is no "
     "error bar. The error is the difference to the oracle"
 )
-"""What the spread of a property over the committee means, wherever it is shown."""
+"""What the spread of a property over the committee means where a potential has nothing else."""
+
+STATED = (
+    "± is one standard deviation over the potential's members: posterior draws widened by what held-out labels show, "
+    "and a model of another radial exponent. The difference to the oracle is the error itself"
+)
+"""What the uncertainty of a property means, wherever it is shown."""
+
+UNKNOWN = "members of the potential have no minimum here: its uncertainty is not known"
 
 
 @dataclass(frozen=True)
@@ -130,9 +138,13 @@ class PropertyResults:
 
 
 def _in_words(eos: EquationOfState) -> str:
-    return f"V0 {eos.volume / eos.n_atoms:.3f} Å³/atom, B {eos.bulk_modulus_GPa:.1f} GPa"
+    spread = eos.bulk_modulus_uncertainty_GPa
+    stated = f" ± {spread:.2g}" if eos.calibrated and spread is not None else ""
+    return f"V0 {eos.volume / eos.n_atoms:.3f} Å³/atom, B {eos.bulk_modulus_GPa:.1f}{stated} GPa"
 
 
 def _spread_in_words(eos: EquationOfState) -> str:
     spread = eos.bulk_modulus_uncertainty_GPa
+    if eos.calibrated:
+        return "" if spread is not None else f" ({UNKNOWN})"
     return "" if spread is None else f" (committee's spread {spread:.1f} GPa, which is no error bar)"

@@ -143,7 +143,8 @@ class AuditNumbers:
     """The audit as the run states it: eV/Å and fractions of atoms.
 
     `fraction_within` the target, with its two-sided `interval` and one-sided `lower_bound`; `coverage` is the
-    fraction inside their predicted bounds.
+    fraction inside their predicted bounds. `energy_rmse` is per atom (eV), `energy_within` the fraction of energies
+    within two stated standard deviations, `energy_ratio` their root mean square error over that stated.
     """
 
     n_structures: int
@@ -153,6 +154,9 @@ class AuditNumbers:
     interval: tuple[float, float] | None = None
     lower_bound: float | None = None
     coverage: float | None = None
+    energy_rmse: float | None = None
+    energy_within: float | None = None
+    energy_ratio: float | None = None
 
 
 @dataclass(frozen=True)

@@ -131,6 +131,9 @@ def _tiles(data: ReportData) -> str:
         percent = f"{100 * s.confidence:g} % quantile" if s.confidence else "quantile"
         more = f"{percent} {quantile:.3g}" if quantile is not None else ""
         tiles.append(("Audit force RMSE", f"{s.audit.force_rmse:.3f}", f"eV/Å; {more}"))
+    if s.audit is not None and s.audit.energy_rmse is not None and s.audit.energy_within is not None:
+        within = f"{s.audit.energy_within:.0%} within 2 stated standard deviations"
+        tiles.append(("Audit energy RMSE", f"{1000 * s.audit.energy_rmse:.2f}", f"meV/atom; {within}"))
     cells = "".join(
         f'<div class="tile"><dt>{escape(name)}</dt>'
         f"<dd>{escape(value)}<small>{escape(more)}</small></dd></div>"

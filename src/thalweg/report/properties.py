@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from thalweg.properties.eos import EquationOfState
-from thalweg.properties.results import SPREAD, EquationOfStateResult
+from thalweg.properties.results import SPREAD, STATED, UNKNOWN, EquationOfStateResult
 from thalweg.report.data import ReportData
 from thalweg.report.tables import plain_table
 
@@ -36,9 +36,17 @@ def _equation_of_state(result: EquationOfStateResult) -> str:
         ("its derivative", *(f"{one.bulk_modulus_derivative:.2f}" for one in (potential, oracle)), "", ""),
         ("misfit of the curve / meV/atom", *(_misfit(one) for one in (potential, oracle)), "", ""),
     )
-    header = ("", "potential", "oracle", "difference", "committee's spread")
-    words = f"Birch-Murnaghan of third order; {result.oracle_calls} calls. {SPREAD[0].upper()}{SPREAD[1:]}."
+    stated = "±" if potential.calibrated else "committee's spread"
+    header = ("", "potential", "oracle", "difference", stated)
+    words = f"Birch-Murnaghan of third order; {result.oracle_calls} calls. {_meaning(potential)}."
     return f'{plain_table(header, rows)}<p class="count">{escape(words)}</p>'
+
+
+def _meaning(eos: EquationOfState) -> str:
+    """What the uncertainties are, as a sentence without its full stop."""
+    known = eos.bulk_modulus_uncertainty_GPa is not None or eos.volume_uncertainty is not None
+    words = SPREAD if not eos.calibrated else STATED if known else UNKNOWN
+    return f"{words[0].upper()}{words[1:]}"
 
 
 def _spread(value: float | None, n_atoms: int, digits: int) -> str:

@@ -78,4 +78,5 @@ def _audit(keys: dict[str, Any] | None) -> AuditNumbers | None:
         interval=(float(interval[0]), float(interval[1])) if interval else None,
         lower_bound=keys.get("lower_bound"),
         coverage=keys.get("coverage"),
+        **{name: keys.get(name) for name in ("energy_rmse", "energy_within", "energy_ratio")},
     )

@@ -18,7 +18,14 @@ from thalweg.loop.asking.queue import Queue, Queued
 from thalweg.loop.deciding.ground import Stretch
 from thalweg.loop.deciding.stopping import AuditRecord
 from thalweg.loop.events import Answered
-from thalweg.loop.learning.comparing import STREAMS, audit_record, evident, predict, prequential
+from thalweg.loop.learning.comparing import (
+    STREAMS,
+    audit_record,
+    evident,
+    predict,
+    prequential,
+    stated_energy,
+)
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
@@ -202,10 +209,11 @@ class Asker:
         """Compare, learn, tell; returns what is evidence of the errors, None where nothing is."""
         prediction, structure = question.prediction, question.structure
         assert prediction is not None
-        record = audit_record(learner.n_labels, structure, prediction, label, question.reason)
-        self.state.calibration = prequential(
-            self.state.calibration, STREAMS[question.kind], structure, prediction, label
-        )
+        calibration, stream = self.state.calibration, STREAMS[question.kind]
+        residuals = learner.residuals(stream, structure, label)
+        stated = stated_energy(calibration, residuals, structure)
+        record = audit_record(learner.n_labels, structure, prediction, label, question.reason, stated)
+        self.state.calibration = prequential(calibration, stream, structure, prediction, label, residuals)
         if question.kind is QuestionKind.AUDIT and prediction.novelty is not None:
             self.state.novelty = self.state.novelty.after(prediction.novelty)
         start = time.perf_counter()

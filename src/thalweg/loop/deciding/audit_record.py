@@ -38,6 +38,7 @@ class AuditRecord:
     stress_errors : |stress_model - stress_oracle| of each of them, eV/Å³; empty without a stress
     start : number of the start, from 0, whose walker met it, or None
     temperature : of that walker, K, or None
+    energy_uncertainty : standard deviation that was stated for the energy, eV per atom, or None
     """
 
     n_labels: int
@@ -49,6 +50,7 @@ class AuditRecord:
     stress_errors: tuple[float, ...] = ()
     start: int | None = None
     temperature: float | None = None
+    energy_uncertainty: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("force_errors", "force_bounds", "stress_errors"):
@@ -130,7 +132,8 @@ class AuditSummary:
     `coverage` is the fraction of atoms within their predicted bounds. `volume_mean`, `volume_min` and `volume_max` (Å³
     per atom) are of the structures that walkers met; None where the volume does not vary. `stress_within` is the
     fraction of stress components within the stress target, or STRESS_STATED where none is set, and
-    `stress_lower_bound` its bound.
+    `stress_lower_bound` its bound. `energy_within` is the fraction of energies within two stated standard deviations,
+    and `energy_ratio` their root mean square error over that stated.
     """
 
     n_structures: int
@@ -148,6 +151,8 @@ class AuditSummary:
     volume_max: float | None = None
     stress_within: float | None = None
     stress_lower_bound: float | None = None
+    energy_within: float | None = None
+    energy_ratio: float | None = None
 
     def meets(self, target: Target) -> bool:
         """Whether these audits, judged once, certify the target."""
@@ -198,6 +203,7 @@ def summarise_audits(audits: Sequence[AuditRecord], target: Target) -> AuditSumm
         stress_rmse=_rms([a.stress_error for a in audits if a.stress_error is not None]),
         **_volumes([a.volume for a in audits if a.volume is not None]),
         **_stress_summary(audits, target),
+        **_energy_summary(audits),
     )
 
 
@@ -207,6 +213,21 @@ def _stress_summary(audits: Sequence[AuditRecord], target: Target) -> dict[str, 
         return {}
     bound = clustered_lower_bound(within, sizes, target.certificate_level)
     return {"stress_within": sum(within) / sum(sizes), "stress_lower_bound": bound}
+
+
+def _energy_summary(audits: Sequence[AuditRecord]) -> dict[str, float]:
+    pairs = np.array(
+        [
+            (a.energy_error, a.energy_uncertainty)
+            for a in audits
+            if a.energy_error is not None and a.energy_uncertainty is not None
+        ]
+    )
+    if not len(pairs) or not pairs[:, 1].any():
+        return {}
+    error, stated = np.abs(pairs[:, 0]), pairs[:, 1]
+    ratio = float(np.sqrt(np.mean(error**2) / np.mean(stated**2)))
+    return {"energy_within": float(np.mean(error <= 2.0 * stated)), "energy_ratio": ratio}
 
 
 def stress_counts(audits: Sequence[AuditRecord], stress_error: float) -> tuple[list[int], list[int]]:

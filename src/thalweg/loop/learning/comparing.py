@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from thalweg.calibration import Calibration, Compared, Stream, is_evidence
+from thalweg.calibration.widening import Residuals
 from thalweg.explorers.origin import is_open
 from thalweg.label import Label
 from thalweg.labelling.question import QuestionKind, Reason
@@ -45,11 +46,17 @@ def force_errors(prediction: Prediction, label: Label) -> FloatArray:
 
 
 def audit_record(
-    n_labels: int, structure: Structure, prediction: Prediction, label: Label, reason: Reason | None = None
+    n_labels: int,
+    structure: Structure,
+    prediction: Prediction,
+    label: Label,
+    reason: Reason | None = None,
+    energy_uncertainty: float | None = None,
 ) -> AuditRecord:
     """Errors of a prediction against the label that came: forces per atom, energy per atom, stress.
 
-    `reason` says where it was met. With vacuum in its cell, a structure has no volume of its own.
+    `reason` says where it was met; `energy_uncertainty` (eV) is what was stated of the total energy. With vacuum in its
+    cell, a structure has no volume of its own.
     """
     stress = np.zeros(0)
     if label.stress is not None and prediction.stress is not None:
@@ -64,6 +71,7 @@ def audit_record(
         stress_errors=tuple(stress),
         start=None if reason is None else reason.start,
         temperature=None if reason is None else reason.temperature,
+        energy_uncertainty=None if energy_uncertainty is None else energy_uncertainty / len(structure),
     )
 
 
@@ -80,10 +88,27 @@ def evident(record: AuditRecord, prediction: Prediction) -> AuditRecord | None:
     )
 
 
+def stated_energy(calibration: Calibration, residuals: Residuals, structure: Structure) -> float | None:
+    """Standard deviation of the total energy, eV, as the calibration widens it before this answer; None without one."""
+    if residuals.energy is None:
+        return None
+    return calibration.widening.energy * float(np.sqrt(residuals.energy.variance[0] * len(structure)))
+
+
 def prequential(
-    calibration: Calibration, stream: Stream, structure: Structure, prediction: Prediction, label: Label
+    calibration: Calibration,
+    stream: Stream,
+    structure: Structure,
+    prediction: Prediction,
+    label: Label,
+    residuals: Residuals | None = None,
 ) -> Calibration:
-    """The calibration after comparing this answer with what was predicted before learning it."""
+    """The calibration after comparing this answer with what was predicted before learning it.
+
+    `residuals` are what it shows of the stated spread of energies, forces and stress.
+    """
+    if residuals is not None:
+        calibration = calibration.record_residuals(residuals)
     answer = Compared(
         stream,
         structure.numbers,

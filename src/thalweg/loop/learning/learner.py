@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from thalweg.calibration import Stream
+from thalweg.calibration.widening import Residuals, Revealed, composition
 from thalweg.explorers.base import CoreField
 from thalweg.features import AceBasis, DesignRows, Features, design_rows
 from thalweg.features.batch import species_of
@@ -20,7 +22,7 @@ from thalweg.label import Label
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.noise import hold_noise
-from thalweg.models.observation import RowKind
+from thalweg.models.observation import Block, Observation, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.models.rivals import pulls_after, rival_deltas, rival_pulls
 from thalweg.models.training import Baseline, make_observation
@@ -82,6 +84,8 @@ class Learner:
         self._novelty_labels = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
+        self._last_rows: tuple[Structure, DesignRows] | None = None
+        self._last_energies: dict[tuple[tuple[int, int], ...], tuple[int, Block]] = {}
 
     @property
     def n_labels(self) -> int:
@@ -137,26 +141,38 @@ class Learner:
     def _add_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
         self.baseline = self.baseline.inside([structure for structure, _ in labelled])
         rows = [design_rows(self.features, structure) for structure, _ in labelled]
-        self.model.fit_batch(
-            [
-                make_observation(one, structure, label, self.baseline)
-                for one, (structure, label) in zip(rows, labelled, strict=True)
-            ]
-        )
-        for structure, label in labelled:
+        observations = [
+            make_observation(one, structure, label, self.baseline)
+            for one, (structure, label) in zip(rows, labelled, strict=True)
+        ]
+        self.model.fit_batch(observations)
+        for (structure, label), observation in zip(labelled, observations, strict=True):
             self._take_note(structure, label)
+            self._remember(structure, observation)
         self._field = None
 
     def _add(self, structure: Structure, label: Label) -> None:
         # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
         self.baseline = self.baseline.inside([structure])
-        rows = design_rows(self.features, structure)
-        observation = make_observation(rows, structure, label, self.baseline)
+        observation = make_observation(self._rows(structure), structure, label, self.baseline)
         if self._pulls is not None:
             self._pulls = pulls_after(self.model, self._pulls, observation)
         self.model.update(observation)
+        self._last_rows = None
+        self._remember(structure, observation)
         self._take_note(structure, label)
         self._field = None
+
+    def _remember(self, structure: Structure, observation: Observation) -> None:
+        """Keep the energy of the last label of each composition, against which the next one is held."""
+        energy = next(block for block in observation if block.kind is RowKind.ENERGY)
+        self._last_energies[composition(structure)] = len(structure), energy
+
+    def _rows(self, structure: Structure) -> DesignRows:
+        """Design rows, made once for what is compared and then learned."""
+        if self._last_rows is None or self._last_rows[0] is not structure:
+            self._last_rows = structure, design_rows(self.features, structure)
+        return self._last_rows[1]
 
     def _take_note(self, structure: Structure, label: Label) -> None:
         """Environments for novelty, forces for their scale."""
@@ -200,6 +216,38 @@ class Learner:
     def predict(self, structure: Structure) -> Prediction:
         """What the model says now; its bounds are bare deviations until a calibration is applied."""
         return self._uncalibrated.predict(structure)
+
+    def residuals(self, stream: Stream, structure: Structure, label: Label) -> Residuals:
+        """What a label shows of the model that has not learned it yet: errors, and the spread of the posterior."""
+        blocks = make_observation(self._rows(structure), structure, label, self.baseline)
+        shown = {block.kind: self._revealed(block) for block in blocks}
+        energy = next(block for block in blocks if block.kind is RowKind.ENERGY)
+        return Residuals(
+            stream,
+            shown.get(RowKind.ENERGY),
+            shown.get(RowKind.FORCES),
+            shown.get(RowKind.VIRIAL),
+            self._difference(structure, energy),
+        )
+
+    def _difference(self, structure: Structure, energy: Block) -> Revealed | None:
+        """The energy less that of the label of this composition that was learned last, per sqrt(atom) of this one."""
+        before = self._last_energies.get(composition(structure))
+        if before is None:
+            return None
+        atoms, block = before
+        share = np.sqrt(len(structure) / atoms)  # rows are per sqrt(atom) already
+        noise = float(np.hypot(energy.label_noise, share * block.label_noise))
+        targets = energy.targets - share * block.targets
+        return self._revealed(Block(RowKind.ENERGY, energy.rows - share * block.rows, targets, noise))
+
+    def _revealed(self, block: Block) -> Revealed:
+        errors = np.asarray(block.targets - block.rows @ self.model.mean)
+        if block.kind is not RowKind.FORCES:
+            return Revealed.of(errors, self.model.variance(block.rows), block.label_noise)
+        # the committee is enough for a sum over many rows, and costs nothing more
+        draws = block.rows @ self._uncalibrated.member_deltas.reshape(-1, block.rows.shape[1]).T
+        return Revealed.summed(errors, np.mean(draws**2, axis=1), block.label_noise)
 
     def force_rows(self, structure: Structure) -> FloatArray:
         """Whitened force rows (3 n_atoms, n_columns) for acquisition: row products are posterior covariances."""

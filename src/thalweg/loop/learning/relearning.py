@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from thalweg.calibration import Calibration
 from thalweg.features.batch import numbers_of
 from thalweg.features.zbl import ZblBaseline
+from thalweg.fitting.alternative import make_alternative
 from thalweg.fitting.references import Labelled, References, find_references
 from thalweg.label import Label
 from thalweg.loop.learning.comparing import error_bounds
@@ -14,7 +17,7 @@ from thalweg.loop.learning.learner import Learner
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.models.training import Baseline
-from thalweg.potential import Potential
+from thalweg.potential import N_DRAWS, Alternative, Potential
 from thalweg.store import Store
 from thalweg.structure import Structure
 
@@ -51,12 +54,26 @@ def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEne
     return learner
 
 
+def alternative_of(learner: Learner, store: Store) -> Alternative:
+    """The model of another radial exponent, from the labels learned so far."""
+    records = islice(store.labels_in_order(), learner.n_labels)
+    labelled = [(record.structure, record.label) for record in records]
+    return make_alternative(labelled, learner.basis, learner.baseline, learner.model.fitted.x)
+
+
 def make_potential(
-    setup: Setup, learner: Learner, calibration: Calibration, oracle: str, *, reach: float = 1.0
+    setup: Setup,
+    learner: Learner,
+    calibration: Calibration,
+    oracle: str,
+    alternative: Alternative | None = None,
+    *,
+    reach: float = 1.0,
 ) -> Potential:
     """The calibrated potential as learned so far, and where it comes from.
 
-    `oracle` is the oracle's fingerprint, `reach` the unit of novelty (`thalweg.uncertainty.reach`).
+    `oracle` is the oracle's fingerprint, `reach` the unit of novelty (`thalweg.uncertainty.reach`). The alternative is
+    made for the finished potential; one that is saved meanwhile goes without.
     """
     provenance = {
         "oracle": oracle,
@@ -66,7 +83,9 @@ def make_potential(
         "system": [structure.content_hash for structure in setup.structures],
     }
     bounds = error_bounds(calibration, numbers_of(learner.basis.elements))
-    return learner.potential(bounds, provenance, reach=reach)
+    draws = learner.model.member_deltas(N_DRAWS)
+    potential = learner.potential(bounds, provenance, reach=reach)
+    return potential.stating(draws, calibration.widening, alternative)
 
 
 def _charges(setup: Setup) -> list[int]:

@@ -10,7 +10,14 @@ from thalweg.errors import StoreError
 from thalweg.labelling.question import QuestionKind
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.deciding.policy import retarget
-from thalweg.loop.learning.comparing import STREAMS, audit_record, evident, predict, prequential
+from thalweg.loop.learning.comparing import (
+    STREAMS,
+    audit_record,
+    evident,
+    predict,
+    prequential,
+    stated_energy,
+)
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, references_of
 from thalweg.loop.setup import Setup
@@ -75,12 +82,16 @@ def _learn_in_turn(
     for record in records:
         structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
         prediction = predict(learner, structure, state.calibration)
+        residuals = learner.residuals(STREAMS[kind], structure, label)
         if kind is QuestionKind.AUDIT:
-            audit = audit_record(learner.n_labels, structure, prediction, label)
+            stated = stated_energy(state.calibration, residuals, structure)
+            audit = audit_record(learner.n_labels, structure, prediction, label, None, stated)
             audits += [one for one in (evident(audit, prediction),) if one is not None]
             if prediction.novelty is not None:
                 state.novelty = state.novelty.after(prediction.novelty)
-        state.calibration = prequential(state.calibration, STREAMS[kind], structure, prediction, label)
+        state.calibration = prequential(
+            state.calibration, STREAMS[kind], structure, prediction, label, residuals
+        )
         learner.learn(structure, label)
     return tuple(audits)
 
