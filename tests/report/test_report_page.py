@@ -227,7 +227,7 @@ def test_the_verdict_claims_no_more_than_is_certified(
 
 
 WALKED = (
-    WalkedRow(1, "Cu6", 300.0, 10.0, 12, 72, 1.0),
+    WalkedRow(1, "Cu6", 300.0, 10.0, 12, 72, 1.0, bounds_held=0.972),
     WalkedRow(1, "Cu6", 600.0, 10.0, 8, 48, 0.9, dissociated=3),
     WalkedRow(2, "Cu4<", 600.0, 5.0, 0, 0, blind_audits=2),
 )
@@ -241,9 +241,9 @@ def test_what_was_walked_and_audited_is_a_table(data: ReportData) -> None:
     section = page(with_rows(data, *WALKED)).split('id="audit"')[1].split("</section>")[0]
     assert "What was walked and audited" in section
     cells = [re.sub("<[^>]*>", "|", row).replace("||", "|") for row in section.split("<tr>")[2:]]
-    assert cells[0].startswith("|1|Cu6|300|10|12|72|100.0 %|0")
-    assert cells[1].startswith("|1|Cu6|600|10|8|48|90.0 %|3")
-    assert cells[2].startswith("|2|Cu4&lt;|600|5|0 (and 2 without evidence)|0|nothing is claimed|0")
+    assert cells[0].startswith("|1|Cu6|300|10|12|72|100.0 %|97.2 %|0")
+    assert cells[1].startswith("|1|Cu6|600|10|8|48|90.0 %||3")
+    assert cells[2].startswith("|2|Cu4&lt;|600|5|0 (and 2 without evidence)|0|nothing is claimed||0")
     assert "cell flowed" not in section
     flowed = dataclasses.replace(WALKED[0], flowed=1)
     assert "cell flowed" in page(with_rows(data, flowed))

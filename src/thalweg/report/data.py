@@ -160,7 +160,8 @@ class WalkedRow:
     """What was walked (ps) and audited from one start (counted from 1) at one temperature (K).
 
     `within` is the share of audited atoms within the target, None without an audit; `blind_audits` are no evidence,
-    since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`.
+    since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`. `bounds_held` is the share of
+    audited atoms whose error was within the bound stated beforehand.
     """
 
     start: int = 0
@@ -173,6 +174,7 @@ class WalkedRow:
     blind_audits: int = 0
     dissociated: int = 0
     flowed: int = 0
+    bounds_held: float | None = None
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,7 @@ def walked_table(data: ReportData) -> str:
         "audits",
         "atoms",
         "within the target",
+        "bounds held",
         "dissociated",
     ]
     flowed = any(row.flowed for row in rows)
@@ -164,6 +165,7 @@ def _walked(row: WalkedRow, flowed: bool) -> tuple[str, ...]:
         f"{row.audits}{blind}",
         str(row.atoms),
         within,
+        "" if row.bounds_held is None else f"{100 * row.bounds_held:.1f} %",
         str(row.dissociated),
     )
     return (*cells, str(row.flowed)) if flowed else cells

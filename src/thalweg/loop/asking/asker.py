@@ -63,7 +63,7 @@ class Asker:
         bounds = {}
         for k, walker in enumerate(self.state.walkers):
             if self.labeller.is_settled(walker.structure):
-                prediction = predict(learner, walker.structure, self.state.calibration)
+                prediction = predict(learner, walker.structure, self.state.calibration, walker.temperature)
                 bounds[k] = float(prediction.forces_bound.max())
         return bounds
 
@@ -185,7 +185,7 @@ class Asker:
 
     def _question(self, learner: Learner, queued: Queued, kind: QuestionKind) -> Question:
         structure = queued.moment.structure
-        prediction = predict(learner, structure, self.state.calibration)
+        prediction = predict(learner, structure, self.state.calibration, queued.temperature)
         reason = dataclasses.replace(
             queued.reason,
             walker=queued.walker,
@@ -204,7 +204,12 @@ class Asker:
         assert prediction is not None
         record = audit_record(learner.n_labels, structure, prediction, label, question.reason)
         self.state.calibration = prequential(
-            self.state.calibration, STREAMS[question.kind], structure, prediction, label
+            self.state.calibration,
+            STREAMS[question.kind],
+            structure,
+            prediction,
+            label,
+            question.reason.temperature,
         )
         start = time.perf_counter()
         with self.stopwatch("fit"):

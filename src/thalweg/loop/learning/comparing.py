@@ -32,10 +32,12 @@ def error_bounds(calibration: Calibration, numbers: Sequence[int]) -> ErrorBound
     return ErrorBounds(bounds.confidence, factors, floors)
 
 
-def predict(learner: Learner, structure: Structure, calibration: Calibration) -> Prediction:
-    """What the model says now, its bounds as error bounds in eV/Å."""
+def predict(
+    learner: Learner, structure: Structure, calibration: Calibration, temperature: float | None = None
+) -> Prediction:
+    """What the model says now, its bounds as error bounds in eV/Å, for a walker at this temperature (K)."""
     prediction = learner.predict(structure)
-    bound = calibration.bounds.bound(structure.numbers, prediction.forces_deviation)
+    bound = calibration.bounds.bound(structure.numbers, prediction.forces_deviation, temperature)
     return replace(prediction, forces_bound=bound)
 
 
@@ -81,14 +83,23 @@ def evident(record: AuditRecord, prediction: Prediction) -> AuditRecord | None:
 
 
 def prequential(
-    calibration: Calibration, stream: Stream, structure: Structure, prediction: Prediction, label: Label
+    calibration: Calibration,
+    stream: Stream,
+    structure: Structure,
+    prediction: Prediction,
+    label: Label,
+    temperature: float | None = None,
 ) -> Calibration:
-    """The calibration after comparing this answer with what was predicted before learning it."""
+    """The calibration after comparing this answer with what was predicted before learning it.
+
+    `temperature` (K) is that of the walker that met the structure.
+    """
     answer = Compared(
         stream,
         structure.numbers,
         prediction.forces_deviation,
         force_errors(prediction, label),
         prediction.forces_bound,
+        temperature,
     )
     return calibration.record(answer)
