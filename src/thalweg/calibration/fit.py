@@ -133,7 +133,7 @@ def _widening(ratio: FloatArray, weight: FloatArray, level: float) -> float:
     """g_T from error over bound of the atoms met at one temperature; the worst of them while they are few."""
     W = float(weight.sum())
     needed = min(weighted_quantile(ratio, weight, level, w_new=WIDENING_NEW), float(ratio.max()))
-    return max(1.0, needed) ** (W / (W + WIDENING_PRIOR))
+    return float(max(1.0, needed) ** (W / (W + WIDENING_PRIOR)))
 
 
 def _choose_beta(records: _Records, scale: FloatArray, level: float) -> float:

@@ -24,6 +24,8 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
     for heading, text in (
         *_verdict(summary),
         *_quality(summary),
+        *_forecast(summary),
+        *_advice(summary),
         *_labels(summary),
         *_properties(summary),
         *_cost(summary),
@@ -88,6 +90,21 @@ def _volumes(audit: Mapping[str, Any]) -> str:
 def _properties(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for line in PropertyResults.from_summary(summary.get("properties")).describe():
         yield "property", line
+
+
+def _forecast(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What further calls would bring."""
+    forecast = summary.get("forecast")
+    if isinstance(forecast, dict) and forecast.get("words"):
+        yield "forecast", str(forecast["words"])
+
+
+def _advice(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What keeps the run from its target."""
+    advice = summary.get("advice")
+    for one in advice if isinstance(advice, list) else ():
+        if isinstance(one, dict) and one.get("text"):
+            yield "advice", str(one["text"])
 
 
 def _labels(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from html import escape
 from thalweg.report.data import (
     AUDIT,
     HANDED,
+    PROBE,
     PROPERTY,
     QUERY,
     REFERENCE,
@@ -91,7 +92,7 @@ def query_table(data: ReportData) -> str:
     rows = data.questions[-MAX_ROWS:]
     if not rows:
         return '<p class="none">No question has been answered yet.</p>'
-    others = (kind for kind in (REFERENCE, RELAX, HANDED, PROPERTY) if data.of_kind(kind))
+    others = (kind for kind in (REFERENCE, RELAX, HANDED, PROPERTY, PROBE) if data.of_kind(kind))
     kinds = ("all", SEED, QUERY, AUDIT, *others, "failed")
     buttons = "".join(
         f'<button type="button" data-kind="{k}" aria-pressed="{str(k == "all").lower()}">{k}</button>'
