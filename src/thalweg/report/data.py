@@ -192,8 +192,8 @@ class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
     `findings` are lines on labels that do not hold together, `advice` on what keeps the run from its target.
-    `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`, ...), empty
-    without a certificate. `calibration_factor` is per element.
+    `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`, ...),
+    empty without one. `calibration_factor` is per element.
     """
 
     oracle_calls: int = 0

@@ -21,7 +21,7 @@ import numpy as np
 from thalweg.calibration.intervals import effective_trials, wilson_interval
 from thalweg.loop.deciding.audit_record import AuditRecord, Target
 
-LEAST_AUDITS = 6
+LEAST_AUDITS = 4
 """Learned audits below which residuals say nothing."""
 LEAST_HOT = 4
 """Audits of the hottest walkers, and of the others, below which they are not compared."""

@@ -13,8 +13,8 @@ Notation
 
 b is found by least squares with the priors b ~ N(B (1 - phi), (S (1 - phi) + S_LEAST)²) and u_T ~ N(0, U²): with few
 audits, which scatter, the prior speaks; it says that what labels can mend falls as labels^-B. The interval is
-log-normal: the scatter of audits for the level, the posterior of b for what comes. Queries are left out, since they are
-chosen to be hard.
+log-normal: the scatter of audits for the level, the posterior of b for what comes, and MISSED. Queries are left out,
+since they are chosen to be hard.
 
 References
     Power laws: Huang & von Lilienfeld, J. Chem. Phys. 145, 161102 (2016).
@@ -35,12 +35,14 @@ from thalweg.structure import FloatArray
 
 AHEAD = (10, 50, 100)
 """Calls for which a run says what they would bring."""
-LEAST_AUDITS = 5
+LEAST_AUDITS = 3
 """Fewer say nothing of where a run is."""
 B, S, S_LEAST, U = 0.6, 0.25, 0.05, 0.4
 """Prior of the slope and its deviation, the least deviation, and that of temperatures."""
 SCATTER, SCATTER_COUNTS = 0.35, 5.0
 """Prior of the scatter of log e_k from structure to structure, and the audits that it counts as."""
+MISSED = 0.1
+"""Deviation of log E that a power law misses."""
 LEVEL = 0.8
 """Of the two-sided interval."""
 
@@ -201,7 +203,7 @@ class _Curve:
 
     def deviation(self, m: float) -> float:
         """Standard deviation of log E(m)."""
-        return math.hypot(self.level_deviation, self.slope_deviation * math.log(m / self.n))
+        return math.hypot(self.level_deviation, self.slope_deviation * math.log(m / self.n), MISSED)
 
 
 _NOTHING = 1e-3
