@@ -29,8 +29,8 @@ RECENT = 0.5
 """Audits of models that had at least this share of the labels of today."""
 LEVEL = 0.9
 """Two-sided, of the intervals that evidence must clear."""
-NOISY = 0.7
-"""Scatter over residual from which on the oracle is to blame: half of the variance."""
+NOISY = 0.5
+"""Scatter over residual from which on the oracle is to blame: a quarter of the variance."""
 
 
 class About(StrEnum):
