@@ -13,7 +13,7 @@ SOURCE = Path(thalweg.__file__).parent
 
 def test_what_runs_have_written_is_still_read():
     # on the disk since the first version: these may grow, and never change
-    kinds = ["reference", "seed", "query", "audit", "handed", "property", "check", "relax"]
+    kinds = ["reference", "seed", "query", "audit", "handed", "property", "check", "relax", "probe"]
     assert [str(kind) for kind in vocabulary.QuestionKind] == kinds
     assert set(get_args(vocabulary.Ensemble)) >= {"nve", "nvt", "npt"}
 

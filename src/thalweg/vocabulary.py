@@ -43,8 +43,15 @@ class QuestionKind(StrEnum):
     """Drawn by chance at somebody's request (`thalweg audit`)."""
     RELAX = "relax"
     """A step on the way from a start structure to rest."""
+    PROBE = "probe"
+    """Beside a labelled structure, to measure whether the oracle is smooth."""
 
     @property
     def is_learned(self) -> bool:
         """Whether the answer teaches the model."""
-        return self not in (QuestionKind.REFERENCE, QuestionKind.PROPERTY, QuestionKind.CHECK)
+        return self not in (
+            QuestionKind.REFERENCE,
+            QuestionKind.PROPERTY,
+            QuestionKind.CHECK,
+            QuestionKind.PROBE,
+        )

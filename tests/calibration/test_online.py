@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -34,7 +35,7 @@ def test_before_any_answer_the_prior_speaks() -> None:
 @pytest.mark.parametrize(("ratio", "floor"), [(1.0, 0.0), (4.0, 0.0), (0.3, 0.05)])
 def test_bounds_cover_at_the_stated_rate_and_are_sharp(ratio: float, floor: float) -> None:
     fractions = [run(120, seed, ratio=ratio, floor=floor).coverage(last=60).fraction for seed in range(4)]
-    assert 0.92 < np.mean(fractions) < 0.985
+    assert 0.95 < np.mean(fractions) < 0.995
     state, rng = run(120, 0, ratio=ratio, floor=floor), np.random.default_rng(99)
     fresh = [answer(rng, ratio, floor=floor) for _ in range(100)]
     error = np.concatenate([a.error for a in fresh])
@@ -177,3 +178,73 @@ def test_no_bound_lies_below_the_noise_of_an_oracle() -> None:
     ]
     bounds = fit_bounds(tiny, CalibrationSpec(), alpha=0.05, n_answers=60)
     assert min(bounds.bound(NUMBERS, np.zeros(9))) >= 1e-3
+
+
+def mixed(n: int, hot_ratio: float, seed: int = 0) -> Calibration:
+    """Walkers of 300 and 900 K, every sixth answer hot: its errors are `hot_ratio` times as large over deviation."""
+    rng, state = np.random.default_rng(seed), Calibration()
+    for k in range(n):
+        hot = k % 6 == 1
+        found = answer(rng, ratio=hot_ratio if hot else 1.0, stream=Stream.AUDIT)
+        state = state.record(dataclasses.replace(found, temperature=900.0 if hot else 300.0))
+    return state
+
+
+def covered_at(bounds: BoundMap, temperature: float, ratio: float) -> float:
+    rng = np.random.default_rng(77)
+    fresh = [answer(rng, ratio=ratio) for _ in range(200)]
+    hits = [a.error <= bounds.bound(a.numbers, a.deviation, temperature) for a in fresh]
+    return float(np.mean(np.concatenate(hits)))
+
+
+def test_bounds_hold_for_the_hottest_walker_by_itself() -> None:
+    bounds = mixed(120, hot_ratio=2.0).bounds
+    assert covered_at(bounds, 900.0, 2.0) > 0.93
+    for_all = dataclasses.replace(bounds, widenings=())
+    assert covered_at(for_all, 900.0, 2.0) < 0.9, "the control: one map for all must fall short"
+    assert covered_at(bounds, 300.0, 1.0) > 0.95
+    assert bounds.widening(300.0) < 1.05 < bounds.widening(900.0)
+
+
+def test_what_no_walker_met_gets_the_cautious_map() -> None:
+    bounds = mixed(60, hot_ratio=3.0).bounds
+    assert bounds.widening(None) == bounds.widening(450.0) == bounds.widening(900.0) > 1.2
+    assert bounds.line(6)[0] == bounds.line(6, 900.0)[0] > bounds.line(6, 300.0)[0]
+
+
+def test_walkers_of_one_temperature_have_the_map_of_all() -> None:
+    alone = run(60, 3)
+    told = Calibration()
+    rng = np.random.default_rng(3)
+    for k in range(60):
+        stream = Stream.AUDIT if k % 8 == 0 else Stream.QUERY
+        told = told.record(dataclasses.replace(answer(rng, stream=stream), temperature=300.0))
+    assert told.bounds == alone.bounds
+
+
+def test_a_good_spell_does_not_give_the_stated_level_away() -> None:
+    state, rng = Calibration(), np.random.default_rng(4)
+    for _ in range(100):
+        state = state.record(answer(rng, ratio=0.1))
+    assert state.alpha == pytest.approx(0.05)
+    bad = answer(rng, ratio=50.0)
+    assert state.record(bad).alpha < 0.05
+
+
+def test_temperatures_and_widenings_survive_json_and_old_files_have_none() -> None:
+    state = mixed(30, hot_ratio=2.0)
+    again = Calibration.from_json(json.loads(json.dumps(state.to_json())))
+    assert again.bounds == state.bounds
+    assert BoundMap.from_json(json.loads(json.dumps(state.bounds.to_json()))) == state.bounds
+    old = state.to_json()
+    for one in old["window"]:
+        del one["temperature"]
+    assert Calibration.from_json(old).bounds.widenings == ()
+    older = state.bounds.to_json()
+    del older["widenings"]
+    assert BoundMap.from_json(older).widening(900.0) == 1.0
+
+
+def test_widenings_below_one_are_refused() -> None:
+    with pytest.raises(InputError, match="at least 1 at 900"):
+        BoundMap(0.95, (1.0, 0.0), (), ((900.0, 0.9),))

@@ -87,6 +87,34 @@ def test_summary_of_a_crystal_tells_energy_and_stress(tmp_path):
     assert "energy RMSE 1.2 meV/atom, stress RMSE 0.25 GPa" in console.file.getvalue()
 
 
+def test_summary_tells_forecast_advice_and_bounds_at_each_temperature(tmp_path):
+    from thalweg.cli.summary import summary_panel
+
+    def row(start, temperature, atoms, held):
+        return {"start": start, "temperature": temperature, "atoms": atoms, "bounds_held": held}
+
+    summary = {
+        "forecast": {"words": "force RMSE about 0.05 eV/Å now"},
+        "advice": [{"about": "basis", "text": "the basis cannot meet the target"}],
+        "calibration": {"coverage": 0.95},
+        "walked": [
+            row(1, 300.0, 30, 1.0),
+            row(1, 900.0, 10, 0.9),
+            row(2, 900.0, 30, 0.9),
+            row(2, 300.0, 0, None),
+        ],
+    }
+    console = Console(file=io.StringIO(), width=140)
+    console.print(summary_panel(summary, tmp_path))
+    text = console.file.getvalue()
+    assert "forecast" in text
+    assert "force RMSE about 0.05 eV/Å now" in text
+    assert "the basis cannot meet the target" in text
+    assert "held for 95.0% of the oracle's answers (100.0% at 300 K, 90.0% at 900 K)" in text
+    odd = {"forecast": "soon", "advice": {"text": 1}, "calibration": {"coverage": 0.95}, "walked": [{}]}
+    console.print(summary_panel(odd, tmp_path))
+
+
 def test_summary_tells_volumes_met_and_properties(tmp_path):
     from thalweg.cli.summary import summary_panel
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from blocks import LIMITS, block, frames, moment, walk_of, walker_at
 
+from thalweg.calibration import BoundMap
 from thalweg.explorers.dynamics import MolecularDynamics
 from thalweg.explorers.limits import NOVELTY_BREAK, WalkEvent
 from thalweg.explorers.md import MdSettings
@@ -25,6 +26,12 @@ from thalweg.loop.walking.gate import GateAnswer
 ACTION = Explore(block_fs=100.0, limit=0.2, break_limit=0.6)
 
 
+class Calibrated:
+    """Errors are twice the deviation, and three times at 900 K."""
+
+    bounds = BoundMap(0.95, (2.0, 0.01), widenings=((300.0, 1.0), (900.0, 1.5)))
+
+
 def walk_over(results, taught, action=ACTION, walkers=None):
     """`walk` with the explorer's part replaced by finished blocks; also what it was given."""
     given = SimpleNamespace()
@@ -39,7 +46,7 @@ def walk_over(results, taught, action=ACTION, walkers=None):
         SimpleNamespace(elements=("Cu",)),
         walkers or [walker_at(moment(0), k) for k in range(len(results))],
         action,
-        SimpleNamespace(bounds=SimpleNamespace(lines=lambda numbers: (np.array([2.0]), np.array([0.01])))),
+        Calibrated,
         taught=taught,
     )
     return walk, given
@@ -58,6 +65,13 @@ def test_a_taught_walker_has_slack_and_no_other_has():
     assert all(one.bound_label == 0.2 for one in given.limits)
     assert given.limits[0].species_factor == (2.0,)
     assert given.limits[0].species_floor == (0.01,)
+
+
+def test_each_walker_is_held_against_the_bounds_of_its_temperature():
+    walkers = [walker_at(moment(0), k, temperature) for k, temperature in enumerate((300.0, 900.0))]
+    _, given = walk_over([block([moment(1)])] * 2, taught={}, walkers=walkers)
+    assert [one.species_factor for one in given.limits] == [(2.0,), (3.0,)]
+    assert [one.species_floor for one in given.limits] == [(0.01,), (0.015,)]
 
 
 def test_short_blocks_give_samples_too():

@@ -41,7 +41,9 @@ def walk_over(result, *, stops=True, before=2.5):
         SimpleNamespace(elements=("Cu",)),
         [walker_at(at(0, before))],
         ACTION,
-        SimpleNamespace(bounds=SimpleNamespace(lines=lambda numbers: (np.array([2.0]), np.array([0.01])))),
+        SimpleNamespace(
+            bounds=SimpleNamespace(lines=lambda numbers, temperature: (np.array([2.0]), np.array([0.01])))
+        ),
         taught={},
         watch=Watch({0: ORIGIN}, stops=stops),
     )

@@ -10,7 +10,15 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from thalweg.report.data import AskedQuestion, Portrait, ReportData, RunNumbers, WalkedRow, per_atom
+from thalweg.report.data import (
+    AskedQuestion,
+    ForecastNumbers,
+    Portrait,
+    ReportData,
+    RunNumbers,
+    WalkedRow,
+    per_atom,
+)
 from thalweg.report.html import SECTIONS, duration, page
 from thalweg.structure import Structure
 from thalweg.units import GPa
@@ -111,7 +119,12 @@ def test_hostile_names_stay_text(data: ReportData) -> None:
         config_changes=((HOSTILE, HOSTILE),),
         events=((HOSTILE, HOSTILE),),
         summary=dataclasses.replace(
-            data.summary, stop_message=HOSTILE, model_path=HOSTILE, timing={HOSTILE: 1.0, "wall": 1.0}
+            data.summary,
+            stop_message=HOSTILE,
+            model_path=HOSTILE,
+            timing={HOSTILE: 1.0, "wall": 1.0},
+            advice=(HOSTILE,),
+            forecast=ForecastNumbers(HOSTILE, 0.1, ((10, 0.09, 0.08, 0.1),)),
         ),
     )
     text = page(hostile)
@@ -227,7 +240,7 @@ def test_the_verdict_claims_no_more_than_is_certified(
 
 
 WALKED = (
-    WalkedRow(1, "Cu6", 300.0, 10.0, 12, 72, 1.0),
+    WalkedRow(1, "Cu6", 300.0, 10.0, 12, 72, 1.0, bounds_held=0.972),
     WalkedRow(1, "Cu6", 600.0, 10.0, 8, 48, 0.9, dissociated=3),
     WalkedRow(2, "Cu4<", 600.0, 5.0, 0, 0, blind_audits=2),
 )
@@ -241,9 +254,9 @@ def test_what_was_walked_and_audited_is_a_table(data: ReportData) -> None:
     section = page(with_rows(data, *WALKED)).split('id="audit"')[1].split("</section>")[0]
     assert "What was walked and audited" in section
     cells = [re.sub("<[^>]*>", "|", row).replace("||", "|") for row in section.split("<tr>")[2:]]
-    assert cells[0].startswith("|1|Cu6|300|10|12|72|100.0 %|0")
-    assert cells[1].startswith("|1|Cu6|600|10|8|48|90.0 %|3")
-    assert cells[2].startswith("|2|Cu4&lt;|600|5|0 (and 2 without evidence)|0|nothing is claimed|0")
+    assert cells[0].startswith("|1|Cu6|300|10|12|72|100.0 %|97.2 %|0")
+    assert cells[1].startswith("|1|Cu6|600|10|8|48|90.0 %||3")
+    assert cells[2].startswith("|2|Cu4&lt;|600|5|0 (and 2 without evidence)|0|nothing is claimed||0")
     assert "cell flowed" not in section
     flowed = dataclasses.replace(WALKED[0], flowed=1)
     assert "cell flowed" in page(with_rows(data, flowed))
@@ -274,3 +287,22 @@ def test_the_python_snippet_names_what_exists(data: ReportData) -> None:
     assert len(imports) == 2
     for module, name in imports:
         assert hasattr(importlib.import_module(module), name)
+
+
+def test_a_forecast_is_drawn_beyond_the_last_call(data: ReportData) -> None:
+    forecast = ForecastNumbers(
+        "after 100 more calls 0.02", 0.04, ((10, 0.035, 0.03, 0.04), (100, 0.02, 0.01, 0.03))
+    )
+    with_it = dataclasses.replace(data, summary=dataclasses.replace(data.summary, forecast=forecast))
+    section = page(with_it).split('id="learning"')[1].split("</section>")[0]
+    assert "line forecast" in section
+    assert "forecast of the force RMSE" in section
+    assert "after 100 more calls 0.02" in section
+    assert "forecast" not in page(data).split('id="learning"')[1].split("</section>")[0]
+
+
+def test_advice_stands_at_the_top(data: ReportData) -> None:
+    advice = dataclasses.replace(data.summary, advice=("lower explore.temperature to 450 K",))
+    text = page(dataclasses.replace(data, summary=advice))
+    assert text.index("lower explore.temperature to 450 K") < text.index('id="learning"')
+    assert "Advice:" not in page(data)

@@ -1,9 +1,9 @@
-"""The map from committee deviation to error bound, one line per element.
+"""The map from committee deviation to error bound, one line per element, wider at temperatures that need it.
 
-    bound_i = factor_z * deviation_i + floor_z        (eV/Å)
+    bound_i = g_T * (factor_z * deviation_i + floor_z)        (eV/Å)
 
 Monotone and linear, so that the walkers evaluate it at every step, and a limit on the bound is a limit on the
-deviation, (limit - floor_z) / factor_z.
+deviation, (limit / g_T - floor_z) / factor_z. A structure of no walker gets the largest g_T, the cautious one.
 """
 
 from __future__ import annotations
@@ -27,11 +27,13 @@ class BoundMap:
     confidence : fraction of atoms whose error the bound is to exceed
     default : (factor, floor)
     elements : ((atomic number, factor, floor), ...) in ascending order
+    widenings : ((temperature of the walkers in K, g_T), ...) in ascending order; g_T is 1 or more
     """
 
     confidence: float
     default: tuple[float, float]
     elements: tuple[tuple[int, float, float], ...] = ()
+    widenings: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         for factor, floor in (self.default, *((f, d) for _, f, d in self.elements)):
@@ -39,23 +41,38 @@ class BoundMap:
                 math.isfinite(factor) and factor > 0 and math.isfinite(floor) and floor >= 0,
                 f"bound map: need finite factor > 0 and floor >= 0, got {factor} and {floor}",
             )
+        for temperature, wider in self.widenings:
+            check(
+                math.isfinite(wider) and wider >= 1.0,
+                f"bound map: need a finite widening of at least 1 at {temperature} K, got {wider}",
+            )
 
-    def line(self, number: int) -> tuple[float, float]:
-        """(factor, floor in eV/Å) of the element with this atomic number."""
+    def widening(self, temperature: float | None = None) -> float:
+        """g_T of walkers at this temperature (K); the largest where it is None or was never met."""
+        table = dict(self.widenings)
+        if temperature in table:
+            return table[temperature]
+        return max(table.values(), default=1.0)
+
+    def line(self, number: int, temperature: float | None = None) -> tuple[float, float]:
+        """(factor, floor in eV/Å) of the element with this atomic number, for walkers at this temperature (K)."""
+        wider = self.widening(temperature)
         for z, factor, floor in self.elements:
             if z == number:
-                return factor, floor
-        return self.default
+                return wider * factor, wider * floor
+        return wider * self.default[0], wider * self.default[1]
 
-    def lines(self, numbers: IntArray | tuple[int, ...] | list[int]) -> tuple[FloatArray, FloatArray]:
+    def lines(
+        self, numbers: IntArray | tuple[int, ...] | list[int], temperature: float | None = None
+    ) -> tuple[FloatArray, FloatArray]:
         """Factors and floors (eV/Å) of several atoms or species, each of the shape of `numbers`."""
-        table = {z: self.line(z) for z in {int(n) for n in numbers}}
+        table = {z: self.line(z, temperature) for z in {int(n) for n in numbers}}
         both = np.array([table[int(n)] for n in numbers], dtype=np.float64).reshape(-1, 2)
         return both[:, 0].copy(), both[:, 1].copy()
 
-    def bound(self, numbers: IntArray, deviation: FloatArray) -> FloatArray:
+    def bound(self, numbers: IntArray, deviation: FloatArray, temperature: float | None = None) -> FloatArray:
         """Error bounds (n_atoms,), eV/Å, from committee deviations (n_atoms,), eV/Å."""
-        factors, floors = self.lines(numbers)
+        factors, floors = self.lines(numbers, temperature)
         return np.asarray(factors * deviation + floors)
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +81,7 @@ class BoundMap:
             "confidence": self.confidence,
             "default": list(self.default),
             "elements": [list(e) for e in self.elements],
+            "widenings": [list(w) for w in self.widenings],
         }
 
     @classmethod
@@ -71,4 +89,5 @@ class BoundMap:
         """Inverse of `to_json`."""
         factor, floor = data["default"]
         elements = tuple((int(z), float(f), float(d)) for z, f, d in data["elements"])
-        return cls(float(data["confidence"]), (float(factor), float(floor)), elements)
+        widenings = tuple((float(t), float(g)) for t, g in data.get("widenings", ()))
+        return cls(float(data["confidence"]), (float(factor), float(floor)), elements, widenings)

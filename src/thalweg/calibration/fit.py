@@ -15,6 +15,10 @@ fair sample and count in full. Queries were chosen for their deviation, which ti
 deviations but not, to first order, the ratio of error to deviation; they count half. Seeds were predicted by the
 poorest models and count a quarter. The coverage to be believed is that of the audits.
 
+Temperatures. Where walkers of one temperature miss more often than the others, the map of all is too narrow for them:
+g_T = max(1, r_T)^(W_T / (W_T + K)), r_T the quantile of error over bound among their answers, W_T their weight.
+It is never below 1: what is gained where bounds are wide would be lost by chance elsewhere.
+
 Few records. An element borrows from the others, scored against their own medians: their total weight is
 k²/(k + W_z) for own weight W_z, k = `borrow`. Before any answer the prior speaks, a half-normal distribution
 of scores whose quantile at the stated confidence is `prior_factor`; it weighs as much as `prior_weight`
@@ -24,7 +28,7 @@ answers and ages as they do.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +45,8 @@ BETA_ANSWERS = 10
 PRIOR_POINTS = 40
 LEAST_FLOOR = 1e-3
 """eV/Å. No bound is below it: forces of an oracle are converged to no more than that."""
+WIDENING_PRIOR, WIDENING_NEW = 2.0, 0.5
+"""In answers: K, towards the map of all, and the weight of the answer to come."""
 SMALLEST_DEVIATION = 1e-6
 """eV/Å; keeps scores finite for a committee that agrees to rounding."""
 
@@ -104,7 +110,30 @@ def fit_bounds(
         elements.append((int(z), factor, max(factor * beta * float(scale[own][0]), LEAST_FLOOR)))
     # an element never met gets the most cautious line of those that were
     default = (max([f for _, f, _ in elements] + [spec.prior_factor]), max(d for _, _, d in elements))
-    return BoundMap(spec.confidence, default, tuple(elements))
+    common = BoundMap(spec.confidence, default, tuple(elements))
+    return replace(common, widenings=_widenings(window, records, common, level))
+
+
+def _widenings(
+    window: Sequence[Compared], records: _Records, common: BoundMap, level: float
+) -> tuple[tuple[float, float], ...]:
+    """By how much the common map is too narrow at each temperature; nothing where there is but one."""
+    place = {t: k for k, t in enumerate(sorted({a.temperature for a in window if a.temperature is not None}))}
+    if len(place) < 2:
+        return ()
+    # -1: met by no walker
+    group = np.array([-1 if a.temperature is None else place[a.temperature] for a in window])[records.answer]
+    ratio = np.maximum(records.e / common.bound(records.numbers, records.d), SMALLEST_DEVIATION)
+    return tuple(
+        (t, _widening(ratio[group == k], records.weight[group == k], level)) for t, k in place.items()
+    )
+
+
+def _widening(ratio: FloatArray, weight: FloatArray, level: float) -> float:
+    """g_T from error over bound of the atoms met at one temperature; the worst of them while they are few."""
+    W = float(weight.sum())
+    needed = min(weighted_quantile(ratio, weight, level, w_new=WIDENING_NEW), float(ratio.max()))
+    return float(max(1.0, needed) ** (W / (W + WIDENING_PRIOR)))
 
 
 def _choose_beta(records: _Records, scale: FloatArray, level: float) -> float:

@@ -71,7 +71,9 @@ class Calibration:
             return self
         answer = evidence
         if answer.bound is None:
-            answer = replace(answer, bound=self.bounds.bound(answer.numbers, answer.deviation))
+            answer = replace(
+                answer, bound=self.bounds.bound(answer.numbers, answer.deviation, answer.temperature)
+            )
         missed = 1 - answer.n_covered / len(answer.numbers)
         step = self.spec.adapt_step * self.spec.weight(answer.stream)
         keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))

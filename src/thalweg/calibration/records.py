@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -72,6 +72,7 @@ class Compared:
     """One labelled structure beside its prediction: per atom, deviation and error in eV/Å, shape (n_atoms,).
 
     Elements are atomic numbers. `bound` is what was predicted, eV/Å; None lets the state's own map say it.
+    `temperature` (K) is that of the walker that met it, None where no walker did.
     """
 
     stream: Stream
@@ -79,6 +80,7 @@ class Compared:
     deviation: FloatArray
     error: FloatArray
     bound: FloatArray | None = None
+    temperature: float | None = None
 
     def __post_init__(self) -> None:
         n = len(self.numbers)
@@ -112,7 +114,13 @@ class Compared:
         if not keep.any():
             return None
         bound = None if self.bound is None else self.bound[keep]
-        return Compared(self.stream, self.numbers[keep], self.deviation[keep], self.error[keep], bound)
+        return replace(
+            self,
+            numbers=self.numbers[keep],
+            deviation=self.deviation[keep],
+            error=self.error[keep],
+            bound=bound,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""
@@ -123,9 +131,17 @@ class Compared:
             "deviation": self.deviation.tolist(),
             "error": self.error.tolist(),
             "bound": bound,
+            "temperature": self.temperature,
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Compared:
         """Inverse of `to_json`."""
-        return cls(Stream(data["stream"]), data["numbers"], data["deviation"], data["error"], data["bound"])
+        return cls(
+            Stream(data["stream"]),
+            data["numbers"],
+            data["deviation"],
+            data["error"],
+            data["bound"],
+            temperature=data.get("temperature"),
+        )

@@ -23,6 +23,7 @@ _STYLES: dict[str, str] = {
     EventKind.PARTED: "yellow",
     EventKind.FAILURE: "red",
     EventKind.WARNING: "bold yellow",
+    EventKind.ADVICE: "bold yellow",
     EventKind.STOP: "bold",
     EventKind.CHANGE: "magenta",
     EventKind.RESUME: "magenta",

@@ -24,6 +24,8 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
     for heading, text in (
         *_verdict(summary),
         *_quality(summary),
+        *_forecast(summary),
+        *_advice(summary),
         *_labels(summary),
         *_properties(summary),
         *_cost(summary),
@@ -64,7 +66,22 @@ def _quality(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if isinstance(interval, list | tuple) and len(interval) == 2 and all(map(_number, interval)):
             yield "", f"between {interval[0]:.1%} and {interval[1]:.1%} of atoms are within the target"
     if _number(calibration.get("coverage")):
-        yield "bounds", f"held for {calibration['coverage']:.1%} of the oracle's answers"
+        yield (
+            "bounds",
+            f"held for {calibration['coverage']:.1%} of the oracle's answers{_by_temperature(summary)}",
+        )
+
+
+def _by_temperature(summary: Mapping[str, Any]) -> str:
+    """Where walkers have several temperatures, how far bounds held at each, over all audits."""
+    walked = summary.get("walked")
+    rows = [row for row in walked or () if _number(row.get("bounds_held")) and _number(row.get("atoms"))]
+    words = []
+    for temperature in sorted({row["temperature"] for row in rows}):
+        here = [row for row in rows if row["temperature"] == temperature]
+        held = sum(row["bounds_held"] * row["atoms"] for row in here) / sum(row["atoms"] for row in here)
+        words.append(f"{held:.1%} at {temperature:.0f} K")
+    return f" ({', '.join(words)})" if len(words) > 1 else ""
 
 
 def _volumes(audit: Mapping[str, Any]) -> str:
@@ -75,6 +92,21 @@ def _volumes(audit: Mapping[str, Any]) -> str:
 def _properties(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for line in PropertyResults.from_summary(summary.get("properties")).describe():
         yield "property", line
+
+
+def _forecast(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What further calls would bring."""
+    forecast = summary.get("forecast")
+    if isinstance(forecast, dict) and forecast.get("words"):
+        yield "forecast", str(forecast["words"])
+
+
+def _advice(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What keeps the run from its target."""
+    advice = summary.get("advice")
+    for one in advice if isinstance(advice, list) else ():
+        if isinstance(one, dict) and one.get("text"):
+            yield "advice", str(one["text"])
 
 
 def _labels(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

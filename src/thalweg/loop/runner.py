@@ -12,6 +12,7 @@
     AskHanded       the same for structures that the user handed in                         asking/handing.py
     SaveCheckpoint  state, conversation and numbers become durable in one transaction;
                     then labels are looked at, whether they hold together                   asking/holding.py
+                    and what keeps the run from its target                                  asking/advising.py
     Stop            write the final model and summary
 
 Every call of the oracle goes through one Labeller (thalweg.labelling): counted, within the budget, isolated, retried,
@@ -39,6 +40,7 @@ from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Account
 from thalweg.labelling.source import OracleSource
 from thalweg.loop import results
+from thalweg.loop.asking.advising import Adviser
 from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
 from thalweg.loop.asking.holding import Holding, take_out
@@ -151,6 +153,7 @@ class _Run:
         ) as self.labeller:
             self.tell = Teller(self.journal, self.oracle, self.setup.rules.target.force_error)
             self.holding = Holding(self.setup, self.state, self.labeller, self.tell)
+            self.adviser = Adviser(self.setup, self.state, self.labeller, self.tell)
             self.asker = Asker(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
             summary = self._go()
         return with_late_answers(summary, self.store, self.state.under_way)
@@ -169,8 +172,8 @@ class _Run:
                     return self._finish()
                 if (happened := self._perform(action)) is not None:
                     events.append(happened)
-                if isinstance(happened, Started):
-                    break  # what else was to be done was decided with labels that are gone
+                if happened is not None and isinstance(action, SaveCheckpoint):
+                    break  # what else was to be done was decided with labels that are gone, or calls since spent
         raise AssertionError("the policy left nothing to do and did not stop")
 
     def _relearn(self) -> None:
@@ -219,7 +222,7 @@ class _Run:
                 self.asker.queue.draw_audits(self._walked(), n)
             case SaveCheckpoint():
                 self._checkpoint()
-                happened = self._hold_together()
+                happened = self._hold_together() or self._advise()
         return happened
 
     def _hold_together(self) -> LoopEvent | None:
@@ -238,10 +241,17 @@ class _Run:
         self._relearn()
         return Started(self.begun.n_handed)
 
+    def _advise(self) -> LoopEvent | None:
+        """Look at what keeps the run from its target; the oracle may be asked whether it is smooth."""
+        if self.learner is None or self.state.policy.verdict is not None:
+            return None
+        with self.stopwatch("fit"):
+            return self.adviser.look(self.learner, self.store)
+
     def _label_seeds(self) -> LoopEvent:
         first = FirstLabels(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
         answered, self.learner = first.learn(self.store)
-        self.setup = self.asker.setup = first.setup  # its starts may have been relaxed
+        self.setup = self.asker.setup = self.adviser.setup = first.setup  # its starts may have been relaxed
         self.ways = Ways(self.setup, self.state)
         self.state.walkers = self.setup.walkers()
         self.state.homes = list(self.state.walkers)
@@ -302,6 +312,7 @@ class _Run:
                 self.alternative = alternative_of(self.learner, self.store)
             self._save_model()
             self._compute_properties(self.learner)
+            self.adviser.last_look(self.learner, self.store)
         if (verdict := self.state.policy.verdict) is not None:
             self.journal.say(self.state.policy.iteration, EventKind.STOP, verdict.message, verdict.to_json())
         self._checkpoint()

@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.calibration import Calibration
 from thalweg.explorers.base import Walker
 from thalweg.explorers.explorer import AnyExplorer
+from thalweg.loop.deciding.advice import Counsel
 from thalweg.loop.deciding.policy_state import PolicyState
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.timing import Timing
@@ -35,6 +36,7 @@ class LoopState:
     leg it is on; both empty until walkers go. `left_at` are positions and cell (Å) where walkers left a start for
     another, by walker and start. `looked_at` are the labels there were when it was last asked whether they hold
     together; `findings` is what was said of that. `novelty` has the novelties of audits, from which its limit follows.
+    `counsel` is what is advised.
     """
 
     policy: PolicyState
@@ -54,6 +56,7 @@ class LoopState:
     ahead: dict[str, int] = field(default_factory=dict)
     looked_at: int = 0
     findings: list[dict[str, Any]] = field(default_factory=list)
+    counsel: Counsel = field(default_factory=Counsel)
     md_steps: int = 0
     timing: Timing = field(default_factory=Timing)
 
@@ -82,6 +85,7 @@ class LoopState:
             "ahead": self.ahead,
             "looked_at": self.looked_at,
             "findings": self.findings,
+            "counsel": self.counsel.to_json(),
             "md_steps": self.md_steps,
             "timing": [self.timing.oracle, self.timing.explore, self.timing.fit, self.timing.wall],
         }
@@ -113,6 +117,7 @@ class LoopState:
             ahead=data.get("ahead", {}),
             looked_at=data.get("looked_at", 0),
             findings=data.get("findings", []),
+            counsel=Counsel.from_json(data.get("counsel", {})),
             md_steps=data["md_steps"],
             timing=Timing(*data["timing"]),
         )

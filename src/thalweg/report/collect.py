@@ -26,9 +26,13 @@ from thalweg.report.summary_file import read_summary
 from thalweg.report.volumes import volumes_met
 from thalweg.store import AttemptRecord, LabelRecord, QuestionRecord, RunRecord, Store
 
-CALLS = (d.REFERENCE, d.RELAX, d.SEED, d.QUERY, d.AUDIT, d.HANDED, d.PROPERTY)
+CALLS = (d.REFERENCE, d.RELAX, d.SEED, d.QUERY, d.AUDIT, d.HANDED, d.PROPERTY, d.PROBE)
 """Kinds of question that count as calls of the run; imported labels and audits on request do not."""
-_NOT_LEARNED = {d.REFERENCE: "reference energy", d.PROPERTY: "compared with the potential"}
+_NOT_LEARNED = {
+    d.REFERENCE: "reference energy",
+    d.PROPERTY: "compared with the potential",
+    d.PROBE: "compared with its neighbour",
+}
 
 PORTRAITS = 6
 EVENTS = 2000

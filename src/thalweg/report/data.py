@@ -21,6 +21,7 @@ from thalweg.vocabulary import QuestionKind
 SEED, QUERY, RELAX = QuestionKind.SEED.value, QuestionKind.QUERY.value, QuestionKind.RELAX.value
 AUDIT, HANDED = QuestionKind.AUDIT.value, QuestionKind.HANDED.value
 REFERENCE, PROPERTY = QuestionKind.REFERENCE.value, QuestionKind.PROPERTY.value
+PROBE = QuestionKind.PROBE.value
 CONVERGED = "converged"
 
 
@@ -164,7 +165,8 @@ class WalkedRow:
     """What was walked (ps) and audited from one start (counted from 1) at one temperature (K).
 
     `within` is the share of audited atoms within the target, None without an audit; `blind_audits` are no evidence,
-    since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`.
+    since their forces vanish by symmetry; walkers `dissociated`, or their cell `flowed`. `bounds_held` is the share of
+    audited atoms whose error was within the bound stated beforehand.
     """
 
     start: int = 0
@@ -177,15 +179,25 @@ class WalkedRow:
     blind_audits: int = 0
     dissociated: int = 0
     flowed: int = 0
+    bounds_held: float | None = None
+
+
+@dataclass(frozen=True)
+class ForecastNumbers:
+    """The force RMSE now and after further calls: (calls, error, low, high), eV/Å; `words` say the same."""
+
+    words: str
+    error: float
+    ahead: tuple[tuple[int, float, float, float], ...]
 
 
 @dataclass(frozen=True)
 class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
-    `findings` are lines on labels that do not hold together. `certificate` holds the numbers that the run certifies
-    (`lower_bound`, `fraction_within`, `n_structures`, ...), empty without a certificate. `calibration_factor` is per
-    element.
+    `findings` are lines on labels that do not hold together, `advice` on what keeps the run from its target.
+    `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`, ...),
+    empty without one. `calibration_factor` is per element.
     """
 
     oracle_calls: int = 0
@@ -208,6 +220,8 @@ class RunNumbers:
     properties: PropertyResults = field(default_factory=PropertyResults)
     walked: tuple[WalkedRow, ...] = ()
     findings: tuple[str, ...] = ()
+    forecast: ForecastNumbers | None = None
+    advice: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from thalweg.report.data import (
     QUERY,
     SEED,
     AskedQuestion,
+    ForecastNumbers,
     ReportData,
     per_atom,
     reliability,
@@ -46,9 +47,9 @@ def _both_widths(draw: Callable[[tuple[int, int]], Chart]) -> str:
     return f'<div class="only-wide">{wide}</div><div class="only-narrow">{narrow}</div>'
 
 
-def call_axis(data: ReportData) -> Axis:
-    """The axis that all figures over the run share."""
-    last = max([q.call for q in data.questions] + [data.summary.oracle_calls, 1])
+def call_axis(data: ReportData, ahead: int = 0) -> Axis:
+    """The axis that all figures over the run share; `ahead` calls are yet to come."""
+    last = max([q.call for q in data.questions] + [data.summary.oracle_calls, 1]) + ahead
     return Axis("oracle calls", 0.0, last * 1.02 + 0.5, whole=True)
 
 
@@ -71,11 +72,16 @@ def learning_curve(data: ReportData) -> str:
         return ""
     worst = np.array([q.error_max for q in answered])
     target = data.summary.force_error
-    low, high = log_ends(worst, *([target] if target else []))
+    forecast = data.summary.forecast
+    ends = [v for _, *values in forecast.ahead for v in values] if forecast else []
+    low, high = log_ends(worst, *([target] if target else []), *ends)
 
     def draw(size: tuple[int, int]) -> Chart:
         axis = Axis(f"largest force error / {FORCE}", low, high, log=True)
-        chart = Chart(call_axis(data), axis, "Learning curve: force error of every answer", size)
+        calls = call_axis(
+            data, ahead=max((calls for calls, *_ in forecast.ahead), default=0) if forecast else 0
+        )
+        chart = Chart(calls, axis, "Learning curve: force error of every answer", size)
         for kind, _ in KINDS:
             rows = [q for q in answered if q.kind == kind]
             if not rows:
@@ -86,6 +92,8 @@ def learning_curve(data: ReportData) -> str:
                 chart.line(x, running_median(y, 11), f"line {kind}")
         if target:
             chart.level(target, f"target {target:g} {FORCE}")
+        if forecast:
+            _draw_forecast(chart, data.summary.oracle_calls, forecast)
         return chart
 
     legend = [(f"dot {kind}", words) for kind, words in KINDS if any(q.kind == kind for q in answered)]
@@ -95,9 +103,24 @@ def learning_curve(data: ReportData) -> str:
         "Largest force error of any atom in each answer: the oracle's forces against the prediction made "
         "before that answer was learned. Queries are chosen where the model is least sure, so they stay "
         "hard as the model improves; audits are drawn at random and show what a user of the potential meets. "
-        "Lines: running medians of 11 answers.",
-        [*legend, ("stroke query", "running median")],
+        f"Lines: running medians of 11 answers.{_forecast_words(forecast)}",
+        [
+            *legend,
+            ("stroke query", "running median"),
+            *([("stroke forecast", "forecast of the force RMSE")] if forecast else []),
+        ],
     )
+
+
+def _draw_forecast(chart: Chart, calls: int, forecast: ForecastNumbers) -> None:
+    """The force RMSE now and after further calls, with its interval."""
+    x = [calls, *(calls + more for more, *_ in forecast.ahead)]
+    chart.line(x, [forecast.error, *(error for _, error, _, _ in forecast.ahead)], "line forecast")
+    chart.bars(x[1:], [one[2] for one in forecast.ahead], [one[3] for one in forecast.ahead], "bar forecast")
+
+
+def _forecast_words(forecast: ForecastNumbers | None) -> str:
+    return f" Forecast, with 80 % intervals: {escape(forecast.words)}." if forecast else ""
 
 
 # ---- calibration --------------------------------------------------------------------------------------

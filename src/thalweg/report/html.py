@@ -7,7 +7,7 @@ from importlib.resources import files
 from shlex import quote
 
 from thalweg.report import figures, figures_run
-from thalweg.report.data import AUDIT, HANDED, PROPERTY, QUERY, REFERENCE, RELAX, SEED, ReportData
+from thalweg.report.data import AUDIT, HANDED, PROBE, PROPERTY, QUERY, REFERENCE, RELAX, SEED, ReportData
 from thalweg.report.properties import property_table
 from thalweg.report.structure3d import gallery
 from thalweg.report.tables import failure_table, plain_table, query_table, waiting_table, walked_table
@@ -96,8 +96,15 @@ def _header(data: ReportData, links: str) -> str:
         f"<h1>{escape(data.title)}</h1>"
         f'<div class="verdict {v.state}"><span class="badge">{v.badge}</span>'
         f"<p>{escape(v.claim)}</p><p>{escape(v.why)}</p></div>"
-        f'{_findings(data)}{_tiles(data)}{_time_split(data)}<nav aria-label="Sections">{links}</nav></header>'
+        f"{_advice(data)}{_findings(data)}{_tiles(data)}{_time_split(data)}"
+        f'<nav aria-label="Sections">{links}</nav></header>'
     )
+
+
+def _advice(data: ReportData) -> str:
+    """What keeps the run from its target, and the setting to change, if anything."""
+    lines = "".join(f"<li>{escape(words)}</li>" for words in data.summary.advice)
+    return f'<div class="findings"><p>Advice:</p><ul>{lines}</ul></div>' if lines else ""
 
 
 def _findings(data: ReportData) -> str:
@@ -114,6 +121,7 @@ def _tiles(data: ReportData) -> str:
         ("relaxation step", "relaxation steps", RELAX),
         ("handed in", "handed in", HANDED),
         ("property", "properties", PROPERTY),
+        ("test of smoothness", "tests of smoothness", PROBE),
     ]
     kinds = usual + [one for one in others if data.of_kind(one[2])]
     counts = [(len(data.of_kind(kind)), one, many) for one, many, kind in kinds]

@@ -8,7 +8,7 @@ from typing import Any
 
 from thalweg.errors import StoreError
 from thalweg.properties.results import PropertyResults
-from thalweg.report.data import AuditNumbers, RunNumbers, WalkedRow
+from thalweg.report.data import AuditNumbers, ForecastNumbers, RunNumbers, WalkedRow
 
 
 def read_summary(folder: Path) -> tuple[dict[str, Any], RunNumbers]:
@@ -51,8 +51,20 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         model_path=str(keys.get("model_path") or ""),
         properties=PropertyResults.from_summary(keys.get("properties")),
         walked=tuple(_walked(row) for row in keys.get("walked") or ()),
+        forecast=_forecast(keys.get("forecast")),
+        advice=tuple(str(one.get("text")) for one in keys.get("advice") or () if isinstance(one, dict)),
         findings=tuple(str(one.get("words")) for one in keys.get("findings") or () if isinstance(one, dict)),
     )
+
+
+def _forecast(keys: dict[str, Any] | None) -> ForecastNumbers | None:
+    if not keys or not keys.get("ahead"):
+        return None
+    ahead = tuple(
+        (int(one["calls"]), float(one["error"]), float(one["low"]), float(one["high"]))
+        for one in keys["ahead"]
+    )
+    return ForecastNumbers(str(keys.get("words") or ""), float(keys["error"]), ahead)
 
 
 def _walked(row: dict[str, Any]) -> WalkedRow:

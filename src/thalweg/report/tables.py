@@ -9,6 +9,7 @@ from html import escape
 from thalweg.report.data import (
     AUDIT,
     HANDED,
+    PROBE,
     PROPERTY,
     QUERY,
     REFERENCE,
@@ -91,7 +92,7 @@ def query_table(data: ReportData) -> str:
     rows = data.questions[-MAX_ROWS:]
     if not rows:
         return '<p class="none">No question has been answered yet.</p>'
-    others = (kind for kind in (REFERENCE, RELAX, HANDED, PROPERTY) if data.of_kind(kind))
+    others = (kind for kind in (REFERENCE, RELAX, HANDED, PROPERTY, PROBE) if data.of_kind(kind))
     kinds = ("all", SEED, QUERY, AUDIT, *others, "failed")
     buttons = "".join(
         f'<button type="button" data-kind="{k}" aria-pressed="{str(k == "all").lower()}">{k}</button>'
@@ -141,6 +142,7 @@ def walked_table(data: ReportData) -> str:
         "audits",
         "atoms",
         "within the target",
+        "bounds held",
         "dissociated",
     ]
     flowed = any(row.flowed for row in rows)
@@ -164,6 +166,7 @@ def _walked(row: WalkedRow, flowed: bool) -> tuple[str, ...]:
         f"{row.audits}{blind}",
         str(row.atoms),
         within,
+        "" if row.bounds_held is None else f"{100 * row.bounds_held:.1f} %",
         str(row.dissociated),
     )
     return (*cells, str(row.flowed)) if flowed else cells

@@ -70,7 +70,7 @@ class Asker:
         bounds = {}
         for k, walker in enumerate(self.state.walkers):
             if self.labeller.is_settled(walker.structure):
-                prediction = predict(learner, walker.structure, self.state.calibration)
+                prediction = predict(learner, walker.structure, self.state.calibration, walker.temperature)
                 bounds[k] = float(prediction.forces_bound.max())
         return bounds
 
@@ -192,7 +192,7 @@ class Asker:
 
     def _question(self, learner: Learner, queued: Queued, kind: QuestionKind) -> Question:
         structure = queued.moment.structure
-        prediction = predict(learner, structure, self.state.calibration)
+        prediction = predict(learner, structure, self.state.calibration, queued.temperature)
         reason = dataclasses.replace(
             queued.reason,
             walker=queued.walker,
@@ -209,11 +209,14 @@ class Asker:
         """Compare, learn, tell; returns what is evidence of the errors, None where nothing is."""
         prediction, structure = question.prediction, question.structure
         assert prediction is not None
+        reason = question.reason
         calibration, stream = self.state.calibration, STREAMS[question.kind]
         residuals = learner.residuals(stream, structure, label)
         stated = stated_energy(calibration, residuals, structure)
-        record = audit_record(learner.n_labels, structure, prediction, label, question.reason, stated)
-        self.state.calibration = prequential(calibration, stream, structure, prediction, label, residuals)
+        record = audit_record(learner.n_labels, structure, prediction, label, reason, stated)
+        self.state.calibration = prequential(
+            calibration, stream, structure, prediction, label, residuals, reason.temperature
+        )
         if question.kind is QuestionKind.AUDIT and prediction.novelty is not None:
             self.state.novelty = self.state.novelty.after(prediction.novelty)
         start = time.perf_counter()

@@ -117,7 +117,7 @@ class Queue:
     def _rescore(self, learner: Learner, queued: Queued) -> Queued | None:
         """The same moment by the present model; None when an answer learned meanwhile has answered it too."""
         moment = queued.moment
-        prediction = predict(learner, moment.structure, self.state.calibration)
+        prediction = predict(learner, moment.structure, self.state.calibration, queued.temperature)
         moment = dataclasses.replace(moment, bound=prediction.forces_bound, novelty=prediction.novelty)
         bound, novelty = moment.bound_max or 0.0, moment.novelty_max or 0.0
         if bound < self._limits.label and novelty < self._limits.novelty_label:

@@ -70,6 +70,8 @@ class GroundRow:
     audits, atoms : int
     within : float or None
         Share of these atoms within the target; None without an audit: then nothing is claimed of this place.
+    bounds_held : float or None
+        Share of these atoms whose error was within the bound stated beforehand.
     blind_audits : int
         Audits that are no evidence, since all forces vanish by symmetry.
     dissociated, flowed : int
@@ -85,6 +87,7 @@ class GroundRow:
     blind_audits: int
     dissociated: int
     flowed: int
+    bounds_held: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -110,6 +113,7 @@ def _row(stretch: Stretch, audits: Sequence[AuditRecord], force_error: float) ->
         blind_audits=stretch.blind,
         dissociated=stretch.dissociated,
         flowed=stretch.flowed,
+        bounds_held=sum(audit.n_covered for audit in here) / atoms if atoms else None,
     )
 
 

@@ -33,10 +33,12 @@ def error_bounds(calibration: Calibration, numbers: Sequence[int]) -> ErrorBound
     return ErrorBounds(bounds.confidence, factors, floors)
 
 
-def predict(learner: Learner, structure: Structure, calibration: Calibration) -> Prediction:
-    """What the model says now, its bounds as error bounds in eV/Å."""
+def predict(
+    learner: Learner, structure: Structure, calibration: Calibration, temperature: float | None = None
+) -> Prediction:
+    """What the model says now, its bounds as error bounds in eV/Å, for a walker at this temperature (K)."""
     prediction = learner.predict(structure)
-    bound = calibration.bounds.bound(structure.numbers, prediction.forces_deviation)
+    bound = calibration.bounds.bound(structure.numbers, prediction.forces_deviation, temperature)
     return replace(prediction, forces_bound=bound)
 
 
@@ -102,10 +104,12 @@ def prequential(
     prediction: Prediction,
     label: Label,
     residuals: Residuals | None = None,
+    temperature: float | None = None,
 ) -> Calibration:
     """The calibration after comparing this answer with what was predicted before learning it.
 
-    `residuals` are what it shows of the stated spread of energies, forces and stress.
+    `residuals` are what it shows of the stated spread of energies, forces and stress; `temperature` (K) is that of the
+    walker that met the structure.
     """
     if residuals is not None:
         calibration = calibration.record_residuals(residuals)
@@ -115,5 +119,6 @@ def prequential(
         prediction.forces_deviation,
         force_errors(prediction, label),
         prediction.forces_bound,
+        temperature,
     )
     return calibration.record(answer)

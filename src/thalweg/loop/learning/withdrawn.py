@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from thalweg.calibration import Calibration
 from thalweg.errors import StoreError
-from thalweg.labelling.question import QuestionKind
+from thalweg.labelling.question import QuestionKind, Reason
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.deciding.policy import retarget
 from thalweg.loop.learning.comparing import (
@@ -60,7 +60,7 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     first = [(record.structure, record.label) for record in records[:n_first]]
     learner = make_learner(setup, references_of(setup, energies, first))
     learner.learn_first(first)
-    audits = _learn_in_turn(learner, state, records[n_first:])
+    audits = _learn_in_turn(learner, state, records[n_first:], store)
     state.n_first, state.tunings = n_first, learner.tunings
     scale, n_labels = learner.force_scale, len(records)
     policy = dataclasses.replace(
@@ -74,14 +74,15 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
 
 
 def _learn_in_turn(
-    learner: Learner, state: LoopState, records: Sequence[LabelRecord]
+    learner: Learner, state: LoopState, records: Sequence[LabelRecord], store: Store
 ) -> tuple[AuditRecord, ...]:
     """Predict and learn label after label, from a calibration that knows nothing; returns what audits found."""
     state.calibration, audits = Calibration(state.calibration.spec), []
     state.novelty = NoveltyRecord()
     for record in records:
         structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
-        prediction = predict(learner, structure, state.calibration)
+        temperature = _temperature(record, store)
+        prediction = predict(learner, structure, state.calibration, temperature)
         residuals = learner.residuals(STREAMS[kind], structure, label)
         if kind is QuestionKind.AUDIT:
             stated = stated_energy(state.calibration, residuals, structure)
@@ -90,10 +91,16 @@ def _learn_in_turn(
             if prediction.novelty is not None:
                 state.novelty = state.novelty.after(prediction.novelty)
         state.calibration = prequential(
-            state.calibration, STREAMS[kind], structure, prediction, label, residuals
+            state.calibration, STREAMS[kind], structure, prediction, label, residuals, temperature
         )
         learner.learn(structure, label)
     return tuple(audits)
+
+
+def _temperature(record: LabelRecord, store: Store) -> float | None:
+    """Of the walker (K) that met the structure; None where no walker did."""
+    question = None if record.question_id is None else store.find_question(record.question_id)
+    return None if question is None else Reason.from_json(question.reason).temperature
 
 
 def _first_ones_left(state: LoopState, store: Store) -> int:

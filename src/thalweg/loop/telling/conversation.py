@@ -11,6 +11,7 @@ from thalweg.fitting.references import LEAST_BINDING, MOST_BINDING
 from thalweg.label import Failure
 from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
+from thalweg.loop.deciding.forecast import Outlook
 from thalweg.loop.deciding.stopping import AuditSummary
 from thalweg.vocabulary import Coupling
 
@@ -59,6 +60,29 @@ def answered_audit(
 def answered_seed(number: int, total: int, oracle: str, seconds: float) -> str:
     """A first label."""
     return f"seed {number} of {total}: asked {oracle} ({1000 * seconds:.0f} ms)"
+
+
+def outlook_in_short(foreseen: Outlook) -> str:
+    """What 50 more calls would bring, or that they would bring nothing."""
+    later = next(one for one in foreseen.ahead if one.calls == 50)
+    return f"after 50 more calls an error of about {size(later.error)} eV/Å (now {size(foreseen.error)})"
+
+
+def outlook(foreseen: Outlook) -> str:
+    """The error now and after further calls, with its interval, and when the target would be met."""
+    later = ", ".join(
+        f"after {one.calls} more calls {size(one.error)} ({size(one.low)} to {size(one.high)})"
+        for one in foreseen.ahead
+    )
+    return f"force RMSE about {size(foreseen.error)} eV/Å now, {later}; {_when(foreseen.calls_needed)}"
+
+
+def _when(calls: int | None) -> str:
+    if calls is None:
+        return "more calls alone would not reach the target"
+    if calls == 0:
+        return "the target is met; what is left is to certify it"
+    return f"the target would be met after about {calls} more calls"
 
 
 class Next(StrEnum):
@@ -170,6 +194,16 @@ def foreign_atom(element: str, energies: Sequence[float]) -> str:
 def finding(words: str) -> str:
     """What does not hold together among the labels."""
     return f"labels do not hold together: {words}"
+
+
+def advice(words: str) -> str:
+    """What keeps the run from its target."""
+    return f"advice: {words}"
+
+
+def advice_withdrawn(words: str) -> str:
+    """An advice whose evidence is gone."""
+    return f"no longer so: {words.partition(':')[0]}"
 
 
 def taken_out(number: int, why: str, ask_again: bool) -> str:

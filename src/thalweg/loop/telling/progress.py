@@ -9,11 +9,13 @@ from typing import Any
 from thalweg.calibration import Stream
 from thalweg.features.batch import numbers_of
 from thalweg.loop.deciding import stopping
+from thalweg.loop.deciding.forecast import Outlook, foresee
 from thalweg.loop.deciding.ground import Ground, ground_table
 from thalweg.loop.deciding.policy import audits_in_sight
 from thalweg.loop.deciding.policy_state import Phase
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
+from thalweg.loop.telling import conversation
 from thalweg.loop.telling.reporter import Progress, WalkerProgress
 from thalweg.loop.telling.stopwatch import Stopwatch
 from thalweg.loop.telling.summary import Summary
@@ -77,10 +79,22 @@ def _forecast(setup: Setup, state: LoopState) -> str:
     needed = audits_in_sight(policy, setup.rules)
     if policy.phase is Phase.CERTIFY and needed:
         words += f", about {needed} more audits at the present rate"
-    forecast = stopping.forecast_gain(stopping.learning_points(policy.audits), max(policy.n_labels, 1))
-    if forecast is not None:
-        words += f"; {forecast.calls} more calls would lower the error by about {100 * max(forecast.gain, 0):.0f} %"
+    if (foreseen := outlook(setup, state)) is not None:
+        words += f"; {conversation.outlook_in_short(foreseen)}"
     return words
+
+
+def outlook(setup: Setup, state: LoopState) -> Outlook | None:
+    """What further calls would bring."""
+    policy, target = state.policy, setup.rules.target
+    return foresee(
+        policy.present_audits,
+        policy.n_labels,
+        confidence=target.confidence,
+        force_error=target.force_error,
+        floor=state.counsel.floor,
+        labels_per_call=policy.n_labels / max(policy.calls, 1),
+    )
 
 
 def make_summary(
@@ -97,6 +111,7 @@ def make_summary(
     coverage = state.calibration.coverage(Stream.AUDIT)
     bounds = state.calibration.bounds
     symbols = setup.basis.elements
+    foreseen = outlook(setup, state)
     return Summary(
         system=", ".join(Path(path).name for path in setup.config.system.paths),
         oracle=oracle,
@@ -117,7 +132,13 @@ def make_summary(
         properties=properties.to_json(),
         walked=walked_rows(setup, policy.ground, policy.present_audits),
         findings=tuple(state.findings),
+        forecast=None if foreseen is None else _forecast_json(foreseen),
+        advice=tuple(one.to_json() for one in state.counsel.advices),
     )
+
+
+def _forecast_json(foreseen: Outlook) -> dict[str, Any]:
+    return {**foreseen.to_json(), "words": conversation.outlook(foreseen)}
 
 
 def walked_rows(

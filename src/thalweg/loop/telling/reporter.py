@@ -25,6 +25,7 @@ class EventKind(StrEnum):
     FAILURE = "failure"
     CALIBRATE = "calibrate"
     WARNING = "warning"
+    ADVICE = "advice"
     STOP = "stop"
     INFO = "info"
 

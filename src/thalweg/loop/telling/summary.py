@@ -38,6 +38,8 @@ class Summary:
     properties: dict[str, Any]
     walked: tuple[dict[str, Any], ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
+    forecast: dict[str, Any] | None = None
+    advice: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the documented keys."""
@@ -63,6 +65,8 @@ class Summary:
             "properties": self.properties,
             "walked": list(self.walked),
             "findings": [dict(finding) for finding in self.findings],
+            "forecast": self.forecast,
+            "advice": list(self.advice),
         }
 
 

@@ -12,6 +12,7 @@ from thalweg.explorers.origin import is_open
 from thalweg.fitting.references import References
 from thalweg.label import Label
 from thalweg.labelling.question import Question, QuestionKind, Reply
+from thalweg.loop.deciding.advice import Advice
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.state import LoopState
@@ -121,6 +122,15 @@ class Teller:
     def finding(self, iteration: int, words: str, data: Mapping[str, Any]) -> None:
         """What does not hold together among the labels."""
         self.journal.say(iteration, EventKind.WARNING, conversation.finding(words), data)
+
+    def advice(self, iteration: int, one: Advice) -> None:
+        """What keeps the run from its target, and the setting to change."""
+        self.journal.say(iteration, EventKind.ADVICE, conversation.advice(one.text), one.to_json())
+
+    def advice_withdrawn(self, iteration: int, one: Advice) -> None:
+        """What no longer does."""
+        text = conversation.advice_withdrawn(one.text)
+        self.journal.say(iteration, EventKind.ADVICE, text, {"about": one.about.value, "withdrawn": True})
 
     def taken_out(self, iteration: int, number: int, why: str, ask_again: bool) -> None:
         """A label that is unlike all others."""

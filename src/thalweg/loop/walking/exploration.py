@@ -82,10 +82,10 @@ def walk(
     `watch` holds walkers against their starts; of one that has parted and is sent back only what came before counts.
     """
     numbers = numbers_of(field.elements)
-    factors, floors = calibration.bounds.lines(numbers)
     limits = gate_limits(action)
     going = [k for k in range(len(walkers)) if k not in action.held]
     free = dict(zip(going, in_step([walkers[k] for k in going]), strict=True))
+    lines = {k: calibration.bounds.lines(numbers, walker.temperature) for k, walker in free.items()}
     each = [
         Limits(
             bound_label=limits.label,
@@ -93,8 +93,8 @@ def walk(
             novelty_label=limits.novelty_label,
             novelty_break=limits.novelty_break if k not in taught else math.inf,
             energy_rise_max=SPIKE + 6.0 * kB * walker.temperature,
-            species_factor=tuple(factors),
-            species_floor=tuple(floors),
+            species_factor=tuple(lines[k][0]),
+            species_floor=tuple(lines[k][1]),
         )
         for k, walker in free.items()
     ]
