@@ -25,6 +25,7 @@ _STYLES: dict[str, str] = {
     EventKind.WARNING: "bold yellow",
     EventKind.STOP: "bold",
     EventKind.CHANGE: "magenta",
+    EventKind.BASIS: "magenta",
     EventKind.RESUME: "magenta",
 }
 

@@ -35,7 +35,6 @@ from thalweg.models.observation import KINDS, Observation
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray, IntArray
 
-
 _TRIES = 8
 
 

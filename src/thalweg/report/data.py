@@ -179,9 +179,9 @@ class WalkedRow:
 class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
-    `findings` are lines on labels that do not hold together. `certificate` holds the numbers that the run certifies
-    (`lower_bound`, `fraction_within`, `n_structures`, ...), empty without a certificate. `calibration_factor` is per
-    element.
+    `findings` are lines on labels that do not hold together, `basis_choices` on looks for a better basis.
+    `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`, ...),
+    empty without a certificate. `calibration_factor` is per element.
     """
 
     oracle_calls: int = 0
@@ -204,6 +204,7 @@ class RunNumbers:
     properties: PropertyResults = field(default_factory=PropertyResults)
     walked: tuple[WalkedRow, ...] = ()
     findings: tuple[str, ...] = ()
+    basis_choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,13 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         model_path=str(keys.get("model_path") or ""),
         properties=PropertyResults.from_summary(keys.get("properties")),
         walked=tuple(_walked(row) for row in keys.get("walked") or ()),
-        findings=tuple(str(one.get("words")) for one in keys.get("findings") or () if isinstance(one, dict)),
+        findings=_words(keys.get("findings")),
+        basis_choices=_words(keys.get("basis_choices")),
     )
+
+
+def _words(rows: Any) -> tuple[str, ...]:
+    return tuple(str(one.get("words")) for one in rows or () if isinstance(one, dict))
 
 
 def _walked(row: dict[str, Any]) -> WalkedRow:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,8 @@ class Summary:
     properties: dict[str, Any]
     walked: tuple[dict[str, Any], ...] = ()
     findings: tuple[dict[str, Any], ...] = ()
+    basis: dict[str, Any] = field(default_factory=dict)
+    basis_choices: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the documented keys."""
@@ -63,6 +65,8 @@ class Summary:
             "properties": self.properties,
             "walked": list(self.walked),
             "findings": [dict(finding) for finding in self.findings],
+            "basis": self.basis,
+            "basis_choices": [dict(choice) for choice in self.basis_choices],
         }
 
 
