@@ -36,6 +36,7 @@ from thalweg.models.prior import SmoothnessPrior
 from thalweg.structure import FloatArray, IntArray
 
 _TRIES = 8
+_ABSURD = "model: the covariance of the targets has no factor; look for a label with absurd numbers"
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,6 +100,8 @@ def left_out(prior: SmoothnessPrior, labels: LabelRows, x: FloatArray) -> LeftOu
     blocks = [_factor(inverse.block(labels.of_label(i)).copy()) for i in range(labels.n_labels)]
     a = inverse.times(labels.targets)
     residuals = np.concatenate([_solved(block, a[labels.of_label(i)]) for i, block in enumerate(blocks)])
+    if not np.isfinite(residuals).all():
+        raise ModelError(_ABSURD)
     return LeftOut(prior, labels, hyper.gamma, noise, inverse, blocks, a, residuals)
 
 
@@ -193,13 +196,11 @@ def _factor(K: FloatArray) -> FloatArray:
     own = K[diagonal].copy()
     for _ in range(_TRIES):
         L, info = lapack.dpotrf(K, lower=1, clean=1)
-        if info == 0:
+        if info == 0 and np.isfinite(np.diag(L)).all():
             return np.asarray(L)
         K[diagonal] = own * (1.0 + share)
         share *= 10.0
-    raise ModelError(
-        "model: the covariance of the targets has no factor; look for a label with absurd numbers"
-    )
+    raise ModelError(_ABSURD)
 
 
 def _by_columns(rows: FloatArray, gamma: FloatArray, variance: FloatArray) -> _Inverse:

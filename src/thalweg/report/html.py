@@ -96,7 +96,7 @@ def _header(data: ReportData, links: str) -> str:
         f"<h1>{escape(data.title)}</h1>"
         f'<div class="verdict {v.state}"><span class="badge">{v.badge}</span>'
         f"<p>{escape(v.claim)}</p><p>{escape(v.why)}</p></div>"
-        f'{_findings(data)}{_tiles(data)}{_basis(data)}{_time_split(data)}'
+        f"{_findings(data)}{_tiles(data)}{_basis(data)}{_time_split(data)}"
         f'<nav aria-label="Sections">{links}</nav></header>'
     )
 
