@@ -24,7 +24,7 @@ from systems import Labelled, baseline_of, label_all, malonaldehyde, rattled
 
 from thalweg.features import AceBasis, Features
 from thalweg.features.batch import species_of
-from thalweg.loop.learning.learner import TUNE_EVALUATIONS
+from thalweg.loop.learning.searching import TUNE_EVALUATIONS
 from thalweg.models import BayesianLinear, SmoothnessPrior
 from thalweg.models.training import Baseline, observe
 from thalweg.oracles import make_oracle

@@ -26,6 +26,7 @@ _STYLES: dict[str, str] = {
     EventKind.ADVICE: "bold yellow",
     EventKind.STOP: "bold",
     EventKind.CHANGE: "magenta",
+    EventKind.BASIS: "magenta",
     EventKind.RESUME: "magenta",
 }
 

@@ -27,6 +27,7 @@ def summary_panel(summary: Mapping[str, Any], folder: Path) -> RenderableType:
         *_forecast(summary),
         *_advice(summary),
         *_labels(summary),
+        *_basis(summary),
         *_properties(summary),
         *_cost(summary),
         *_places(summary, folder),
@@ -115,6 +116,16 @@ def _labels(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for finding in findings if isinstance(findings, list) else ():
         if isinstance(finding, dict) and finding.get("words"):
             yield "labels", f"do not hold together: {finding['words']}"
+
+
+def _basis(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What was chosen of the basis by the labels, and why."""
+    choices = summary.get("basis_choices")
+    heading = "basis"
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and choice.get("words"):
+            yield heading, str(choice["words"])
+            heading = ""
 
 
 def _cost(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

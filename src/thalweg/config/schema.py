@@ -28,6 +28,7 @@ from thalweg.vocabulary import Committee, Coupling, Dissociation, Ensemble
 
 Strategy = Literal["information", "uncertainty", "random", "d-optimal", "farthest"]
 ExecutorKind = Literal["process", "serial", "futures"]
+BasisMode = Literal["automatic", "fixed"]
 
 _DEGREES = whole_list("degrees, one per order", ">= 1", "<= 80")
 
@@ -148,10 +149,16 @@ class BudgetConfig(Section):
 
 
 class ModelConfig(Section):
-    """The potential. Null settings are chosen from the structures."""
+    """The potential. Null settings are chosen from the structures, and again from the labels as they come."""
+
+    basis: BasisMode = Field(
+        default="automatic",
+        description="automatic: at 20, 40, 80, ... labels the run looks for a better basis and adopts it if labels "
+        "left out are predicted better; what is set below is kept; fixed: the basis stays what it is at the start.",
+    )
 
     r_cut: Annotated[float | None, optional(quantity("Å", "> 0.5", "<= 20")), InUnit("Å")] = Field(
-        default=None, description="Cutoff radius; null: from the elements."
+        default=None, description="Cutoff radius; null: from the elements, then from the labels."
     )
     correlation_order: Annotated[int | None, optional(whole(">= 1", "<= 4"))] = Field(
         default=None,

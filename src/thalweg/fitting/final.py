@@ -21,14 +21,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from ase.data import chemical_symbols
 
-from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared, Stream
+from thalweg.calibration import BoundMap, Calibration, CalibrationSpec, Compared
 from thalweg.calibration.fit import fit_bounds
-from thalweg.calibration.widening import Residuals, fit_widening
+from thalweg.calibration.widening import fit_widening
 from thalweg.coherence import Coherence
 from thalweg.errors import check
 from thalweg.features import AceBasis
@@ -43,13 +43,11 @@ from thalweg.fitting.doubt import check_labels, doubt_of
 from thalweg.fitting.ladder import nearest_weight
 from thalweg.fitting.novelty import fold_novelty
 from thalweg.fitting.references import References, find_references, is_isolated_atom
-from thalweg.fitting.revealing import HeldOutLabel, differences_of, residuals_of
+from thalweg.fitting.revealing import Revelation, reveal
 from thalweg.fitting.screening import Screen, ScreeningSetup
 from thalweg.fitting.spread import StressFindings
-from thalweg.label import Label
 from thalweg.models import BayesianLinear
 from thalweg.potential import N_DRAWS, ErrorBounds, Potential
-from thalweg.structure import Structure
 
 DEFAULTS = FitSettings()
 ANYTHING = Wanted()
@@ -174,7 +172,9 @@ def _finished(
 ) -> Fit:
     """Bounds and novelty of a fitted basis."""
     fitted = chosen.fitted
-    answers, residuals = _out_of_fold(fitted) if fitted.n_folds > 1 else ((), ())
+    held_out = _out_of_fold(fitted) if fitted.n_folds > 1 else ()
+    answers = tuple(one.answer for one in held_out if one.answer is not None)
+    residuals = [one.residuals for one in held_out]
     bounds = _bounds(answers, fitted.basis, settings.confidence)
     novelty = fold_novelty(fitted.labelled, fitted.basis, fitted.n_folds)
     widening = fit_widening(residuals, np.ones(len(residuals)))
@@ -203,55 +203,8 @@ def _finished(
     )
 
 
-def _out_of_fold(fitted: Fitted) -> tuple[tuple[Compared, ...], tuple[Residuals, ...]]:
-    """Each label beside the prediction of the model without its fold, its deviations as of all labels.
-
-    The first for labels with forces, which bounds are learned from; the second for all.
-    """
-    n_folds, n_labels = fitted.n_folds, len(fitted.labelled)
-    answers: list[Compared] = []
-    residuals: list[Residuals] = []
-    for k in range(n_folds):
-        places = range(k, n_labels, n_folds)
-        narrower = float(np.sqrt((n_labels - len(places)) / n_labels))
-        potential = _without(fitted, k, n_labels - len(places))
-        held_out = [_held_out(potential, *fitted.labelled[place], place) for place in places]
-        differences = differences_of(potential, held_out, fitted.spread, narrower)
-        for one, difference in zip(held_out, differences, strict=True):
-            shown = residuals_of(potential, one, fitted.spread, narrower)
-            residuals.append(replace(shown, difference=difference))
-        answers += [_answer(one, narrower) for one in held_out if one.label.has_forces]
-    return tuple(answers), tuple(residuals)
-
-
-def _without(fitted: Fitted, fold: int, n_others: int) -> Potential:
-    """The potential of the labels outside a fold."""
-    model = fitted.model.refitted(fitted.sums.total(without=fold), n_others)
-    potential = Potential.from_model(
-        model,
-        fitted.basis,
-        fitted.baseline,
-        novelty=None,
-        bounds=ErrorBounds.bare(len(fitted.basis.elements)),
-        provenance={},
-    )
-    return potential.stating(model.member_deltas(N_DRAWS))
-
-
-def _held_out(potential: Potential, structure: Structure, label: Label, place: int) -> HeldOutLabel:
-    return HeldOutLabel(structure, label, place, potential.predict(structure, stress_uncertainty=False))
-
-
-def _answer(held_out: HeldOutLabel, narrower: float) -> Compared:
-    prediction, label = held_out.prediction, held_out.label
-    error = np.linalg.norm(prediction.forces - label.forces, axis=1)
-    # A fold is a fair sample of the training set, as an audit is of a trajectory.
-    return Compared(
-        Stream.AUDIT,
-        held_out.structure.numbers,
-        narrower * prediction.forces_deviation,
-        np.asarray(error),
-    )
+def _out_of_fold(fitted: Fitted) -> list[Revelation]:
+    return reveal(fitted.model, fitted.sums, fitted.basis, fitted.baseline, fitted.labelled, fitted.spread)
 
 
 def _bounds(answers: Sequence[Compared], basis: AceBasis, confidence: float) -> ErrorBounds:

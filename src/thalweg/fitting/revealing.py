@@ -9,17 +9,19 @@ Notation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from thalweg.calibration import Stream
+from thalweg.calibration import Compared, Stream
 from thalweg.calibration.widening import Residuals, Revealed, composition
-from thalweg.fitting.data import Spread
+from thalweg.features import AceBasis
+from thalweg.fitting.data import Labelled, Spread
 from thalweg.label import Label
-from thalweg.models import RowKind
-from thalweg.models.training import voigt
-from thalweg.potential import Potential, Prediction
+from thalweg.models import BayesianLinear, RowKind
+from thalweg.models.folds import Folds
+from thalweg.models.training import Baseline, voigt
+from thalweg.potential import N_DRAWS, ErrorBounds, Potential, Prediction
 from thalweg.potential.members import STRESS_DRAWS, energy_deviation, feature_totals, pulled
 from thalweg.structure import FloatArray, Structure
 
@@ -35,6 +37,77 @@ class HeldOutLabel:
     label: Label
     place: int
     prediction: Prediction
+
+
+@dataclass(frozen=True, eq=False)
+class Revelation:
+    """What a label reveals of a model that has not seen it.
+
+    Attributes
+    ----------
+    answer : deviations and errors of its forces, from which bounds are learned; None without forces
+    residuals : of all that it has, from which the spread of energies and stress is learned
+    """
+
+    answer: Compared | None
+    residuals: Residuals
+
+    def of_stream(self, stream: Stream) -> Revelation:
+        """The same, counted as of this stream."""
+        answer = None if self.answer is None else replace(self.answer, stream=stream)
+        return Revelation(answer, replace(self.residuals, stream=stream))
+
+
+def reveal(
+    model: BayesianLinear,
+    sums: Folds,
+    basis: AceBasis,
+    baseline: Baseline,
+    labelled: Labelled,
+    spread: Spread,
+) -> list[Revelation]:
+    """Of each label, in order, what it reveals of the model without its fold; deviations are as of all labels.
+
+    A fold is a fair sample of the training set, as an audit is of a trajectory.
+
+    Parameters
+    ----------
+    model : fitted to all labels; label i is in fold i mod sums.n_folds
+    spread : of these labels
+    """
+    found: dict[int, Revelation] = {}
+    for fold in range(sums.n_folds):
+        places = range(fold, len(labelled), sums.n_folds)
+        n_others = len(labelled) - len(places)
+        narrower = float(np.sqrt(n_others / len(labelled)))
+        without = model.refitted(sums.total(without=fold), n_others)
+        potential = _bare(without, basis, baseline)
+        held_out = [_held_out(potential, *labelled[place], place) for place in places]
+        differences = differences_of(potential, held_out, spread, narrower)
+        for one, difference in zip(held_out, differences, strict=True):
+            residuals = replace(residuals_of(potential, one, spread, narrower), difference=difference)
+            found[one.place] = Revelation(_answer(one, narrower), residuals)
+    return [found[place] for place in range(len(labelled))]
+
+
+def _bare(model: BayesianLinear, basis: AceBasis, baseline: Baseline) -> Potential:
+    """A potential with draws, without novelty; its bounds are bare deviations."""
+    bounds = ErrorBounds.bare(len(basis.elements))
+    potential = Potential.from_model(model, basis, baseline, novelty=None, bounds=bounds, provenance={})
+    return potential.stating(model.member_deltas(N_DRAWS))
+
+
+def _held_out(potential: Potential, structure: Structure, label: Label, place: int) -> HeldOutLabel:
+    return HeldOutLabel(structure, label, place, potential.predict(structure, stress_uncertainty=False))
+
+
+def _answer(held_out: HeldOutLabel, narrower: float) -> Compared | None:
+    prediction, label = held_out.prediction, held_out.label
+    if not label.has_forces:
+        return None
+    error = np.linalg.norm(prediction.forces - label.forces, axis=1)
+    deviation = narrower * prediction.forces_deviation
+    return Compared(Stream.AUDIT, held_out.structure.numbers, deviation, np.asarray(error))
 
 
 def residuals_of(potential: Potential, held_out: HeldOutLabel, spread: Spread, narrower: float) -> Residuals:

@@ -12,7 +12,8 @@
     AskHanded       the same for structures that the user handed in                         asking/handing.py
     SaveCheckpoint  state, conversation and numbers become durable in one transaction;
                     then labels are looked at, whether they hold together                   asking/holding.py
-                    and what keeps the run from its target                                  asking/advising.py
+                    what keeps the run from its target                                      asking/advising.py
+                    and whether they ask for another basis                                  learning/rebasing.py
     Stop            write the final model and summary
 
 Every call of the oracle goes through one Labeller (thalweg.labelling): counted, within the budget, isolated, retried,
@@ -38,6 +39,7 @@ from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Account
+from thalweg.labelling.question import QuestionKind
 from thalweg.labelling.source import OracleSource
 from thalweg.loop import results
 from thalweg.loop.asking.advising import Adviser
@@ -63,6 +65,7 @@ from thalweg.loop.events import (
     Stop,
 )
 from thalweg.loop.invocation import Invocation, begin
+from thalweg.loop.learning import rebasing
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.learning.relearning import alternative_of, make_potential, relearn
 from thalweg.loop.learning.withdrawn import learn_anew
@@ -223,6 +226,8 @@ class _Run:
             case SaveCheckpoint():
                 self._checkpoint()
                 happened = self._hold_together() or self._advise()
+                if happened is None:
+                    self._choose_basis()
         return happened
 
     def _hold_together(self) -> LoopEvent | None:
@@ -247,6 +252,22 @@ class _Run:
             return None
         with self.stopwatch("fit"):
             return self.adviser.look(self.learner, self.store)
+
+    def _choose_basis(self) -> None:
+        """Look for a better basis where that is due, and go on in it; a run killed meanwhile comes to the same."""
+        if self.state.policy.verdict is not None or not rebasing.is_due(self.setup, self.state):
+            return
+        start, state, learner = time.perf_counter(), self.state, self._learned()
+        kinds = [QuestionKind(record.kind) for record in self.store.labels_in_order()]
+        with self.stopwatch("fit"):
+            under_way = self.labeller.under_way_ids
+            found = rebasing.look_for_basis(self.setup, state, learner, kinds, under_way)
+        n_before = len(state.basing.choices)
+        self.learner, state.calibration, state.basing = found.learner, found.calibration, found.basing
+        state.tunings = found.learner.tunings
+        for choice in state.basing.choices[n_before:]:
+            self.tell.basis(state.policy.iteration, choice, time.perf_counter() - start)
+        self.begun.save_state()
 
     def _label_seeds(self) -> LoopEvent:
         first = FirstLabels(self.setup, self.state, self.labeller, self.tell, self.stopwatch)
@@ -274,6 +295,7 @@ class _Run:
             explorer, walk, state.walkers, state.homes, state.rng, self.ways.starts()
         )
         state.md_steps += walk.steps
+        state.basing = state.basing.worked(rebasing.work_of_block(walk.atom_steps, learner))
         self.walk = walk
         self.tell.broken(state.policy.iteration, walk)
         self.tell.parted(state.policy.iteration, walk)

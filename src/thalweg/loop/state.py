@@ -1,8 +1,8 @@
 """The loop's whole state between two iterations, and its form in a checkpoint; the policy's part is policy_state.py's.
 
 Everything that a run's future depends on is here or among the labels: walkers with their random counters, the generator
-for audits, what the policy remembers, the calibration, and the points at which the evidence was maximised. The model is
-not kept; it is relearned from the labels in order, to the same bits.
+for audits, what the policy remembers, the calibration, the basis that was chosen, and the points at which
+hyperparameters were looked for. The model is not kept; it is relearned from the labels in order, to the same bits.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from thalweg.explorers.base import Walker
 from thalweg.explorers.explorer import AnyExplorer
 from thalweg.loop.deciding.advice import Counsel
 from thalweg.loop.deciding.policy_state import PolicyState
+from thalweg.loop.learning.basing import Basing
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.timing import Timing
 from thalweg.structure import FloatArray
@@ -49,6 +50,7 @@ class LoopState:
     left_at: dict[tuple[int, int], tuple[FloatArray, FloatArray]] = field(default_factory=dict)
     tunings: list[Tuning] = field(default_factory=list)
     novelty: NoveltyRecord = field(default_factory=NoveltyRecord)
+    basing: Basing = field(default_factory=Basing)
     n_first: int = 0
     set_aside: set[str] = field(default_factory=set)
     under_way: list[int] = field(default_factory=list)
@@ -78,6 +80,7 @@ class LoopState:
             "left_at": [[*key, *(array.tolist() for array in place)] for key, place in self.left_at.items()],
             "tunings": [[tuning.n_labels, list(tuning.x)] for tuning in self.tunings],
             "novelty": self.novelty.to_json(),
+            "basing": self.basing.to_json(),
             "n_first": self.n_first,
             "set_aside": sorted(self.set_aside),
             "under_way": self.under_way,
@@ -102,6 +105,7 @@ class LoopState:
             walkers=[explorer.state_from_dict(walker) for walker in data["walkers"]],
             homes=[explorer.state_from_dict(home) for home in data["homes"]],
             tunings=[Tuning(n, tuple(x)) for n, x in data["tunings"]],
+            basing=Basing.from_json(data.get("basing")),
             n_first=data["n_first"],
             # the first checkpoints of this format have none of these
             set_aside=set(data.get("set_aside", ())),

@@ -151,12 +151,8 @@ class BayesianLinear:
                 f"{[block.rows.shape for block in blocks]}; was it made with another basis?"
             )
         if self.state is None:
-            chosen = [block for block in blocks if block.kind is RowKind.FORCES] or blocks
-            rows = np.concatenate([block.rows for block in chosen])
-            targets = np.concatenate([block.targets for block in chosen])
-            centre = self.prior.centre(float(np.sqrt(np.mean(targets**2))))
+            scale, centre = starting_point(self.prior, observations)
             gamma = unpack(self.prior, centre).gamma
-            scale = _column_scale(rows, np.concatenate([block.rows for block in blocks]), self.prior)
             self.state = FittedState(scale, centre, centre.copy(), partial(Factor.from_prior, gamma))
         return self.state
 
@@ -283,6 +279,18 @@ class BayesianLinear:
         """Posterior variance of rows @ w, shape (n_rows,)."""
         W = self.whiten(rows)
         return np.asarray(np.einsum("rk,rk->r", W, W))
+
+
+def starting_point(
+    prior: SmoothnessPrior, observations: Sequence[Observation]
+) -> tuple[FloatArray, FloatArray]:
+    """What first labels fix: the scale of the columns, shape (n,), and the hyperprior's centre."""
+    blocks = [block for observation in observations for block in observation]
+    chosen = [block for block in blocks if block.kind is RowKind.FORCES] or blocks
+    rows = np.concatenate([block.rows for block in chosen])
+    targets = np.concatenate([block.targets for block in chosen])
+    centre = prior.centre(float(np.sqrt(np.mean(targets**2))))
+    return _column_scale(rows, np.concatenate([block.rows for block in blocks]), prior), centre
 
 
 def _column_scale(rows: FloatArray, all_rows: FloatArray, prior: SmoothnessPrior) -> FloatArray:

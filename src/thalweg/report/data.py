@@ -195,7 +195,8 @@ class ForecastNumbers:
 class RunNumbers:
     """The run's `summary.json`, typed; None where it is not known yet.
 
-    `findings` are lines on labels that do not hold together, `advice` on what keeps the run from its target.
+    `findings` are lines on labels that do not hold together, `advice` on what keeps the run from its target,
+    `basis_choices` on looks for a better basis.
     `certificate` holds the numbers that the run certifies (`lower_bound`, `fraction_within`, `n_structures`, ...),
     empty without one. `calibration_factor` is per element.
     """
@@ -222,6 +223,7 @@ class RunNumbers:
     findings: tuple[str, ...] = ()
     forecast: ForecastNumbers | None = None
     advice: tuple[str, ...] = ()
+    basis_choices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

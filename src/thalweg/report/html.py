@@ -96,7 +96,7 @@ def _header(data: ReportData, links: str) -> str:
         f"<h1>{escape(data.title)}</h1>"
         f'<div class="verdict {v.state}"><span class="badge">{v.badge}</span>'
         f"<p>{escape(v.claim)}</p><p>{escape(v.why)}</p></div>"
-        f"{_advice(data)}{_findings(data)}{_tiles(data)}{_time_split(data)}"
+        f"{_advice(data)}{_findings(data)}{_tiles(data)}{_basis(data)}{_time_split(data)}"
         f'<nav aria-label="Sections">{links}</nav></header>'
     )
 
@@ -111,6 +111,12 @@ def _findings(data: ReportData) -> str:
     """What does not hold together among the labels, if anything."""
     lines = "".join(f"<li>{escape(words)}</li>" for words in data.summary.findings)
     return f'<div class="findings"><p>Labels do not hold together:</p><ul>{lines}</ul></div>' if lines else ""
+
+
+def _basis(data: ReportData) -> str:
+    """What was chosen of the basis by the labels, and why."""
+    lines = "".join(f"<li>{escape(words)}</li>" for words in data.summary.basis_choices)
+    return f'<div class="basis"><p>Basis, chosen by the labels:</p><ul>{lines}</ul></div>' if lines else ""
 
 
 def _tiles(data: ReportData) -> str:

@@ -53,8 +53,13 @@ def parse_summary(keys: dict[str, Any]) -> RunNumbers:
         walked=tuple(_walked(row) for row in keys.get("walked") or ()),
         forecast=_forecast(keys.get("forecast")),
         advice=tuple(str(one.get("text")) for one in keys.get("advice") or () if isinstance(one, dict)),
-        findings=tuple(str(one.get("words")) for one in keys.get("findings") or () if isinstance(one, dict)),
+        findings=_words(keys.get("findings")),
+        basis_choices=_words(keys.get("basis_choices")),
     )
+
+
+def _words(rows: Any) -> tuple[str, ...]:
+    return tuple(str(one.get("words")) for one in rows or () if isinstance(one, dict))
 
 
 def _forecast(keys: dict[str, Any] | None) -> ForecastNumbers | None:

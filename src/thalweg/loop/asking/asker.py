@@ -156,7 +156,8 @@ class Asker:
         self.tell.failures(reply, call)
         if reply.label is None:
             return reply
-        record = self._learn(learner, reply.question, reply.label, call + reply.calls - 1)
+        question = self._with_prediction(learner, reply)
+        record = self._learn(learner, question, reply.label, call + reply.calls - 1)
         if reply.question.kind is not QuestionKind.AUDIT:
             tally.learned += 1
         elif record is not None:
@@ -165,6 +166,13 @@ class Asker:
             place = reply.question.reason
             tally.blind.append(Stretch(place.start or 0, place.temperature or 0.0, blind=1))
         return reply
+
+    def _with_prediction(self, learner: Learner, reply: Reply) -> Question:
+        """The question with what was predicted; anew where that was of a basis which is no longer in force."""
+        if reply.question_id not in self.state.basing.earlier:
+            return reply.question
+        prediction = predict(learner, reply.question.structure, self.state.calibration)
+        return dataclasses.replace(reply.question, prediction=prediction)
 
     def _answered(self, learner: Learner, tally: _Tally) -> Answered:
         self.state.tunings = learner.tunings

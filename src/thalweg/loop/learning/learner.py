@@ -19,9 +19,9 @@ from thalweg.explorers.base import CoreField
 from thalweg.features import AceBasis, DesignRows, Features, design_rows
 from thalweg.features.batch import species_of
 from thalweg.label import Label
+from thalweg.loop.learning.searching import Search, by_evidence
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
-from thalweg.models.noise import hold_noise
 from thalweg.models.observation import Block, Observation, RowKind
 from thalweg.models.prior import SmoothnessPrior
 from thalweg.models.rivals import pulls_after, rival_deltas, rival_pulls
@@ -33,13 +33,11 @@ from thalweg.uncertainty.novelty import NoveltyFit
 
 NOVELTY_GROWTH = 1.1
 """The novelty model is fitted again when the labels have grown by this factor."""
-TUNE_EVALUATIONS = 20
-"""The most evaluations of the evidence in a search; from near the goal a few are enough."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """A point at which the evidence was maximised: how many labels there were, and what came out."""
+    """A point at which hyperparameters were looked for: how many labels there were, and what came out."""
 
     n_labels: int
     x: tuple[float, ...]
@@ -67,9 +65,19 @@ class Learner:
         Committee members.
     seed : int
         Of the committee's random numbers.
+    search : function
+        How hyperparameters are looked for.
     """
 
-    def __init__(self, basis: AceBasis, baseline: Baseline, *, n_members: int, seed: int) -> None:
+    def __init__(
+        self,
+        basis: AceBasis,
+        baseline: Baseline,
+        *,
+        n_members: int,
+        seed: int,
+        search: Search = by_evidence,
+    ) -> None:
         self.basis = basis
         self.baseline = baseline
         self.features = Features(basis)
@@ -77,7 +85,8 @@ class Learner:
         prior = SmoothnessPrior(table.nu, table.n_sum, table.l_sum, len(basis.elements))
         self.model = BayesianLinear(prior, n_members=n_members, seed=seed)
         self.tunings: list[Tuning] = []
-        self.structures: list[Structure] = []  # learned, in their order
+        self.labelled: list[tuple[Structure, Label]] = []  # learned, in their order
+        self.search = search
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
         self._pulls: FloatArray | None = None  # of the rivals, since the evidence was last maximised
@@ -102,8 +111,13 @@ class Learner:
         """What the model leaves unexplained of a force component, eV/Å."""
         return self.model.noise[RowKind.FORCES]
 
+    @property
+    def structures(self) -> list[Structure]:
+        """Those learned, in their order."""
+        return [structure for structure, _ in self.labelled]
+
     def learn(self, structure: Structure, label: Label, *, tune: bool = True) -> float | None:
-        """Take in one label; returns the seconds spent on maximising the evidence, None if it was not due."""
+        """Take in one label; returns the seconds spent on looking for hyperparameters, None if it was not due."""
         self._add(structure, label)
         seconds = None
         if tune and self.model.should_tune():
@@ -114,7 +128,7 @@ class Learner:
         return seconds
 
     def learn_first(self, labelled: Sequence[tuple[Structure, Label]]) -> None:
-        """Take in the seeds together and maximise the evidence."""
+        """Take in the seeds together and look for hyperparameters."""
         self._add_first(labelled)
         self._tune()
         self._pulls = rival_pulls(self.model)
@@ -178,15 +192,14 @@ class Learner:
         """Environments for novelty, forces for their scale."""
         self._force_square += float((label.forces**2).sum())
         self._n_atoms += len(structure)
-        self.structures.append(structure)
+        self.labelled.append((structure, label))
         species = species_of(structure, self.basis.elements)
         counts = neighbour_counts(structure, self.basis.r_cut)
         self._novelty_fit.add(self.features.phi([structure]), species, counts)
 
     def _tune(self) -> float:
         start = time.perf_counter()
-        self.model.tune(TUNE_EVALUATIONS)
-        hold_noise(self.model)
+        self.search(self)
         self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
         return time.perf_counter() - start
 

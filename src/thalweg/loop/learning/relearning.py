@@ -12,8 +12,10 @@ from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting.alternative import make_alternative
 from thalweg.fitting.references import Labelled, References, find_references
 from thalweg.label import Label
+from thalweg.loop.learning.basing import Basing
 from thalweg.loop.learning.comparing import error_bounds
 from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.searching import by_evidence, by_left_out
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.models.training import Baseline
@@ -22,6 +24,8 @@ from thalweg.store import Store
 from thalweg.structure import Structure
 
 ReferenceEnergies = dict[int, float] | None
+AS_CONFIGURED = Basing()
+"""Nothing chosen yet."""
 
 
 def references_of(setup: Setup, energies: ReferenceEnergies, first: Labelled) -> References:
@@ -35,22 +39,24 @@ def _atom(number: int, energy: float) -> tuple[Structure, Label]:
     return alone, Label(energy, np.zeros((1, 3)))
 
 
-def make_learner(setup: Setup, references: References) -> Learner:
-    """A learner that knows nothing yet but the reference energies."""
+def make_learner(setup: Setup, references: References, basing: Basing = AS_CONFIGURED) -> Learner:
+    """A learner that knows nothing yet but the reference energies, in the basis in force."""
     elements = setup.basis.elements
     return Learner(
-        setup.basis,
+        basing.present(setup.basis),
         Baseline(elements, references.energies, ZblBaseline(elements)),
         n_members=setup.config.model.committee,
         seed=setup.config.seed,
+        search=by_evidence if basing.basis is None else by_left_out,
     )
 
 
 def relearn(setup: Setup, state: LoopState, store: Store, energies: ReferenceEnergies) -> Learner:
     """The learner as it was at the checkpoint, from the labels in their order."""
     labelled = [(record.structure, record.label) for record in store.labels_in_order()]
-    learner = make_learner(setup, references_of(setup, energies, labelled[: state.n_first]))
-    learner.replay(state.n_first, labelled, state.tunings)
+    references = references_of(setup, energies, labelled[: state.n_first])
+    learner = make_learner(setup, references, state.basing)
+    learner.replay(state.basing.n_batch or state.n_first, labelled, state.tunings)
     return learner
 
 

@@ -45,8 +45,9 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
     """The learner of the labels that are left; in `state`, all that labels have taught is made again.
 
     The labels are learned in their order, each predicted before, so that calibration, audits and points of tuning
-    are those of a run that never had the others. Certification and time walked begin at zero, and walkers at their
-    start: they had walked on forces that knew what was withdrawn. Calls stay counted.
+    are those of a run that never had the others, and had the basis now in force from the start. Certification and
+    time walked begin at zero, and walkers at their start: they had walked on forces that knew what was withdrawn.
+    Calls stay counted.
 
     Raises
     ------
@@ -58,7 +59,8 @@ def learn_anew(setup: Setup, state: LoopState, store: Store, energies: Reference
         raise StoreError("all labels were withdrawn: there is nothing to learn from")
     n_first = _first_ones_left(state, store) or min(state.n_first, len(records))
     first = [(record.structure, record.label) for record in records[:n_first]]
-    learner = make_learner(setup, references_of(setup, energies, first))
+    state.basing = state.basing.anew()
+    learner = make_learner(setup, references_of(setup, energies, first), state.basing)
     learner.learn_first(first)
     audits = _learn_in_turn(learner, state, records[n_first:], store)
     state.n_first, state.tunings = n_first, learner.tunings

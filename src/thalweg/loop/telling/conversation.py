@@ -13,6 +13,7 @@ from thalweg.labelling.question import Reason
 from thalweg.loop.deciding.certification import Certificate
 from thalweg.loop.deciding.forecast import Outlook
 from thalweg.loop.deciding.stopping import AuditSummary
+from thalweg.loop.learning.basing import BasisChoice
 from thalweg.vocabulary import Coupling
 
 
@@ -241,6 +242,34 @@ def rejected(where: str, reason: Reason) -> str:
 def tuned(noise_forces: float, n_labels: int, seconds: float) -> str:
     """Hyperparameters moved."""
     return f"evidence maximised at {n_labels} labels: force noise {noise_forces:.3f} eV/Å ({seconds:.1f} s)"
+
+
+_SETTINGS = {"r_cut": "cutoff", "radial_exponent": "radial exponent", "radial_weight": "radial weight"}
+
+
+def basis(choice: BasisChoice) -> str:
+    """A look round for a better basis: what was adopted, or that the present one stays."""
+    before, after = choice.before, choice.after
+    if not choice.changed:
+        less = (
+            f" by enough (the best: held-out error {choice.error:.2f} of its own)"
+            if choice.error < 1.0
+            else ""
+        )
+        what = f"none of {choice.tried} neighbouring bases is better{less}"
+        return f"{choice.n_labels} labels: {what}; {before['n_features']} features stay"
+    words = [
+        f"{name} {_length(key, after[key])} instead of {_length(key, before[key])}"
+        for key, name in _SETTINGS.items()
+        if after[key] != before[key]
+    ]
+    if after["n_features"] != before["n_features"]:
+        words.append(f"{after['n_features']} features instead of {before['n_features']}")
+    return f"{choice.n_labels} labels: {', '.join(words)}: held-out error {choice.error:.2f} of before"
+
+
+def _length(setting: str, value: float) -> str:
+    return f"{value:.1f} Å" if setting == "r_cut" else f"{value:g}"
 
 
 def standing(summary: AuditSummary | None, certificate: Certificate | None) -> str:

@@ -13,6 +13,7 @@ from thalweg.loop.deciding.forecast import Outlook, foresee
 from thalweg.loop.deciding.ground import Ground, ground_table
 from thalweg.loop.deciding.policy import audits_in_sight
 from thalweg.loop.deciding.policy_state import Phase
+from thalweg.loop.learning.basing import describe
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
@@ -120,7 +121,7 @@ def make_summary(
         failed_calls=policy.failed,
         iterations=policy.iteration,
         n_labels=policy.n_labels,
-        n_features=setup.basis.n_columns,
+        n_features=state.basing.present(setup.basis).n_columns,
         target=setup.rules.target,
         audit=stopping.summarise_audits(policy.audits, setup.rules.target),
         calibration_factor={s: bounds.line(z)[0] for s, z in zip(symbols, numbers_of(symbols), strict=True)},
@@ -134,6 +135,10 @@ def make_summary(
         findings=tuple(state.findings),
         forecast=None if foreseen is None else _forecast_json(foreseen),
         advice=tuple(one.to_json() for one in state.counsel.advices),
+        basis=describe(state.basing.present(setup.basis)),
+        basis_choices=tuple(
+            {"words": conversation.basis(choice), **choice.to_json()} for choice in state.basing.choices
+        ),
     )
 
 

@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     PARTED = "parted"
     FAILURE = "failure"
     CALIBRATE = "calibrate"
+    BASIS = "basis"
     WARNING = "warning"
     ADVICE = "advice"
     STOP = "stop"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ class Summary:
     findings: tuple[dict[str, Any], ...] = ()
     forecast: dict[str, Any] | None = None
     advice: tuple[dict[str, Any], ...] = ()
+    basis: dict[str, Any] = field(default_factory=dict)
+    basis_choices: tuple[dict[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, in the documented keys."""
@@ -67,6 +69,8 @@ class Summary:
             "findings": [dict(finding) for finding in self.findings],
             "forecast": self.forecast,
             "advice": list(self.advice),
+            "basis": self.basis,
+            "basis_choices": [dict(choice) for choice in self.basis_choices],
         }
 
 

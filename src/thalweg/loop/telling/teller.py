@@ -14,6 +14,7 @@ from thalweg.label import Label
 from thalweg.labelling.question import Question, QuestionKind, Reply
 from thalweg.loop.deciding.advice import Advice
 from thalweg.loop.deciding.audit_record import AuditRecord
+from thalweg.loop.learning.basing import BasisChoice
 from thalweg.loop.learning.learner import Learner
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
@@ -153,6 +154,11 @@ class Teller:
         text = conversation.tuned(learner.noise_forces, learner.n_labels, seconds)
         data = {"noise_forces": learner.noise_forces, "seconds": seconds}
         self.journal.say(iteration, EventKind.CALIBRATE, text, data)
+
+    def basis(self, iteration: int, choice: BasisChoice, seconds: float) -> None:
+        """A look round for a better basis, which took `seconds`."""
+        text = f"{conversation.basis(choice)} ({seconds:.1f} s)"
+        self.journal.say(iteration, EventKind.BASIS, text, {**choice.to_json(), "seconds": seconds})
 
     def moved_on(self, walkers: Sequence[int], state: LoopState) -> None:
         """Walkers that begin another leg, at another start."""

@@ -57,6 +57,11 @@ class Walk:
         """Steps done, all walkers together."""
         return sum(result.n_steps for result in self.results)
 
+    @property
+    def atom_steps(self) -> int:
+        """Steps done times atoms moved, all walkers together."""
+        return sum(result.n_steps * len(result.state.structure) for result in self.results)
+
 
 def gate_limits(action: Explore) -> GateLimits:
     """The limits of a block."""

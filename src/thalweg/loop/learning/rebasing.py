@@ -1,0 +1,201 @@
+"""A run chooses its basis from its labels as it goes, at FIRST_CHOICE labels and whenever they have doubled.
+
+The present basis is compared with its neighbours by what each label leaves to a model of the others
+(thalweg.fitting.dials). A better one is adopted where its error is lower by MARGIN / sqrt(n) of n labels at least;
+until then the old potential stays in force. Where not even one neighbour is better, the next doubling is let pass.
+
+How a change goes. The same labels in the same order, the same reference energies: a new learner takes them in together,
+with the hyperparameters of the comparison, and goes on label by label. From then on left-out labels say how energies
+weigh against forces. Deviations of the new basis are of another size: the calibration's window is filled anew with
+predictions of each label by a model without it (`calibrated_anew`). Walkers go on where they are, and audits made
+before stay in their window: they were made with the worse model, so that what they certify holds.
+
+How much it may take. Work is counted, not timed, so that a run is the same on every machine:
+
+    allowance = LEAST + SHARE work of the run - work spent on looking round before
+    work of the run: STEP for each step, atom and feature;  LABEL m n² for each label of m rows, n columns;  CALL a call
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from thalweg.calibration import Calibration, Stream
+from thalweg.errors import ModelError
+from thalweg.features.zbl import ZblBaseline
+from thalweg.fitting.choice import Wanted
+from thalweg.fitting.data import Spread
+from thalweg.fitting.dials import Neighbourhood, look_round
+from thalweg.fitting.left_out_fit import Hyper, rows_of
+from thalweg.fitting.revealing import Revelation, reveal
+from thalweg.labelling.question import QuestionKind
+from thalweg.loop.learning.basing import Basing, BasisChoice, describe
+from thalweg.loop.learning.comparing import STREAMS
+from thalweg.loop.learning.learner import Learner, Tuning
+from thalweg.loop.learning.searching import by_left_out
+from thalweg.loop.setup import Setup
+from thalweg.loop.state import LoopState
+from thalweg.models.folds import FoldSums
+from thalweg.models.training import Baseline, observe
+
+MARGIN = 0.67
+"""Share by which the error of left-out labels must be lower, times sqrt(n_labels): 15 % at 20 labels, 7 % at 80."""
+SHARE = 1.0 / 3.0
+"""Of the run's own work that looking round may take."""
+LEAST = 2e10
+"""Work that it may always take: some seconds on one core."""
+STEP, LABEL, CALL = 160.0, 2.0, 2e8
+"""Work of a step for each atom and feature; of learning, over m n²; of a call, however long it takes."""
+N_FOLDS = 5
+SOON = 1.2
+"""Growth of the labels after which it is tried again, where the allowance did not do for a look round."""
+
+
+def is_due(setup: Setup, state: LoopState) -> bool:
+    """Whether a look round is due."""
+    return setup.config.model.basis == "automatic" and state.policy.n_labels >= state.basing.next_at
+
+
+def work_of_block(atom_steps: int, learner: Learner) -> float:
+    """What walkers have done, `atom_steps` being their steps times atoms."""
+    return STEP * atom_steps * learner.basis.n_features
+
+
+@dataclass(frozen=True, eq=False)
+class Rebased:
+    """What came of a look round: the learner and the calibration in force, and what to keep of it."""
+
+    learner: Learner
+    calibration: Calibration
+    basing: Basing
+
+
+def look_for_basis(
+    setup: Setup, state: LoopState, learner: Learner, kinds: Sequence[QuestionKind], under_way: Sequence[int]
+) -> Rebased:
+    """Look round, and adopt a better basis where there is one. Nothing of what is given is changed.
+
+    Parameters
+    ----------
+    kinds : of the questions that gave the labels, in the order of learning
+    under_way : numbers of the questions put and not answered
+    """
+    basing = state.basing
+    allowance = LEAST + SHARE * (basing.work + _work_of_labels(learner, state.policy.calls)) - basing.spent
+    found = _looked_round(setup, learner, allowance)
+    n, basing = learner.n_labels, replace(basing, next_at=_next(learner.n_labels, found))
+    if found is None:
+        return Rebased(learner, state.calibration, basing)
+    changed = bool(found.best is not found.present and found.gain >= MARGIN / np.sqrt(n))
+    choice = _choice(n, found, changed)
+    basing = replace(basing, spent=basing.spent + found.work, choices=(*basing.choices, choice))
+    if not changed:
+        return Rebased(learner, state.calibration, basing)
+    fresh = _learned_anew(learner, found)
+    basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way))
+    return Rebased(fresh, calibrated_anew(state.calibration, fresh, kinds), basing)
+
+
+def _next(n_labels: int, found: Neighbourhood | None) -> int:
+    """Labels at the next look: twice as many, four times where no neighbour is better, soon where work was lacking."""
+    if found is None:
+        return math.ceil(SOON * n_labels)
+    return n_labels * (4 if found.best is found.present else 2)
+
+
+def _work_of_labels(learner: Learner, calls: int) -> float:
+    return LABEL * rows_of(learner.labelled) * learner.basis.n_columns**2 + CALL * calls
+
+
+def wanted(setup: Setup) -> Wanted:
+    """What the configuration fixes of the basis."""
+    model = setup.config.model
+    return Wanted(model.r_cut, model.correlation_order, model.max_degree, model.radial_weight or 1)
+
+
+def _looked_round(setup: Setup, learner: Learner, allowance: float) -> Neighbourhood | None:
+    """None where the allowance does not do, or a label has absurd numbers."""
+    fitted = learner.model.fitted
+    hyper = Hyper(learner.model.prior, fitted.x)
+    try:
+        return look_round(
+            learner.labelled,
+            learner.basis,
+            hyper,
+            learner.baseline,
+            wanted(setup),
+            allowance,
+            fitted.scale,
+        )
+    except ModelError:
+        return None
+
+
+def _choice(n_labels: int, found: Neighbourhood, changed: bool) -> BasisChoice:
+    before = describe(found.present.basis)
+    return BasisChoice(
+        n_labels=n_labels,
+        changed=changed,
+        error=1.0 - found.gain,
+        before=before,
+        after=describe(found.best.basis) if changed else before,
+        tried=len(found.tried),
+        work=found.work,
+    )
+
+
+def _learned_anew(learner: Learner, found: Neighbourhood) -> Learner:
+    """A learner of the same labels in the basis found, in the steps in which a resumed run makes it again."""
+    elements = learner.basis.elements
+    fresh = Learner(
+        found.best.basis,
+        Baseline(elements, learner.baseline.reference_energies, ZblBaseline(elements)),
+        n_members=learner.model.n_members,
+        seed=learner.model.seed,
+        search=by_left_out,
+    )
+    n, x = learner.n_labels, tuple(float(value) for value in found.best.hyper.x)
+    fresh.replay(n, learner.labelled, [Tuning(n, x)])
+    return fresh
+
+
+# --- calibration ----------------------------------------------------------------------------------------
+
+
+def calibrated_anew(calibration: Calibration, learner: Learner, kinds: Sequence[QuestionKind]) -> Calibration:
+    """The calibration with a window of this learner's own predictions, each label's by a model without it.
+
+    Audits among them count as queries: what is said of coverage is counted on audits that were predicted before they
+    were learned.
+    """
+    fresh = Calibration(calibration.spec)
+    for one in _left_out_answers(learner, kinds):
+        fresh = fresh.record_residuals(one.residuals)
+        fresh = fresh if one.answer is None else fresh.record(one.answer)
+    return replace(
+        fresh,
+        n_answers=max(calibration.n_answers, fresh.n_answers),
+        n_residuals=max(calibration.n_residuals, fresh.n_residuals),
+        working_alpha=None,
+    )
+
+
+def _left_out_answers(learner: Learner, kinds: Sequence[QuestionKind]) -> list[Revelation]:
+    """In the order of learning."""
+    labelled, n_folds = learner.labelled, min(N_FOLDS, learner.n_labels)
+    sums = FoldSums(learner.model.fitted.scale, n_folds)
+    for i, (structure, label) in enumerate(labelled):
+        for block in observe(learner.features, structure, label, learner.baseline):
+            sums.add(i % n_folds, block)
+    sums.close()
+    spread = Spread.alike(len(labelled))
+    found = reveal(learner.model, sums, learner.basis, learner.baseline, labelled, spread)
+    return [one.of_stream(_stream(kind)) for one, kind in zip(found, kinds, strict=True)]
+
+
+def _stream(kind: QuestionKind) -> Stream:
+    return STREAMS[QuestionKind.QUERY if kind is QuestionKind.AUDIT else kind]
