@@ -74,7 +74,8 @@ def balance(
 
     Parameters
     ----------
-    starts : hyperparameters from which to go down; of several, for a third as many steps before the best goes on
+    starts : hyperparameters from which to go down; the better of two, and of more the one from which a third as many
+        steps lead lowest
     steps : evaluations of J, each the work of two or three factorisations for each fold
     tame : the weight of g
     """
@@ -83,7 +84,7 @@ def balance(
     J = _Objective(model, sums, examiner, tame)
     if len(starts) > 1:
         for start in starts:
-            J.descend(start, max(FIRST_STEPS, steps // 3))
+            J.descend(start, max(FIRST_STEPS, steps // 3) if len(starts) > 2 else 0)
         starts = [J.best_x]
     x = J.descend(starts[0], steps)
     typical = J.best_errors.typical[RowKind.FORCES]
@@ -146,8 +147,11 @@ class _Objective:
         )
 
     def descend(self, start: FloatArray, steps: int) -> FloatArray:
-        """Downhill for some evaluations; the best x met on this and earlier ways."""
+        """Downhill for some evaluations, or a look at the start alone; the best x met on this and earlier ways."""
         low, high = np.array(self._bounds(start)).T
+        if steps == 0:
+            self(np.clip(start, low, high))
+            return self.best_x
         stride = np.full(len(start), STRIDE)
         stride[: self.model.prior.n_prior - 2] = AMPLITUDE_STRIDE
 

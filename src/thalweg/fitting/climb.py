@@ -3,16 +3,18 @@
 All labels, bases each some two times larger. The first is the largest that the labels determine amply (AMPLY), the
 second of the ladder at most. From there on a basis is fitted only if what it is forecast to gain is worth its work:
 
-    slope      -d log(held-out error) / d log(features) of the last step; FIRST_SLOPE before there was one
-    forecast   DECAY slope times the step in log(features); of a second step beyond, DECAY once more
+    s          -d log(held-out error) / d log(features) of the last step
+    s'         s² / (s + SHALLOW), of the next step: learning curves flatten near their floor, and steep ones are far
+               from it; FIRST_SLOPE before there was a step
+    forecast   s' times the step in log(features)
     price      PRICE times the work of the next over all work so far, LITTLE at least (thalweg.fitting.work), less
                with more effort
 
-Where the step after the next is forecast to be worth its price as well, the next is left out. If the error there has
-not fallen, the basis that was left out is looked at after all. The search for hyperparameters begins near those of the
-best basis below, or the sample's; where the sample was looked at with another basis, at several places again. Where the
-sample holds nearly all labels, its word is enough for the first basis. Work is counted and not timed, so that the same
-labels give the same basis on every machine.
+Where the step after the next is forecast to be worth its price as well, and the labels have LEAP numbers for each
+coefficient there, the next is left out. If the error there has not fallen, the basis that was left out is looked at
+after all. The search for hyperparameters begins near those of the best basis below, or the sample's; where the sample
+was looked at with another basis, at several places again. Where the sample holds nearly all labels, its word is enough
+for the first basis. Work is counted and not timed, so that the same labels give the same basis on every machine.
 """
 
 from __future__ import annotations
@@ -29,11 +31,13 @@ from thalweg.fitting.ladder import SIZES
 from thalweg.fitting.screening import Screen, ScreeningSetup, basis_of
 from thalweg.fitting.work import Extent
 
-DECAY = 0.6
-"""Slope of a step over that of the step before: learning curves flatten."""
-FIRST_SLOPE = 0.2
-PRICE = 0.06
+SHALLOW = 0.2
+"""Slope of a step after which the next is half as steep."""
+FIRST_SLOPE = 0.3
+PRICE = 0.07
 """Least fall of the log error that is worth as much work as all before."""
+LEAP = 10
+"""Numbers in the labels for each coefficient, from which on a basis may be the next but one."""
 LITTLE = 1e11
 """Operations so few that a price is not in proportion to fewer: seconds."""
 AMPLY = 30
@@ -143,12 +147,16 @@ class _Climb:
             features = self.ladder[place + 1].n_features
             self.reason = f"the next one, {features} features, {too_large or self._not_worth(place, gain)}"
             return None
-        further = place + 2 < len(self.ladder) and (
-            too_much(self.ladder[place + 2], self.screen.all, self.screen.settings) is None
-        )
-        if further and self._forecast(place, 2) >= self._price(place + 1, self.work + self._work(place + 1)):
-            return 2
-        return 1
+        return 2 if self._may_leap(place) else 1
+
+    def _may_leap(self, place: int) -> bool:
+        """Whether the step after the next is worth its work, too."""
+        if place + 2 >= len(self.ladder):
+            return False
+        beyond, labelled = self.ladder[place + 2], self.screen.all
+        if LEAP * beyond.n_columns > _numbers(labelled) or too_much(beyond, labelled, self.screen.settings):
+            return False
+        return self._forecast(place, 2) >= self._price(place + 1, self.work + self._work(place + 1))
 
     def _work(self, place: int) -> float:
         basis = self.ladder[place]
@@ -161,8 +169,10 @@ class _Climb:
         return PRICE / effort * self._work(place + 1) / max(before, LITTLE)
 
     def _forecast(self, place: int, by: int) -> float:
-        """Fall of the log error by the step before place + by, of steps from a place that was stood upon."""
-        slope = self._slope(place) * DECAY ** (by - 1)
+        """Fall of the log error by the last of some steps from a place that was stood upon."""
+        slope = self._slope(place)
+        for _ in range(by - 1):
+            slope = _flatter(slope)
         below, above = (self.ladder[place + k].n_features for k in (by - 1, by))
         return slope * float(np.log(above / below))
 
@@ -173,13 +183,18 @@ class _Climb:
             return FIRST_SLOPE
         last = max(below)
         growth = np.log(self.ladder[place].n_features / self.ladder[last].n_features)
-        return DECAY * float((self.scores[last] - self.scores[place]) / growth)
+        return _flatter(float((self.scores[last] - self.scores[place]) / growth))
 
     def _not_worth(self, place: int, gain: float) -> str:
         """In words."""
         times = self._work(place + 1) / self.work
         worth = f"a forecast {1.0 - np.exp(-gain):.1%}" if gain > 0 else "no gain by forecast"
         return f"would cost {times:.2g} times all work so far for {worth}"
+
+
+def _flatter(slope: float) -> float:
+    """Slope of the step after one of this slope; none where that was uphill."""
+    return slope**2 / (slope + SHALLOW) if slope > 0.0 else 0.0
 
 
 def _size_choice(ladder: list[AceBasis], scores: dict[int, float], best: AceBasis, reason: str) -> Choice:
