@@ -11,7 +11,6 @@ from thalweg.config.messages import nested_models
 from thalweg.config.schema import RunConfig
 from thalweg.settings.fields import InUnit
 
-
 FORMER_DEFAULTS = {"explore.committee": "whole"}
 """What older versions took where nothing was said. To take today's default instead is no change of the user's."""
 
