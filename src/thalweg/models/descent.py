@@ -24,6 +24,8 @@ from thalweg.structure import FloatArray
 
 LONGEST = 4.0
 """Of a variable in one step; hyperparameters are logarithms: a factor of e⁴."""
+NEAR = 100.0
+"""Times `enough`: a step that promises less is made near the end."""
 _DAMPING, _SWEEPS, _SUFFICIENT = 0.2, 500, 1e-4
 
 
@@ -74,13 +76,25 @@ def descend(
         good = np.isfinite(there.value) and np.isfinite(there.gradient).all()
         lower_there = good and there.value <= here.value - _SUFFICIENT * promised
         if good:
-            known = there.curvature if lower_there and there.curvature is not None else H
-            H = updated(known, step, there.gradient - here.gradient)
+            near = promised < NEAR * enough
+            H = _next_curvature(H, there if lower_there else None, step, there.gradient - here.gradient, near)
         if lower_there:
             here, share = there, 1.0
         else:
             share *= 0.25
     return here
+
+
+def _next_curvature(
+    H: FloatArray, there: Point | None, s: FloatArray, y: FloatArray, near: bool
+) -> FloatArray:
+    """The one given at the new point, with the change of gradients too where the end is near; else H with that change.
+
+    Far from the end the change of gradients over a long step is no curvature at its end.
+    """
+    if there is None or there.curvature is None:
+        return updated(H, s, y)
+    return updated(there.curvature, s, y) if near else there.curvature
 
 
 def _positive(point: Point) -> FloatArray:
