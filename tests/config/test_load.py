@@ -237,6 +237,16 @@ def test_changes_in_words(tmp_path):
     assert describe_changes(old, old) == []
 
 
+def test_a_default_that_has_changed_is_no_change_of_the_users(tmp_path):
+    before = load(tmp_path, SHORT + "explore: {committee: whole}\n")  # as an older Thalweg wrote it down
+    plain = load(tmp_path, SHORT)
+    assert plain.explore.committee == "screened"
+    assert describe_changes(before, plain) == []
+    wanted = load(tmp_path, SHORT + "explore: {committee: screened}\n")
+    assert describe_changes(before, wanted) == ["explore.committee: whole -> screened"]
+    assert describe_changes(wanted, before) == ["explore.committee: screened -> whole"]
+
+
 def test_change_of_oracle_names_every_setting(tmp_path):
     old = load(tmp_path, SHORT)
     new = load(tmp_path, "system: water.xyz\noracle: {name: ase, calculator: a.B}\n")

@@ -53,6 +53,20 @@ def test_a_wrong_curvature_is_mended_by_the_gradients_met():
     assert 2 < len(function.asked) < 40
 
 
+def test_a_curvature_that_is_given_later_is_taken_up():
+    class Knowing(Counted):
+        def __call__(self, x, curved):
+            point = super().__call__(x, curved)
+            return Point(x, point.value, point.gradient, np.diag([50.0, 0.5, 9.0]) if curved else H)
+
+    plain, knowing = bowl(curvature=np.diag([50.0, 0.5, 9.0])), bowl()
+    knowing = Knowing(knowing.value, knowing.gradient)
+    for function in (plain, knowing):
+        found = descend(function, np.zeros(3), WIDE, max_evaluations=40, enough=1e-9)
+        np.testing.assert_allclose(found.x, GOAL, atol=1e-4)
+    assert len(knowing.asked) <= 6 < len(plain.asked)
+
+
 def test_the_box_holds_and_its_edge_is_found():
     bounds = [(-50.0, 0.25), (-1.0, 50.0), (-50.0, 50.0)]
     function = bowl()

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -131,9 +132,13 @@ class Posterior:
         )
         self.model.tune(TUNE)
 
+    @cached_property
+    def _mean(self) -> FloatArray:
+        return self.model.mean
+
     def predict(self, rows: FloatArray) -> FloatArray:
         """Mean of rows @ w, shape (m,)."""
-        return np.asarray(rows @ self.model.mean)
+        return np.asarray(rows @ self._mean)
 
     def cross_covariance(self, rows: FloatArray, others: FloatArray) -> FloatArray:
         """Posterior covariance of rows @ w with others @ w, shape (m, k)."""

@@ -11,16 +11,25 @@ from thalweg.config.messages import nested_models
 from thalweg.config.schema import RunConfig
 from thalweg.settings.fields import InUnit
 
+FORMER_DEFAULTS = {"explore.committee": "whole"}
+"""What older versions took where nothing was said. To take today's default instead is no change of the user's."""
+
 
 def describe_changes(old: RunConfig, new: RunConfig) -> list[str]:
     """One line for each setting that differs, for example `target.force_error: 0.15 -> 0.1 eV/Å`."""
     before, after = dict(_flat(old.model_dump(mode="json"))), dict(_flat(new.model_dump(mode="json")))
     lines = []
     for key in (*after, *(key for key in before if key not in after)):
-        if before.get(key) != after.get(key):
+        if before.get(key) != after.get(key) and not _former_default(key, before.get(key), new):
             change = f"{key}: {_shown(before.get(key))} -> {_shown(after.get(key))} {unit_of(key)}"
             lines.append(change.rstrip())
     return lines
+
+
+def _former_default(key: str, before: Any, new: RunConfig) -> bool:
+    section, _, name = key.partition(".")
+    said = name in getattr(new, section).model_fields_set if key in FORMER_DEFAULTS else True
+    return not said and before == FORMER_DEFAULTS[key]
 
 
 def unit_of(key: str) -> str:

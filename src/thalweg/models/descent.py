@@ -3,7 +3,8 @@
 Notation
     x        variables, shape (k,), each between its bounds
     f, g     value and gradient
-    H        model of the Hessian: given at the first point, then kept up to date by the gradients that are met
+    H        model of the Hessian: given at the first point, and anew where that costs nothing; kept up to date by the
+             gradients that are met
 
 A step goes to the minimum of f + g.s + s.H.s / 2 in the box. The search ends where that promises less than `enough`.
 After a step that does not go down, a shorter one is tried. Nothing is random: the same function gives the same bits.
@@ -23,12 +24,14 @@ from thalweg.structure import FloatArray
 
 LONGEST = 4.0
 """Of a variable in one step; hyperparameters are logarithms: a factor of e⁴."""
+NEAR = 100.0
+"""Times `enough`: a step that promises less is made near the end."""
 _DAMPING, _SWEEPS, _SUFFICIENT = 0.2, 500, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
 class Point:
-    """A place and what was found there; `curvature` is a positive definite model of the Hessian, where asked for."""
+    """A place and what was found there; `curvature` is a positive definite model of the Hessian, where known."""
 
     x: FloatArray
     value: float
@@ -37,7 +40,7 @@ class Point:
 
 
 Objective = Callable[[FloatArray, bool], Point]
-"""From x, and whether a curvature is wanted."""
+"""From x, and whether a curvature is wanted at some cost."""
 
 
 def descend(
@@ -53,7 +56,7 @@ def descend(
     Parameters
     ----------
     objective : Objective
-        Asked for a curvature at the first point only.
+        Must give a curvature at the first point only; where it gives one later, that is taken up.
     x : float64 ndarray, shape (k,)
     bounds : of each variable
     max_evaluations : int
@@ -71,13 +74,27 @@ def descend(
             break
         there = objective(here.x + step, False)
         good = np.isfinite(there.value) and np.isfinite(there.gradient).all()
+        lower_there = good and there.value <= here.value - _SUFFICIENT * promised
         if good:
-            H = updated(H, step, there.gradient - here.gradient)
-        if good and there.value <= here.value - _SUFFICIENT * promised:
+            near = promised < NEAR * enough
+            H = _next_curvature(H, there if lower_there else None, step, there.gradient - here.gradient, near)
+        if lower_there:
             here, share = there, 1.0
         else:
             share *= 0.25
     return here
+
+
+def _next_curvature(
+    H: FloatArray, there: Point | None, s: FloatArray, y: FloatArray, near: bool
+) -> FloatArray:
+    """The one given at the new point, with the change of gradients too where the end is near; else H with that change.
+
+    Far from the end the change of gradients over a long step is no curvature at its end.
+    """
+    if there is None or there.curvature is None:
+        return updated(H, s, y)
+    return updated(there.curvature, s, y) if near else there.curvature
 
 
 def _positive(point: Point) -> FloatArray:

@@ -12,7 +12,6 @@ With these, hyperparameters can be changed and the posterior rebuilt without tou
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -24,28 +23,50 @@ from thalweg.structure import FloatArray
 Key = tuple[RowKind, float]
 
 _CHUNK_ROWS = 512
+_TOGETHER = 192
+"""Rows that are gathered before they are added to G."""
 
 
-@dataclass(eq=False)
 class Gram:
-    """Accumulated sums of one class; `G` is Fortran-ordered with its strict lower triangle zero."""
+    """Accumulated sums of one class.
 
-    G: FloatArray
-    b: FloatArray
-    yy: float = 0.0
-    m: int = 0
+    Rows of single labels are gathered first: to add a few to G costs as much memory traffic as to add many. When they
+    are added depends on their number alone, and not on when G is looked at, so that the bits of G do not either.
+
+    Parameters
+    ----------
+    G : float64 ndarray, shape (n, n), Fortran order
+        Its strict lower triangle zero; owned and overwritten.
+    b : float64 ndarray, shape (n,)
+    """
+
+    def __init__(self, G: FloatArray, b: FloatArray, yy: float = 0.0, m: int = 0) -> None:
+        self._settled, self.b, self.yy, self.m = G, b, yy, m
+        self._gathered: list[FloatArray] = []
+        self._whole: FloatArray | None = None
 
     @classmethod
     def zeros(cls, n: int) -> Gram:
         """An empty sum for n columns."""
         return cls(np.zeros((n, n), order="F"), np.zeros(n))
 
+    @property
+    def G(self) -> FloatArray:
+        """Sum of rows^T rows, shape (n, n), Fortran-ordered with its strict lower triangle zero; not to be changed."""
+        if not self._gathered:
+            return self._settled
+        if self._whole is None:
+            self._whole = _added(self._settled.copy(order="F"), self._gathered)
+        return self._whole
+
     @classmethod
     def total(cls, n: int, parts: Iterable[Gram]) -> Gram:
         """The sum of some of n columns."""
         out = cls.zeros(n)
         for part in parts:
-            blas.daxpy(part.G.ravel(order="K"), out.G.ravel(order="K"))
+            blas.daxpy(part._settled.ravel(order="K"), out._settled.ravel(order="K"))
+            if part._gathered:
+                _added(out._settled, part._gathered)
             out.b += part.b
             out.yy += part.yy
             out.m += part.m
@@ -60,12 +81,22 @@ class Gram:
         return max(self.yy + float(w @ (self.product(w) - 2.0 * self.b)), 0.0)
 
     def add(self, rows: FloatArray, targets: FloatArray) -> None:
-        """Take in rows (n_rows, n) and targets (n_rows,)."""
-        # rows.T is Fortran-ordered when rows are C-ordered: no copy, and only one triangle is computed.
-        self.G = blas.dsyrk(1.0, rows.T, beta=1.0, c=self.G, overwrite_c=1)
+        """Take in rows (n_rows, n), which are kept for a while and not to be changed, and targets (n_rows,)."""
+        self._whole = None
+        self._gathered.append(rows)
+        if sum(map(len, self._gathered)) >= _TOGETHER:
+            self._settled = _added(self._settled, self._gathered)
+            self._gathered = []
         self.b += rows.T @ targets
         self.yy += float(targets @ targets)
         self.m += len(targets)
+
+
+def _added(G: FloatArray, rows: Sequence[FloatArray]) -> FloatArray:
+    """G plus rows^T rows, in place."""
+    block = rows[0] if len(rows) == 1 else np.concatenate(rows)
+    # block.T is Fortran-ordered when rows are C-ordered: no copy, and only one triangle is computed.
+    return np.asarray(blas.dsyrk(1.0, block.T, beta=1.0, c=G, overwrite_c=1))
 
 
 class Grams:
