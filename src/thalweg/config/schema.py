@@ -98,7 +98,7 @@ class ExploreConfig(Section):
     committee: Committee = Field(
         default="whole",
         description="How the error bound is computed at every step: whole (all members) or screened (one signed sum of "
-        "the members, an eighth of the cost; the whole committee is used where a bound comes near its limit).",
+        "the members, a twelfth of the cost; the whole committee is used where a bound comes near its limit).",
     )
     strain: Annotated[float | None, optional(quantity("", ">= 0", "<= 0.2"))] = Field(
         default=None,
