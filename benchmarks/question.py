@@ -1,10 +1,11 @@
 """What the question costs at every step, and whether a screened committee decides as the whole one does.
 
-Cost: µs per atom and step of dynamics with plain forces, with the whole committee of 8 draws and 4
-rivals, with the screened committee, and with screened committee and novelty: the whole question. Agreement: walkers of
-a silicon potential that has seen few labels run until an atom's bound passes a limit, once with each committee, from
-the same starts with the same random numbers. A screened committee can only be late, by the steps until a row of signs shows the atom: `late` counts walkers
-for whom it was, `mean steps` and `most steps` how much over all that fired, `missed` those it let go for good.
+Cost: µs per atom and step of dynamics with plain forces, with the whole committee of 8 draws and 4 rivals, with the
+screened committee, and with screened committee and novelty: the whole question. Agreement: walkers of a silicon
+potential that has seen few labels run until an atom's bound passes a limit, once with each committee, from the same
+starts with the same random numbers. A screened committee can only be late, by the steps until a row of signs shows the
+atom: `late` counts walkers for whom it was, `mean steps` and `most steps` how much over all that fired, `missed` those
+it let go for good.
 
     python benchmarks/question.py [--cases 100 300 700] [--walkers 200]
 """
