@@ -1,10 +1,11 @@
 """What the question costs at every step, and whether a screened committee decides as the whole one does.
 
-Cost: µs per atom and step of dynamics with plain forces, with the whole committee of 8, with the screened committee,
-and with screened committee and novelty: the whole question. Agreement: walkers of a silicon potential that has seen few
-labels run until an atom's bound passes a limit, once with each committee, from the same starts with the same random
-numbers. A screened committee can only be late, by the steps until a row of signs shows the atom: `late` counts walkers
-for whom it was, `mean steps` and `most steps` how much over all that fired, `missed` those it let go for good.
+Cost: µs per atom and step of dynamics with plain forces, with the whole committee of 8 draws and 4 rivals, with the
+screened committee, and with screened committee and novelty: the whole question. Agreement: walkers of a silicon
+potential that has seen few labels run until an atom's bound passes a limit, once with each committee, from the same
+starts with the same random numbers. A screened committee can only be late, by the steps until a row of signs shows the
+atom: `late` counts walkers for whom it was, `mean steps` and `most steps` how much over all that fired, `missed` those
+it let go for good.
 
     python benchmarks/question.py [--cases 100 300 700] [--walkers 200]
 """
@@ -23,6 +24,7 @@ from thalweg.explorers.base import CoreField
 from thalweg.explorers.limits import Limits, WalkEvent
 from thalweg.explorers.md import MdSettings, WalkerState, advance, initial_velocities
 from thalweg.models.environments import NoveltyModel
+from thalweg.models.rivals import N_RIVALS
 from thalweg.potential import Potential, Precision
 from thalweg.structure import Structure
 
@@ -32,6 +34,14 @@ ARMS: dict[str, dict[str, Any]] = {
     "screened": {"committee": "screened"},
 }
 N_DIRECTIONS = 32
+
+
+def with_rivals(potential: Potential) -> Potential:
+    """As many rivals as a fit has; their numbers do not matter to their cost."""
+    from dataclasses import replace
+
+    rng = np.random.default_rng(3)
+    return replace(potential, rivals=rng.standard_normal((N_RIVALS, *potential.weights.shape)))
 
 
 def with_novelty(potential: Potential) -> Potential:
@@ -64,7 +74,7 @@ def step_seconds(potential: Potential, precision: Precision, n_atoms: int, **set
 
 
 def cost(name: str, case: Case, precision: Precision, n_atoms: int) -> dict[str, Any]:
-    plain = case.potential()
+    plain = with_rivals(case.potential())
     asked = with_novelty(plain)
     micro = {arm: 1e6 * step_seconds(plain, precision, n_atoms, **how) / n_atoms for arm, how in ARMS.items()}
     micro["question"] = 1e6 * step_seconds(asked, precision, n_atoms, committee="screened") / n_atoms

@@ -80,7 +80,7 @@ class Dynamics:
     every_fs : float, fs
         Time between snapshots.
     novelty_max : float or None
-        Limit in units of the training set's reach; a finite one needs a potential with a novelty model. None: 10,
+        Limit in units of the training set's reach; a finite one needs a potential with a novelty model. None: 5,
         as in a run, if the potential has such a model.
     seed : int
         Same seed, same trajectories.

@@ -146,7 +146,7 @@ def test_forces_that_vanish_by_symmetry_teach_nothing() -> None:
     for _ in range(50):
         state = state.record(symmetric())
     assert state == Calibration()
-    assert fit_bounds([symmetric()] * 5, CalibrationSpec(), alpha=0.05, n_answers=5).default == (1.5, 0.02)
+    assert fit_bounds([symmetric()] * 5, CalibrationSpec(), alpha=0.05, n_answers=5).default == (1.7, 0.02)
     rng = np.random.default_rng(0)
     assert Calibration().record(answer(rng)) != Calibration()
 

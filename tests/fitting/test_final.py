@@ -1,5 +1,7 @@
 """The parts of a fit: folds add up to the whole, nothing leaks into them, noise is held, hashes identify."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,11 +11,15 @@ from thalweg.fitting import FitSettings, data_hash, fit_labels, make_baseline
 from thalweg.fitting.assembly import fit_basis
 from thalweg.fitting.data import Spread
 from thalweg.models import BayesianLinear, RowKind, SmoothnessPrior
+from thalweg.models.environments import TOO_FEW_NEIGHBOURS
 from thalweg.models.folds import FoldSums
 from thalweg.models.noise import BOND, SWAY, hold_noise
 from thalweg.models.observation import KINDS
+from thalweg.models.rivals import N_RIVALS
 from thalweg.models.training import observe
+from thalweg.neighbours import neighbour_counts
 from thalweg.potential import ErrorBounds, Potential
+from thalweg.structure import Structure
 
 BASIS = AceBasis(("Cu",), 4.5, correlation_order=3, max_degree=(6, 4, 3))
 
@@ -100,3 +106,25 @@ def test_the_data_hash_knows_labels_but_not_their_order(labelled):
     assert data_hash(labelled) != data_hash(labelled[1:])
     structure, label = labelled[0]
     assert data_hash([(structure, label)]) != data_hash([(structure, labelled[1][1])])
+
+
+def test_novelty_is_in_units_of_folds_left_out_and_sees_who_leaves():
+    fit = fit_labels(copper(60), BASIS, FitSettings())
+    fresh = np.concatenate([fit.potential.predict(structure).novelty for structure, _ in copper(150, seed=1)])
+    assert 0.8 < np.quantile(fresh, 0.99) < 1.3
+    assert fresh.max() < TOO_FEW_NEIGHBOURS
+    one = copper(1, seed=2)[0][0]
+    parted = Structure(one.numbers, 1.6 * one.positions, 1.6 * one.cell, one.pbc)
+    counts = neighbour_counts(parted, BASIS.r_cut)
+    assert 0 < counts.max() < fit.potential.novelty.fewest_neighbours[0]
+    assert (fit.potential.predict(parted).novelty == TOO_FEW_NEIGHBOURS).all()
+
+
+def test_a_fit_has_rivals_that_widen_what_is_stated(labelled):
+    potential = fit_labels(labelled, BASIS, FitSettings()).potential
+    assert potential.rivals.shape == (N_RIVALS, 1, BASIS.n_features)
+    alone = replace(potential, rivals=potential.rivals[:0])
+    structure = copper(1, seed=3)[0][0]
+    stated, drawn = (one.predict(structure).forces_deviation for one in (potential, alone))
+    assert (stated > drawn).all()
+    assert np.median(stated / drawn) < 3.0

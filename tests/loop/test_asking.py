@@ -112,6 +112,10 @@ def test_a_moment_drawn_as_an_audit_is_not_asked_a_second_time_as_a_query(tmp_pa
         here.asker.queue.draw_audits(walk, 2)
         answered = here.asker.ask(here.learner, 1)
         assert (answered.calls, answered.queries, len(answered.audits)) == (1, 0, 1)
+        # By the model that had not learned it: from such novelties their limit follows.
+        (novelties,) = here.state.novelty.audits
+        assert len(novelties) == len(copper(7))
+        assert max(novelties) > predict(here.learner, copper(7), here.state.calibration).novelty.max()
         # What learned it once in memory learns it once from the store.
         assert here.learner.n_labels == len(here.store.labels_in_order()) == 5
 

@@ -14,6 +14,7 @@ from thalweg.loop.deciding.stopping import AuditRecord, StopReason, Verdict
 from thalweg.loop.learning.learner import Tuning
 from thalweg.loop.state import LoopState
 from thalweg.loop.timing import Timing
+from thalweg.uncertainty.reach import NoveltyRecord
 
 THIRD = 1.0 / 3.0
 
@@ -44,6 +45,7 @@ def full_state():
         walkers=[walker],
         homes=[walker],
         tunings=[Tuning(8, (THIRD, -1e-300))],
+        novelty=NoveltyRecord().after(np.array([THIRD, 1e-300, 7.0])),
         n_first=8,
         set_aside={"b", "a"},
         under_way=[7, 5],
@@ -58,6 +60,10 @@ def test_a_state_survives_json_exactly():
     again = LoopState.from_json(json.loads(text), MolecularDynamics())
     assert json.dumps(again.to_json()) == text
     assert again.policy == state.policy
+    assert again.novelty == state.novelty != NoveltyRecord()
+    older = json.loads(text)
+    older.pop("novelty")
+    assert LoopState.from_json(older, MolecularDynamics()).novelty == NoveltyRecord()
     assert again.tunings == state.tunings
     assert again.timing == state.timing
     assert again.set_aside == {"a", "b"}

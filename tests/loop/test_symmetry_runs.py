@@ -11,9 +11,9 @@ from thalweg.errors import InputError
 from thalweg.loop.auditing import audit
 from thalweg.loop.deciding.stopping import StopReason
 from thalweg.loop.runner import run
-from thalweg.loop.walking.exploration import NOVELTY_LABEL
 from thalweg.potential import Potential
 from thalweg.structure import Structure
+from thalweg.uncertainty.reach import FIRST_LIMIT
 
 
 def config_of(folder, repeat):
@@ -57,7 +57,7 @@ def test_its_bounds_are_those_of_ignorance(blind):
     error = np.linalg.norm(prediction.forces - atoms.get_forces(), axis=1)
     assert np.median(error) > 0.5
     assert np.median(prediction.forces_bound / error) > 0.2
-    assert np.median(prediction.novelty) > NOVELTY_LABEL
+    assert np.median(prediction.novelty) > FIRST_LIMIT
 
 
 def test_an_audit_by_hand_says_that_there_is_nothing_to_audit(blind):

@@ -54,7 +54,7 @@ def test_a_screened_committee_halts_at_bounds_of_the_whole_one(copper_potential,
 
 
 def test_novelty_is_a_limit_where_there_is_one_and_bounds_are(copper_potential):
-    assert replace(PLAN, halt=0.3).limits(copper_potential).novelty_break == 10.0
+    assert replace(PLAN, halt=0.3).limits(copper_potential).novelty_break == 5.0
     assert PLAN.limits(copper_potential).novelty_break == np.inf
     blind = replace(copper_potential, novelty=None)
     limits = replace(PLAN, halt=0.3).limits(blind)

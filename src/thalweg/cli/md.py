@@ -81,7 +81,7 @@ def md(
     committee: Annotated[
         CommitteeName,
         typer.Option(
-            "--committee", help="screened: an estimate at an eighth of the cost, confirmed near --halt."
+            "--committee", help="screened: an estimate at a twelfth of the cost, confirmed near --halt."
         ),
     ] = "whole",
     friction: Annotated[str, typer.Option("--friction", help="Friction of the thermostat, 1/fs.")] = "0.01",

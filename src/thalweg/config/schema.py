@@ -98,7 +98,7 @@ class ExploreConfig(Section):
     )
     committee: Committee = Field(
         default="screened",
-        description="How the error bound is computed at every step: screened (one signed sum of the members, an eighth "
+        description="How the error bound is computed at every step: screened (one signed sum of the members, a twelfth "
         "of the cost; the whole committee is used where a bound comes near its limit) or whole (all members).",
     )
     strain: Annotated[float | None, optional(quantity("", ">= 0", "<= 0.2"))] = Field(

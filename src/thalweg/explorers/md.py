@@ -82,7 +82,7 @@ class MdSettings:
         Bounds and novelty are computed, and their limits looked at, at steps divisible by it and at samples; 0:
         never. Physical sanity is looked at in every step.
     committee : 'whole' or 'screened'
-        Screened looks at one signed sum of the members a look, at an eighth of the cost, and asks the whole committee
+        Screened looks at one signed sum of the members a look, at a twelfth of the cost, and asks the whole committee
         for samples and where an atom's estimated bound passes three quarters of its limit. Bounds elsewhere are
         estimates, right on average over a few looks.
     log_stride : int

@@ -54,7 +54,7 @@ class Plan:
     every, log_every, uncertainty_every : int, steps
         Between frames, rows of the log, and looks at the uncertainty; the last may be 0: never.
     committee : 'whole' or 'screened'
-        As in `MdSettings`: screened looks cost an eighth, and ask the whole committee where an atom's estimated bound
+        As in `MdSettings`: screened looks cost a twelfth, and ask the whole committee where an atom's estimated bound
         passes three quarters of `halt`, and for frames.
     halt : float, eV/Å, or None
         Largest error bound of any atom that is accepted; None: none is too large. Otherwise it halts at the usual
