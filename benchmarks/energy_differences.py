@@ -186,11 +186,11 @@ def row(case: str, name: str, true: float, potential: Potential, terms: list[tup
     """One difference, meV."""
     estimate = potential.energy_combination(terms)
     bare = potential.stating(potential.all_draws).energy_combination(terms)
-    error = 1000.0 * (estimate.value - true)
+    error = 1000.0 * float(estimate.value - true)
     return {
         "case": case,
         "difference": name,
-        "oracle_meV": 1000.0 * true,
+        "oracle_meV": 1000.0 * float(true),
         "error_meV": error,
         "stated_meV": 1000.0 * estimate.uncertainty,
         "draws_meV": 1000.0 * bare.uncertainty,

@@ -8,10 +8,17 @@ from ase.calculators import emt
 from ase.cluster import Octahedron
 
 from thalweg.calibration import Calibration, CalibrationSpec, Stream
-from thalweg.features import AceBasis
+from thalweg.features import AceBasis, design_rows
 from thalweg.features.zbl import ZblBaseline, shortest_distances
 from thalweg.label import Label
-from thalweg.loop.learning.comparing import error_bounds, force_errors, predict, prequential
+from thalweg.loop.learning.comparing import (
+    audit_record,
+    error_bounds,
+    force_errors,
+    predict,
+    prequential,
+    stated_energy,
+)
 from thalweg.loop.learning.learner import NOVELTY_GROWTH, Learner
 from thalweg.models.linear import TUNE_GROWTH
 from thalweg.models.training import Baseline
@@ -210,6 +217,42 @@ def test_an_answer_is_recorded_with_the_bounds_it_was_judged_by(learned):
     assert np.array_equal(answer.bound, prediction.forces_bound)
     assert np.array_equal(answer.error, force_errors(prediction, label))
     assert calibration.window == ()
+
+
+def test_an_answer_shows_errors_beside_the_spread_of_the_posterior(learned):
+    pairs, learner, *_ = learned
+    structure, label = labelled(1, first=61)[0]
+    shown = learner.residuals(Stream.AUDIT, structure, label)
+    prediction = learner.predict(structure)
+    error = (prediction.energy - label.energy) / np.sqrt(6)
+    assert shown.energy.square[0] == pytest.approx(error**2, rel=1e-6)
+    row = design_rows(learner.features, structure).energy[None, :]
+    assert shown.energy.variance[0] == pytest.approx(learner.model.variance(row)[0] / 6, rel=1e-9)
+    assert shown.forces.square[0] == pytest.approx(
+        (force_errors(prediction, label) ** 2).sum(), rel=0.2
+    )  # without the rigid motions
+    assert shown.stress is None
+    before, its_label = pairs[-1]
+    other = (learner.predict(before).energy - its_label.energy) / np.sqrt(6)
+    assert shown.difference.square[0] == pytest.approx((error - other) ** 2, rel=1e-6)
+    both = row - design_rows(learner.features, before).energy[None, :]
+    assert shown.difference.variance[0] == pytest.approx(learner.model.variance(both)[0] / 6, rel=1e-9)
+
+
+def test_what_is_stated_of_an_energy_is_widened_by_earlier_answers_alone(learned):
+    _pairs, learner, *_ = learned
+    calibration = Calibration(CalibrationSpec(confidence=0.9))
+    for structure, label in labelled(12, first=80):
+        shown = learner.residuals(Stream.AUDIT, structure, label)
+        stated = stated_energy(calibration, shown, structure)
+        expected = calibration.widening.energy * np.sqrt(6 * shown.energy.variance[0])
+        assert stated == pytest.approx(expected, rel=1e-12)
+        prediction = predict(learner, structure, calibration)
+        record = audit_record(4, structure, prediction, label, None, stated)
+        assert record.energy_uncertainty == pytest.approx(stated / 6, rel=1e-12)
+        calibration = prequential(calibration, Stream.AUDIT, structure, prediction, label, shown)
+    assert len(calibration.residuals) == calibration.n_residuals == 12
+    assert calibration.widening.energy != Calibration(CalibrationSpec(confidence=0.9)).widening.energy
 
 
 def test_the_bounds_of_a_potential_are_those_of_the_calibration(learned):

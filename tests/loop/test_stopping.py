@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -44,9 +45,19 @@ def test_summary_by_hand() -> None:
     assert summary.fraction_within == summary.coverage == 17 / 18
     assert summary.force_rmse == pytest.approx(np.sqrt((17 * 0.01 + 0.09) / 18 / 3))
     assert summary.energy_rmse == pytest.approx(0.001)
+    assert (summary.energy_within, summary.energy_ratio) == (None, None)
     assert summary.stress_rmse is None
     assert summary.interval[0] < summary.fraction_within < summary.interval[1]
     assert summarise_audits([], TARGET) is None
+
+
+def test_energies_are_held_against_what_was_stated_of_them() -> None:
+    stated = (0.002, 0.0006, 0.0004, 0.0)  # eV/atom; each is off by 0.001
+    audits = [replace(audit(9), energy_uncertainty=one) for one in stated]
+    summary = summarise_audits([*audits, audit(9)], TARGET)  # of the last one nothing was stated
+    assert summary is not None
+    assert summary.energy_within == 0.5
+    assert summary.energy_ratio == pytest.approx(0.001 / np.sqrt(np.mean(np.square(stated))))
 
 
 def test_flawless_audits_certify_as_soon_as_planned() -> None:
