@@ -97,7 +97,12 @@ def test_summary_tells_forecast_advice_and_bounds_at_each_temperature(tmp_path):
         "forecast": {"words": "force RMSE about 0.05 eV/Å now"},
         "advice": [{"about": "basis", "text": "the basis cannot meet the target"}],
         "calibration": {"coverage": 0.95},
-        "walked": [row(1, 300.0, 30, 1.0), row(1, 900.0, 10, 0.9), row(2, 900.0, 30, 0.9), row(2, 300.0, 0, None)],
+        "walked": [
+            row(1, 300.0, 30, 1.0),
+            row(1, 900.0, 10, 0.9),
+            row(2, 900.0, 30, 0.9),
+            row(2, 300.0, 0, None),
+        ],
     }
     console = Console(file=io.StringIO(), width=140)
     console.print(summary_panel(summary, tmp_path))

@@ -290,7 +290,9 @@ def test_the_python_snippet_names_what_exists(data: ReportData) -> None:
 
 
 def test_a_forecast_is_drawn_beyond_the_last_call(data: ReportData) -> None:
-    forecast = ForecastNumbers("after 100 more calls 0.02", 0.04, ((10, 0.035, 0.03, 0.04), (100, 0.02, 0.01, 0.03)))
+    forecast = ForecastNumbers(
+        "after 100 more calls 0.02", 0.04, ((10, 0.035, 0.03, 0.04), (100, 0.02, 0.01, 0.03))
+    )
     with_it = dataclasses.replace(data, summary=dataclasses.replace(data.summary, forecast=forecast))
     section = page(with_it).split('id="learning"')[1].split("</section>")[0]
     assert "line forecast" in section

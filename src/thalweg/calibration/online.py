@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.conformal import adapt_alpha
 from thalweg.calibration.fit import fit_bounds
+from thalweg.calibration.groups import query_share
 from thalweg.calibration.intervals import wilson_interval
 from thalweg.calibration.records import CalibrationSpec, Compared, Stream
 
@@ -37,12 +38,16 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Calibration:
-    """State: all that a checkpoint must keep. Each answer of `window` holds its bound."""
+    """State: all that a checkpoint must keep. Each answer of `window` holds its bound.
+
+    Answers that no walker met move `working_alpha`, those of walkers that of their temperature, ((K, alpha), ...).
+    """
 
     spec: CalibrationSpec = field(default_factory=CalibrationSpec)
     n_answers: int = 0
     working_alpha: float | None = None
     window: tuple[Compared, ...] = ()
+    alphas: tuple[tuple[float, float], ...] = ()
 
     @property
     def alpha(self) -> float:
@@ -52,7 +57,8 @@ class Calibration:
     @cached_property
     def bounds(self) -> BoundMap:
         """The map now in force."""
-        return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers)
+        alphas = dict(self.alphas)
+        return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers, alphas=alphas)
 
     def record(self, answer: Compared) -> Calibration:
         """The state after one more answer, judged by its own bounds or else by those now in force.
@@ -67,15 +73,19 @@ class Calibration:
             answer = replace(
                 answer, bound=self.bounds.bound(answer.numbers, answer.deviation, answer.temperature)
             )
-        missed = 1 - answer.n_covered / len(answer.numbers)
-        step = self.spec.adapt_step * self.spec.weight(answer.stream)
         keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
-        return Calibration(
-            spec=self.spec,
-            n_answers=self.n_answers + 1,
-            working_alpha=adapt_alpha(self.alpha, 1 - self.spec.confidence, missed, step),
-            window=(*self.window, answer)[-keep:],
-        )
+        state = replace(self, n_answers=self.n_answers + 1, window=(*self.window, answer)[-keep:])
+        return state._adapted(answer.as_fair(query_share(self.window)))
+
+    def _adapted(self, answer: Compared) -> Calibration:
+        """The working alpha of its temperature, moved by this answer."""
+        missed = 1 - answer.n_covered / len(answer.numbers)
+        step, stated = self.spec.adapt_step * self.spec.weight(answer.stream), 1 - self.spec.confidence
+        if answer.temperature is None:
+            return replace(self, working_alpha=adapt_alpha(self.alpha, stated, missed, step))
+        alphas = dict(self.alphas)
+        alphas[answer.temperature] = adapt_alpha(alphas.get(answer.temperature, stated), stated, missed, step)
+        return replace(self, alphas=tuple(sorted(alphas.items())))
 
     def coverage(self, stream: Stream | None = None, last: int | None = None) -> Coverage:
         """Live coverage over the window: answers of one stream or of all, perhaps only the `last` ones."""
@@ -92,10 +102,12 @@ class Calibration:
             "n_answers": self.n_answers,
             "working_alpha": self.working_alpha,
             "window": [a.to_json() for a in self.window],
+            "alphas": [list(one) for one in self.alphas],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Calibration:
         """Inverse of `to_json`."""
         window = tuple(Compared.from_json(a) for a in data["window"])
-        return cls(CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window)
+        alphas = tuple((float(t), float(a)) for t, a in data.get("alphas", ()))
+        return cls(CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window, alphas)
