@@ -26,11 +26,11 @@ def test_weights_move_the_quantile() -> None:
 
 def test_misses_lower_alpha_and_cover_raises_it_within_limits() -> None:
     assert adapt_alpha(0.05, 0.05, 1.0, 0.02) == pytest.approx(0.05 - 0.019)
-    assert adapt_alpha(0.04, 0.05, 0.0, 0.02) == pytest.approx(0.041)
+    assert adapt_alpha(0.05, 0.05, 0.0, 0.02) == pytest.approx(0.051)
     low = high = 0.05
     for _ in range(1000):
         low, high = adapt_alpha(low, 0.05, 1.0, 0.02), adapt_alpha(high, 0.05, 0.0, 0.02)
-    assert (low, high) == (0.005, 0.05)
+    assert (low, high) == (0.005, 0.1)
 
 
 def test_adaptation_reaches_the_asked_for_rate_when_scores_drift() -> None:

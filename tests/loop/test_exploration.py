@@ -29,7 +29,7 @@ ACTION = Explore(block_fs=100.0, limit=0.2, break_limit=0.6)
 class Calibrated:
     """Errors are twice the deviation, and three times at 900 K."""
 
-    bounds = BoundMap(0.95, (2.0, 0.01), widenings=((300.0, 1.0), (900.0, 1.5)))
+    bounds = BoundMap(0.95, (2.0, 0.01), scales=((300.0, 1.0), (900.0, 1.5)))
 
 
 def walk_over(results, taught, action=ACTION, walkers=None):

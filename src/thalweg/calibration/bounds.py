@@ -1,4 +1,4 @@
-"""The map from committee deviation to error bound, one line per element, wider at temperatures that need it.
+"""The map from committee deviation to error bound, one line per element, and a scale for each temperature.
 
     bound_i = g_T * (factor_z * deviation_i + floor_z)        (eV/Å)
 
@@ -17,6 +17,9 @@ import numpy as np
 from thalweg.errors import check
 from thalweg.structure import FloatArray, IntArray
 
+LEAST_FLOOR = 1e-3
+"""eV/Å. No calibrated bound is below it: forces of an oracle are converged to no more than that."""
+
 
 @dataclass(frozen=True)
 class BoundMap:
@@ -27,13 +30,13 @@ class BoundMap:
     confidence : fraction of atoms whose error the bound is to exceed
     default : (factor, floor)
     elements : ((atomic number, factor, floor), ...) in ascending order
-    widenings : ((temperature of the walkers in K, g_T), ...) in ascending order; g_T is 1 or more
+    scales : ((temperature of the walkers in K, g_T), ...) in ascending order
     """
 
     confidence: float
     default: tuple[float, float]
     elements: tuple[tuple[int, float, float], ...] = ()
-    widenings: tuple[tuple[float, float], ...] = ()
+    scales: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         for factor, floor in (self.default, *((f, d) for _, f, d in self.elements)):
@@ -41,26 +44,24 @@ class BoundMap:
                 math.isfinite(factor) and factor > 0 and math.isfinite(floor) and floor >= 0,
                 f"bound map: need finite factor > 0 and floor >= 0, got {factor} and {floor}",
             )
-        for temperature, wider in self.widenings:
+        for temperature, scale in self.scales:
             check(
-                math.isfinite(wider) and wider >= 1.0,
-                f"bound map: need a finite widening of at least 1 at {temperature} K, got {wider}",
+                math.isfinite(scale) and scale > 0,
+                f"bound map: need a finite scale above 0 at {temperature} K, got {scale}",
             )
 
-    def widening(self, temperature: float | None = None) -> float:
+    def scale(self, temperature: float | None = None) -> float:
         """g_T of walkers at this temperature (K); the largest where it is None or was never met."""
-        table = dict(self.widenings)
+        table = dict(self.scales)
         if temperature in table:
             return table[temperature]
         return max(table.values(), default=1.0)
 
     def line(self, number: int, temperature: float | None = None) -> tuple[float, float]:
         """(factor, floor in eV/Å) of the element with this atomic number, for walkers at this temperature (K)."""
-        wider = self.widening(temperature)
-        for z, factor, floor in self.elements:
-            if z == number:
-                return wider * factor, wider * floor
-        return wider * self.default[0], wider * self.default[1]
+        own = next((line[1:] for line in self.elements if line[0] == number), self.default)
+        scale = self.scale(temperature)
+        return scale * own[0], max(scale * own[1], min(own[1], LEAST_FLOOR))
 
     def lines(
         self, numbers: IntArray | tuple[int, ...] | list[int], temperature: float | None = None
@@ -81,7 +82,7 @@ class BoundMap:
             "confidence": self.confidence,
             "default": list(self.default),
             "elements": [list(e) for e in self.elements],
-            "widenings": [list(w) for w in self.widenings],
+            "scales": [list(one) for one in self.scales],
         }
 
     @classmethod
@@ -89,5 +90,5 @@ class BoundMap:
         """Inverse of `to_json`."""
         factor, floor = data["default"]
         elements = tuple((int(z), float(f), float(d)) for z, f, d in data["elements"])
-        widenings = tuple((float(t), float(g)) for t, g in data.get("widenings", ()))
-        return cls(float(data["confidence"]), (float(factor), float(floor)), elements, widenings)
+        scales = tuple((float(t), float(g)) for t, g in data.get("scales", ()))
+        return cls(float(data["confidence"]), (float(factor), float(floor)), elements, scales)

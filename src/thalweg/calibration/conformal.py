@@ -41,12 +41,10 @@ def weighted_quantile(scores: FloatArray, weights: FloatArray, level: float, w_n
 def adapt_alpha(working_alpha: float, alpha: float, missed: float, step: float) -> float:
     """One update of the working alpha by the fraction `missed` (0..1) of the latest answer.
 
-    Misses lower it (wider bounds), covered answers raise it again, within [alpha/10, alpha]: a bad spell does not ask
-    for a quantile that the records cannot give, and a good one gives nothing away. Most answers are to queries, which
-    were chosen for a large deviation and so are covered too often: were alpha to follow them above what is stated,
-    bounds would fall short where queries are most frequent, at the hottest walker.
+    Misses lower it (wider bounds), covered answers raise it, within [alpha/10, 2 alpha]: so that a bad spell
+    does not ask for a quantile that the records cannot give, nor a good one give the guarantee away.
     """
-    return min(max(working_alpha + step * (alpha - missed), alpha / 10), alpha)
+    return min(max(working_alpha + step * (alpha - missed), alpha / 10), 2 * alpha)
 
 
 def pinball_loss(bound: FloatArray, error: FloatArray, weights: FloatArray, level: float) -> float:

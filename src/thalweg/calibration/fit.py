@@ -11,13 +11,9 @@ Notation
 Weights. An answer of the usual size has weight (stream weight) * 2^(-age / half_life), its age counted in
 answers; its atoms share it, and larger answers weigh more in proportion: the bound speaks of atoms, and among
 labels of all sizes small symmetric cells, whose forces vanish, would otherwise answer for the rest. Audits are a
-fair sample and count in full. Queries were chosen for their deviation, which tilts the sample towards large
-deviations but not, to first order, the ratio of error to deviation; they count half. Seeds were predicted by the
-poorest models and count a quarter. The coverage to be believed is that of the audits.
-
-Temperatures. Where walkers of one temperature miss more often than the others, the map of all is too narrow for them:
-g_T = max(1, r_T)^(W_T / (W_T + K)), r_T the quantile of error over bound among their answers, W_T their weight.
-It is never below 1: what is gained where bounds are wide would be lost by chance elsewhere.
+fair sample and count in full. Queries were chosen for their deviation: their errors are taken as a fair sample's
+(groups.py), and they count half. Seeds were predicted by the poorest models and count a quarter. The coverage to be
+believed is that of the audits. Each temperature has its own scale (groups.py).
 
 Few records. An element borrows from the others, scored against their own medians: their total weight is
 k²/(k + W_z) for own weight W_z, k = `borrow`. Before any answer the prior speaks, a half-normal distribution
@@ -27,14 +23,15 @@ answers and ages as they do.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from thalweg import quantiles
-from thalweg.calibration.bounds import BoundMap
+from thalweg.calibration.bounds import LEAST_FLOOR, BoundMap
 from thalweg.calibration.conformal import pinball_loss, weighted_quantile
+from thalweg.calibration.groups import query_share, temperature_scales
 from thalweg.calibration.records import CalibrationSpec, Compared
 from thalweg.structure import BoolArray, FloatArray, IntArray
 
@@ -43,10 +40,6 @@ FIRST_BETA = 0.3
 """Used while there are fewer than BETA_ANSWERS answers to choose from."""
 BETA_ANSWERS = 10
 PRIOR_POINTS = 40
-LEAST_FLOOR = 1e-3
-"""eV/Å. No bound is below it: forces of an oracle are converged to no more than that."""
-WIDENING_PRIOR, WIDENING_NEW = 2.0, 0.5
-"""In answers: K, towards the map of all, and the weight of the answer to come."""
 SMALLEST_DEVIATION = 1e-6
 """eV/Å; keeps scores finite for a committee that agrees to rounding."""
 
@@ -88,16 +81,23 @@ def _lay_out(window: Sequence[Compared], spec: CalibrationSpec) -> _Records:
 
 
 def fit_bounds(
-    window: Sequence[Compared], spec: CalibrationSpec, *, alpha: float, n_answers: int
+    window: Sequence[Compared],
+    spec: CalibrationSpec,
+    *,
+    alpha: float,
+    n_answers: int,
+    alphas: Mapping[float, float] | None = None,
 ) -> BoundMap:
     """The bound map that the window (oldest answer first) supports at the working `alpha`.
 
     `n_answers` counts all answers of the run; the prior fades with it. Forces that vanish by symmetry are left out.
+    `alphas` are the working alphas of temperatures (K), the stated one where there is none.
     """
     window = [kept for answer in window if (kept := answer.evidence()) is not None]
     if not window:
         return BoundMap(spec.confidence, (spec.prior_factor, spec.prior_floor))
-    records = _lay_out(window, spec)
+    share = query_share(window)
+    records = _lay_out([answer.as_fair(share) for answer in window], spec)
     scale = records.scales()
     level = 1 - alpha
     prior_weight = spec.prior_weight * 0.5 ** (n_answers / spec.half_life)
@@ -111,29 +111,11 @@ def fit_bounds(
     # an element never met gets the most cautious line of those that were
     default = (max([f for _, f, _ in elements] + [spec.prior_factor]), max(d for _, _, d in elements))
     common = BoundMap(spec.confidence, default, tuple(elements))
-    return replace(common, widenings=_widenings(window, records, common, level))
-
-
-def _widenings(
-    window: Sequence[Compared], records: _Records, common: BoundMap, level: float
-) -> tuple[tuple[float, float], ...]:
-    """By how much the common map is too narrow at each temperature; nothing where there is but one."""
-    place = {t: k for k, t in enumerate(sorted({a.temperature for a in window if a.temperature is not None}))}
-    if len(place) < 2:
-        return ()
-    # -1: met by no walker
-    group = np.array([-1 if a.temperature is None else place[a.temperature] for a in window])[records.answer]
-    ratio = np.maximum(records.e / common.bound(records.numbers, records.d), SMALLEST_DEVIATION)
-    return tuple(
-        (t, _widening(ratio[group == k], records.weight[group == k], level)) for t, k in place.items()
-    )
-
-
-def _widening(ratio: FloatArray, weight: FloatArray, level: float) -> float:
-    """g_T from error over bound of the atoms met at one temperature; the worst of them while they are few."""
-    W = float(weight.sum())
-    needed = min(weighted_quantile(ratio, weight, level, w_new=WIDENING_NEW), float(ratio.max()))
-    return float(max(1.0, needed) ** (W / (W + WIDENING_PRIOR)))
+    ratio = records.e / common.bound(records.numbers, records.d)
+    met = [answer.temperature for answer in window]
+    levels = {t: 1 - (alphas or {}).get(t, 1 - spec.confidence) for t in met if t is not None}
+    at = [met[k] for k in records.answer]
+    return replace(common, scales=temperature_scales(at, ratio, records.weight, levels))
 
 
 def _choose_beta(records: _Records, scale: FloatArray, level: float) -> float:

@@ -15,6 +15,7 @@ import numpy as np
 from thalweg.calibration.bounds import BoundMap
 from thalweg.calibration.conformal import adapt_alpha
 from thalweg.calibration.fit import fit_bounds
+from thalweg.calibration.groups import query_share
 from thalweg.calibration.intervals import wilson_interval
 from thalweg.calibration.records import CalibrationSpec, Compared, Stream
 from thalweg.calibration.widening import Residuals, fit_widening
@@ -42,6 +43,7 @@ class Calibration:
     """State: all that a checkpoint must keep. Each answer of `window` holds its bound.
 
     `residuals` are what recent answers showed of the spread of energies, forces and stress; `n_residuals` counts all.
+    Answers that no walker met move `working_alpha`, those of walkers that of their temperature, ((K, alpha), ...).
     """
 
     spec: CalibrationSpec = field(default_factory=CalibrationSpec)
@@ -50,6 +52,7 @@ class Calibration:
     window: tuple[Compared, ...] = ()
     residuals: tuple[Residuals, ...] = ()
     n_residuals: int = 0
+    alphas: tuple[tuple[float, float], ...] = ()
 
     @property
     def alpha(self) -> float:
@@ -59,7 +62,8 @@ class Calibration:
     @cached_property
     def bounds(self) -> BoundMap:
         """The map now in force."""
-        return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers)
+        alphas = dict(self.alphas)
+        return fit_bounds(self.window, self.spec, alpha=self.alpha, n_answers=self.n_answers, alphas=alphas)
 
     def record(self, answer: Compared) -> Calibration:
         """The state after one more answer, judged by its own bounds or else by those now in force.
@@ -74,15 +78,19 @@ class Calibration:
             answer = replace(
                 answer, bound=self.bounds.bound(answer.numbers, answer.deviation, answer.temperature)
             )
-        missed = 1 - answer.n_covered / len(answer.numbers)
-        step = self.spec.adapt_step * self.spec.weight(answer.stream)
         keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
-        return replace(
-            self,
-            n_answers=self.n_answers + 1,
-            working_alpha=adapt_alpha(self.alpha, 1 - self.spec.confidence, missed, step),
-            window=(*self.window, answer)[-keep:],
-        )
+        state = replace(self, n_answers=self.n_answers + 1, window=(*self.window, answer)[-keep:])
+        return state._adapted(answer.as_fair(query_share(self.window)))
+
+    def _adapted(self, answer: Compared) -> Calibration:
+        """The working alpha of its temperature, moved by this answer."""
+        missed = 1 - answer.n_covered / len(answer.numbers)
+        step, stated = self.spec.adapt_step * self.spec.weight(answer.stream), 1 - self.spec.confidence
+        if answer.temperature is None:
+            return replace(self, working_alpha=adapt_alpha(self.alpha, stated, missed, step))
+        alphas = dict(self.alphas)
+        alphas[answer.temperature] = adapt_alpha(alphas.get(answer.temperature, stated), stated, missed, step)
+        return replace(self, alphas=tuple(sorted(alphas.items())))
 
     @cached_property
     def widening(self) -> Widening:
@@ -116,13 +124,20 @@ class Calibration:
             "window": [a.to_json() for a in self.window],
             "residuals": [one.to_json() for one in self.residuals],
             "n_residuals": self.n_residuals,
+            "alphas": [list(one) for one in self.alphas],
         }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Calibration:
         """Inverse of `to_json`."""
         window = tuple(Compared.from_json(a) for a in data["window"])
-        # checkpoints of earlier versions have no residuals
-        residuals = tuple(Residuals.from_json(one) for one in data.get("residuals", ()))
-        known = CalibrationSpec(**data["spec"]), data["n_answers"], data["working_alpha"], window
-        return cls(*known, residuals, data.get("n_residuals", 0))
+        # checkpoints of earlier versions have neither residuals nor alphas of temperatures
+        return cls(
+            CalibrationSpec(**data["spec"]),
+            data["n_answers"],
+            data["working_alpha"],
+            window,
+            residuals=tuple(Residuals.from_json(one) for one in data.get("residuals", ())),
+            n_residuals=data.get("n_residuals", 0),
+            alphas=tuple((float(t), float(a)) for t, a in data.get("alphas", ())),
+        )

@@ -122,6 +122,10 @@ class Compared:
             bound=bound,
         )
 
+    def as_fair(self, share: float) -> Compared:
+        """A query with errors as a fair sample would have them, of which its own are this share; others as they are."""
+        return replace(self, error=self.error / share) if self.stream is Stream.QUERY else self
+
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""
         bound = None if self.bound is None else self.bound.tolist()
