@@ -16,9 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.calculators import emt, morse
+from long_ranged import FAR
 from runs import MORSE, cluster, make_config, same_model, tight_cluster
 
 from thalweg.features.zbl import shortest_distances
+from thalweg.loop import invocation
+from thalweg.loop.beginning import fresh_state
+from thalweg.loop.learning.basing import Basing
 from thalweg.loop.runner import run
 from thalweg.potential import Potential
 from thalweg.store import SqliteStore
@@ -173,6 +177,28 @@ def test_nor_do_kills_while_labels_draw_the_repulsion_in(tmp_path):
         nearest = [shortest(record.structure) for record in store.labels_in_order()]
     assert outer == pytest.approx(min(nearest), rel=1e-10)
     assert min(nearest) < min(nearest[:4])  # a label nearer than all seeds
+
+
+def choosing(folder: Path, seed: int):
+    """Labels that ask for a longer cutoff, looked for at 8 labels and again at 16, 32, ..."""
+    far = {"target": {"force_error": 0.004}, "model": {"r_cut": None}, "budget": {"oracle_calls": 40}}
+    return counted(cluster(folder), seed, "CountedMorse", FAR, **far)
+
+
+def early(config, store):
+    """The state of a run that looks for a better basis at 8 labels already."""
+    state = fresh_state(config, store)
+    state.basing = Basing(next_at=8)
+    return state
+
+
+def test_nor_do_kills_while_it_chooses_its_basis(tmp_path, monkeypatch):
+    monkeypatch.setattr(invocation, "fresh_state", early)
+    torture(tmp_path, 10, choosing)
+    with SqliteStore.read(tmp_path / "killed1" / "run") as store:
+        basing = store.last_checkpoint().state["basing"]
+    assert basing["basis"]["r_cut"] > 5.0
+    assert len(basing["choices"]) > 1
 
 
 @pytest.mark.endurance

@@ -12,7 +12,7 @@ From the best basis so far these neighbours are asked, and the first that lowers
 
 The others are asked only where one of the first has brought something: where none has the present basis is good, and
 that is found out cheaply. Enough is GAIN / sqrt(n) of n labels, for the error of an error falls in this way, and
-LARGER at least where the basis becomes larger, since each step of a walker costs more then.
+LARGER at least where the basis or its cutoff becomes larger, since each step of a walker costs more then.
 
 All labels, reference energies and core repulsion are the same for all. Nothing depends on time or chance.
 """
@@ -39,7 +39,7 @@ from thalweg.structure import FloatArray
 
 CUTOFF_STEP = 1.12
 GAIN, LARGER = 0.2, 0.06
-"""Share by which the error of left-out labels must fall, times sqrt(n_labels); and where the basis becomes larger."""
+"""Share by which errors of left-out labels must fall, times sqrt(n_labels); and where basis or cutoff become larger."""
 FIRST_STEPS, STEPS = 6, 4
 """Evaluations for the present basis, whose hyperparameters may be the evidence's, and for each neighbour."""
 _SIZE = 1.15
@@ -65,8 +65,8 @@ class Neighbourhood:
 
     @property
     def gain(self) -> float:
-        """Share by which the best one's error of left-out labels is lower than the present one's."""
-        return 1.0 - float(np.exp(self.best.score - self.present.score))
+        """Share by which the best one's error of left-out labels is lower than that of what is in force."""
+        return 1.0 - float(np.exp(self.best.score - self.present.at_start))
 
 
 def look_round(
@@ -148,7 +148,7 @@ class _Search:
             found = self.fit(basis, best.hyper, STEPS)
         except ModelError:  # its columns cannot be told apart to rounding: no better
             return None
-        is_larger = basis.n_features > _SIZE * best.basis.n_features
+        is_larger = basis.n_features > _SIZE * best.basis.n_features or basis.r_cut > best.basis.r_cut
         needed = max(GAIN / np.sqrt(len(self.labelled)), LARGER * is_larger)
         return found if found.score < best.score + np.log(1.0 - needed) else None
 

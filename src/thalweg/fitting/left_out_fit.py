@@ -29,13 +29,14 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import minimize
 
+from thalweg.errors import ModelError
 from thalweg.features import AceBasis, Features
 from thalweg.features.sharing import in_order
 from thalweg.fitting.balance import ENERGY_OVER_FORCES, LEAST_NOISE, STRESS, TAME, VIRIAL_OVER_FORCES
 from thalweg.fitting.data import Labelled
 from thalweg.fitting.held_out import log_typical_slope, typical_error
 from thalweg.models import Block, Observation, RowKind, SmoothnessPrior
-from thalweg.models.left_out import LabelRows, left_out
+from thalweg.models.left_out import LabelRows, LeftOut, left_out
 from thalweg.models.linear import starting_point
 from thalweg.models.observation import KINDS
 from thalweg.models.training import Baseline, observe
@@ -44,6 +45,7 @@ from thalweg.structure import FloatArray
 STEP = 1e9
 """Most work of one evaluation of J."""
 DESIGN = 1500.0
+_WALL = 10.0
 _LEAST_EACH = 12
 """Rows of a label below which labels are left out rather than rows."""
 _AMPLITUDES, _DECAYS = (-30.0, 60.0), (0.0, 4.0)
@@ -71,7 +73,7 @@ class LeftOutFit:
     Attributes
     ----------
     hyper : the forces' noise among them is what labels leave of their forces to the others
-    score : mean log of the typical errors; the less the better
+    score, at_start : mean log of the typical errors, the less the better, and what it was where the search began
     typical : those errors, eV per sqrt(atom) and eV/Å
     """
 
@@ -79,6 +81,7 @@ class LeftOutFit:
     hyper: Hyper
     score: float
     typical: dict[RowKind, float]
+    at_start: float
 
 
 def rows_of(labelled: Labelled) -> int:
@@ -140,7 +143,7 @@ def fit_left_out(
     n_atoms = np.array([len(labelled[place][0]) for place, _ in used])
     J = _Objective(prior, LabelRows.of([one for _, one in used], scale), n_atoms)
     _descend(J, start.carried(prior), steps)
-    return LeftOutFit(basis, Hyper(prior, _with_noise(J)), J.best_score, J.best_typical)
+    return LeftOutFit(basis, Hyper(prior, _with_noise(J)), J.best_score, J.best_typical, J.first_score)
 
 
 def _descend(J: _Objective, x: FloatArray, steps: int) -> None:
@@ -179,6 +182,7 @@ class _Objective:
     best: float = np.inf
     best_x: FloatArray = field(init=False)
     best_score: float = field(init=False)
+    first_score: float = np.nan
     best_typical: dict[RowKind, float] = field(init=False)
 
     @cached_property
@@ -190,7 +194,16 @@ class _Objective:
         return out
 
     def __call__(self, x: FloatArray) -> tuple[float, FloatArray]:
-        found = left_out(self.prior, self.labels, x)
+        """J and its slope; where a long step leads beyond what double precision can tell apart, a wall."""
+        try:
+            found = left_out(self.prior, self.labels, x)
+        except ModelError:
+            if not np.isfinite(self.best):
+                raise
+            return self.best + _WALL, np.zeros_like(x)
+        return self._at(found, x)
+
+    def _at(self, found: LeftOut, x: FloatArray) -> tuple[float, FloatArray]:
         r = found.residuals
         by_residual, typical = np.zeros(len(r)), dict[RowKind, float]()
         errors = [kind for kind in (_ENERGY, _FORCES) if (self.labels.kind == kind).any()]
@@ -205,6 +218,8 @@ class _Objective:
             stress = 0.5 * STRESS * float(np.log(virials / own.sum()))
             by_residual[own] = STRESS * r[own] / virials
         value = score + stress + TAME * float(self.wildness @ x)
+        if np.isnan(self.first_score):
+            self.first_score = score
         if value < self.best:
             self.best, self.best_x, self.best_score, self.best_typical = value, x.copy(), score, typical
         return value, found.slope(by_residual) + TAME * self.wildness

@@ -23,9 +23,9 @@ class BasisChoice:
     Attributes
     ----------
     n_labels : labels there were
-    changed : whether another basis was adopted
-    error : held-out error of the best basis met over that of the one before, both as they would be tuned now
-    before, after : `describe` of the two; equal where nothing was changed
+    changed : whether the best one met was adopted
+    error : its held-out error over that of what was in force
+    before, after : `describe` of the two; equal where the basis stayed
     tried : bases compared with the one before
     work : spent, in multiplications (thalweg.fitting.left_out_fit)
     """

@@ -1,8 +1,9 @@
 """A run chooses its basis from its labels as it goes, at FIRST_CHOICE labels and whenever they have doubled.
 
 The present basis is compared with its neighbours by what each label leaves to a model of the others
-(thalweg.fitting.dials). A better one is adopted where its error is lower by MARGIN / sqrt(n) of n labels at least;
-until then the old potential stays in force. Where not even one neighbour is better, the next doubling is let pass.
+(thalweg.fitting.dials), hyperparameters and all. The best is adopted where its error is lower by MARGIN / sqrt(n) of n
+labels at least, be it another basis or the present one with energies and forces weighed anew; until then the old
+potential stays in force. Where not even one neighbour is better, the next doubling is let pass.
 
 How a change goes. The same labels in the same order, the same reference energies: a new learner takes them in together,
 with the hyperparameters of the comparison, and goes on label by label. From then on left-out labels say how energies
@@ -90,7 +91,7 @@ def look_for_basis(
     n, basing = learner.n_labels, replace(basing, next_at=_next(learner.n_labels, found))
     if found is None:
         return Rebased(learner, state.calibration, basing)
-    changed = bool(found.best is not found.present and found.gain >= MARGIN / np.sqrt(n))
+    changed = bool(found.gain >= MARGIN / np.sqrt(n))
     choice = _choice(n, found, changed)
     basing = replace(basing, spent=basing.spent + found.work, choices=(*basing.choices, choice))
     if not changed:

@@ -250,14 +250,6 @@ _SETTINGS = {"r_cut": "cutoff", "radial_exponent": "radial exponent", "radial_we
 def basis(choice: BasisChoice) -> str:
     """A look round for a better basis: what was adopted, or that the present one stays."""
     before, after = choice.before, choice.after
-    if not choice.changed:
-        less = (
-            f" by enough (the best: held-out error {choice.error:.2f} of its own)"
-            if choice.error < 1.0
-            else ""
-        )
-        what = f"none of {choice.tried} neighbouring bases is better{less}"
-        return f"{choice.n_labels} labels: {what}; {before['n_features']} features stay"
     words = [
         f"{name} {_length(key, after[key])} instead of {_length(key, before[key])}"
         for key, name in _SETTINGS.items()
@@ -265,7 +257,11 @@ def basis(choice: BasisChoice) -> str:
     ]
     if after["n_features"] != before["n_features"]:
         words.append(f"{after['n_features']} features instead of {before['n_features']}")
-    return f"{choice.n_labels} labels: {', '.join(words)}: held-out error {choice.error:.2f} of before"
+    if choice.changed:
+        what = ", ".join(words) or "the basis stays, energies and forces are weighed by what is held out"
+        return f"{choice.n_labels} labels: {what}: held-out error {choice.error:.2f} of before"
+    what = f"none of {choice.tried} neighbouring bases is better by enough"
+    return f"{choice.n_labels} labels: {what} (held-out error {choice.error:.2f} of the present); nothing changes"
 
 
 def _length(setting: str, value: float) -> str:
