@@ -4,6 +4,12 @@ al             aluminium by EMT: bulk and vacancy -> the same | fcc110 and fcc10
 malonaldehyde  GFN2-xTB dynamics at 300 K -> 300 K | 500 K
 sn2            Cl- + CH3Cl by GFN2-xTB at 400 K -> the same | the ion drawn beyond the cutoff
 hcn            HCN and HNC by GFN2-xTB at 300 K -> the same | the proton between them
+
+pd             palladium by EMT, bulk -> the same | vacancy, 1200 K, fcc111, a cluster of 38 atoms
+cuau           Cu3Au by EMT, disordered -> the same | half gold, three quarters gold
+methanol       GFN2-xTB dynamics at 300 K -> 300 K | 800 K
+
+No signal and no member was chosen with the last three (or with `cu`) in view.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from collections.abc import Callable, Iterator
 import ase.units
 import numpy as np
 from ase import Atoms
-from ase.build import bulk, fcc100, fcc110
+from ase.build import bulk, fcc100, fcc110, fcc111, molecule
 from ase.cluster import Octahedron
 from ase.md.langevin import Langevin
 from ase.md.velocitydistribution import MaxwellBoltzmannDistribution
@@ -75,6 +81,60 @@ def aluminium() -> Pair:
     train, same = shared_out(learned, 80, 80)
     others = {key: walked(start, EMT, 400.0, 25, spacing=10, step_fs=4.0) for key, start in slabs.items()}
     return pair_of("al", train, same, others)
+
+
+def palladium() -> Pair:
+    """Palladium, crystal only."""
+    crystal = bulk("Pd", a=3.89, cubic=True).repeat((2, 2, 2))
+    vacancy = crystal.copy()
+    del vacancy[3]
+    starts = {
+        "vacancy": (vacancy, 500.0),
+        "1200 K": (crystal, 1200.0),
+        "fcc111": (fcc111("Pd", (2, 2, 5), a=3.89, vacuum=6.0, periodic=True), 400.0),
+        "cluster": (Octahedron("Pd", 4, 1, latticeconstant=3.89), 400.0),
+    }
+    learned = [
+        pair
+        for kelvin in (300.0, 600.0)
+        for pair in walked(crystal, EMT, kelvin, 70, spacing=10, step_fs=4.0)
+    ]
+    train, same = shared_out(learned, 70, 70)
+    others = {
+        key: walked(start, EMT, kelvin, 25, spacing=10, step_fs=4.0, seed=5)
+        for key, (start, kelvin) in starts.items()
+    }
+    return pair_of("pd", train, same, others)
+
+
+def copper_gold() -> Pair:
+    """Copper with a quarter of gold, in any order."""
+    learned = [
+        pair
+        for seed in range(4)
+        for pair in walked(mixed(0.25, seed), EMT, 500.0, 30, spacing=10, step_fs=4.0)
+    ]
+    train, same = shared_out(learned, 60, 60)
+    others = {
+        f"{share:.0%} gold": walked(mixed(share, 9), EMT, 500.0, 25, spacing=10, step_fs=4.0)
+        for share in (0.5, 0.75)
+    }
+    return pair_of("cuau", train, same, others)
+
+
+def mixed(share: float, seed: int) -> Atoms:
+    """32 atoms of copper, a share of which are gold."""
+    atoms = bulk("Cu", a=3.8, cubic=True).repeat((2, 2, 2))
+    gold = np.random.default_rng(seed).permutation(len(atoms))[: round(share * len(atoms))]
+    atoms.numbers[gold] = 79
+    return atoms
+
+
+def methanol() -> Pair:
+    """Methanol at 300 K."""
+    start = molecule("CH3OH")
+    train, same = shared_out(walked(start, GFN2, 300.0, 120, seed=1), 60, 60)
+    return pair_of("methanol", train, same, {"800 K": walked(start, GFN2, 800.0, 50, seed=2)})
 
 
 def malonaldehyde_pair() -> Pair:
@@ -149,5 +209,8 @@ MADE: dict[str, Callable[[], Pair]] = {
     "malonaldehyde": malonaldehyde_pair,
     "sn2": sn2,
     "hcn": hydrogen_cyanide,
+    "pd": palladium,
+    "cuau": copper_gold,
+    "methanol": methanol,
 }
 """Each pair that is made."""

@@ -3,7 +3,7 @@
 From files of `reference_sets.py` and three more; the other pairs are made by quick oracles (`uncertainty_made.py`).
 
 acac       AcAc at 300 K -> 300 K | 600 K, dihedral scan, path of the proton
-si, mo     mlearn, AIMD of the bulk -> AIMD | Elastic, Surface, Vacancy
+si, mo, cu mlearn, AIMD of the bulk -> AIMD | Elastic, Surface, Vacancy
 ta         bcc, fcc and stacking faults -> the same | A15, liquid, surfaces
 inp        strained cells and most defects -> the same | P interstitials, P antisites, In vacancies
 zundel     H5O2+ (librascal), the lower nine tenths of energies -> the same | the top tenth
@@ -168,6 +168,7 @@ READ: dict[str, Callable[[Path], Pair]] = {
     "acac": acac,
     "si": mlearn("si"),
     "mo": mlearn("mo"),
+    "cu": mlearn("cu"),
     "ta": tantalum,
     "inp": indium_phosphide,
     "zundel": zundel,
