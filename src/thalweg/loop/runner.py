@@ -67,7 +67,7 @@ from thalweg.loop.events import (
 from thalweg.loop.invocation import Invocation, begin
 from thalweg.loop.learning import rebasing
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import alternative_of, make_potential, relearn
+from thalweg.loop.learning.relearning import alternative_of, make_potential, relearn, temperature_of
 from thalweg.loop.learning.withdrawn import learn_anew
 from thalweg.loop.setup import prepare
 from thalweg.loop.telling import conversation
@@ -81,6 +81,7 @@ from thalweg.loop.ways import Ways
 from thalweg.oracles.base import Oracle
 from thalweg.potential import Alternative, Potential
 from thalweg.store import SqliteStore
+from thalweg.uncertainty.reach import NoveltyRecord
 
 MODEL_FOLDER = "model"
 COMPLETE = "complete"
@@ -258,13 +259,16 @@ class _Run:
         if self.state.policy.verdict is not None or not rebasing.is_due(self.setup, self.state):
             return
         start, state, learner = time.perf_counter(), self.state, self._learned()
-        kinds = [QuestionKind(record.kind) for record in self.store.labels_in_order()]
+        records = self.store.labels_in_order()
+        met = [(QuestionKind(record.kind), temperature_of(record, self.store)) for record in records]
         with self.stopwatch("fit"):
             under_way = self.labeller.under_way_ids
-            found = rebasing.look_for_basis(self.setup, state, learner, kinds, under_way)
+            found = rebasing.look_for_basis(self.setup, state, learner, met, under_way)
         n_before = len(state.basing.choices)
         self.learner, state.calibration, state.basing = found.learner, found.calibration, found.basing
         state.tunings = found.learner.tunings
+        if found.learner is not learner:
+            state.novelty = NoveltyRecord()  # distances in the features of the basis before
         for choice in state.basing.choices[n_before:]:
             self.tell.basis(state.policy.iteration, choice, time.perf_counter() - start)
         self.begun.save_state()

@@ -55,6 +55,9 @@ N_FOLDS = 5
 SOON = 1.2
 """Growth of the labels after which it is tried again, where the allowance did not do for a look round."""
 
+Met = tuple[QuestionKind, float | None]
+"""The kind of question that gave a label, and the temperature (K) of the walker that met the structure."""
+
 
 def is_due(setup: Setup, state: LoopState) -> bool:
     """Whether a look round is due."""
@@ -76,13 +79,13 @@ class Rebased:
 
 
 def look_for_basis(
-    setup: Setup, state: LoopState, learner: Learner, kinds: Sequence[QuestionKind], under_way: Sequence[int]
+    setup: Setup, state: LoopState, learner: Learner, met: Sequence[Met], under_way: Sequence[int]
 ) -> Rebased:
     """Look round, and adopt a better basis where there is one. Nothing of what is given is changed.
 
     Parameters
     ----------
-    kinds : of the questions that gave the labels, in the order of learning
+    met : how the labelled structures were, in the order of learning
     under_way : numbers of the questions put and not answered
     """
     basing = state.basing
@@ -98,7 +101,7 @@ def look_for_basis(
         return Rebased(learner, state.calibration, basing)
     fresh = _learned_anew(learner, found)
     basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way))
-    return Rebased(fresh, calibrated_anew(state.calibration, fresh, kinds), basing)
+    return Rebased(fresh, calibrated_anew(state.calibration, fresh, met), basing)
 
 
 def _next(n_labels: int, found: Neighbourhood | None) -> int:
@@ -167,25 +170,27 @@ def _learned_anew(learner: Learner, found: Neighbourhood) -> Learner:
 # --- calibration ----------------------------------------------------------------------------------------
 
 
-def calibrated_anew(calibration: Calibration, learner: Learner, kinds: Sequence[QuestionKind]) -> Calibration:
+def calibrated_anew(calibration: Calibration, learner: Learner, met: Sequence[Met]) -> Calibration:
     """The calibration with a window of this learner's own predictions, each label's by a model without it.
 
     Audits among them count as queries: what is said of coverage is counted on audits that were predicted before they
     were learned.
     """
     fresh = Calibration(calibration.spec)
-    for one in _left_out_answers(learner, kinds):
+    for one, (_, temperature) in zip(_left_out_answers(learner, met), met, strict=True):
         fresh = fresh.record_residuals(one.residuals)
-        fresh = fresh if one.answer is None else fresh.record(one.answer)
+        if one.answer is not None:
+            fresh = fresh.record(replace(one.answer, temperature=temperature))
     return replace(
         fresh,
         n_answers=max(calibration.n_answers, fresh.n_answers),
         n_residuals=max(calibration.n_residuals, fresh.n_residuals),
         working_alpha=None,
+        alphas=(),
     )
 
 
-def _left_out_answers(learner: Learner, kinds: Sequence[QuestionKind]) -> list[Revelation]:
+def _left_out_answers(learner: Learner, met: Sequence[Met]) -> list[Revelation]:
     """In the order of learning."""
     labelled, n_folds = learner.labelled, min(N_FOLDS, learner.n_labels)
     sums = FoldSums(learner.model.fitted.scale, n_folds)
@@ -195,7 +200,7 @@ def _left_out_answers(learner: Learner, kinds: Sequence[QuestionKind]) -> list[R
     sums.close()
     spread = Spread.alike(len(labelled))
     found = reveal(learner.model, sums, learner.basis, learner.baseline, labelled, spread)
-    return [one.of_stream(_stream(kind)) for one, kind in zip(found, kinds, strict=True)]
+    return [one.of_stream(_stream(kind)) for one, (kind, _) in zip(found, met, strict=True)]
 
 
 def _stream(kind: QuestionKind) -> Stream:

@@ -12,6 +12,7 @@ from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting.alternative import make_alternative
 from thalweg.fitting.references import Labelled, References, find_references
 from thalweg.label import Label
+from thalweg.labelling.question import Reason
 from thalweg.loop.learning.basing import Basing
 from thalweg.loop.learning.comparing import error_bounds
 from thalweg.loop.learning.learner import Learner
@@ -20,7 +21,7 @@ from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.models.training import Baseline
 from thalweg.potential import N_DRAWS, Alternative, Potential
-from thalweg.store import Store
+from thalweg.store import LabelRecord, Store
 from thalweg.structure import Structure
 
 ReferenceEnergies = dict[int, float] | None
@@ -92,6 +93,12 @@ def make_potential(
     draws = learner.model.member_deltas(N_DRAWS)
     potential = learner.potential(bounds, provenance, reach=reach)
     return potential.stating(draws, calibration.widening, alternative)
+
+
+def temperature_of(record: LabelRecord, store: Store) -> float | None:
+    """Of the walker (K) that met the labelled structure; None where no walker did."""
+    question = None if record.question_id is None else store.find_question(record.question_id)
+    return None if question is None else Reason.from_json(question.reason).temperature
 
 
 def _charges(setup: Setup) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from thalweg.calibration import Calibration
 from thalweg.errors import StoreError
-from thalweg.labelling.question import QuestionKind, Reason
+from thalweg.labelling.question import QuestionKind
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.deciding.policy import retarget
 from thalweg.loop.learning.comparing import (
@@ -19,7 +19,7 @@ from thalweg.loop.learning.comparing import (
     stated_energy,
 )
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, references_of
+from thalweg.loop.learning.relearning import ReferenceEnergies, make_learner, references_of, temperature_of
 from thalweg.loop.setup import Setup
 from thalweg.loop.state import LoopState
 from thalweg.store import LabelRecord, Store, TaskState
@@ -83,7 +83,7 @@ def _learn_in_turn(
     state.novelty = NoveltyRecord()
     for record in records:
         structure, label, kind = record.structure, record.label, QuestionKind(record.kind)
-        temperature = _temperature(record, store)
+        temperature = temperature_of(record, store)
         prediction = predict(learner, structure, state.calibration, temperature)
         residuals = learner.residuals(STREAMS[kind], structure, label)
         if kind is QuestionKind.AUDIT:
@@ -97,12 +97,6 @@ def _learn_in_turn(
         )
         learner.learn(structure, label)
     return tuple(audits)
-
-
-def _temperature(record: LabelRecord, store: Store) -> float | None:
-    """Of the walker (K) that met the structure; None where no walker did."""
-    question = None if record.question_id is None else store.find_question(record.question_id)
-    return None if question is None else Reason.from_json(question.reason).temperature
 
 
 def _first_ones_left(state: LoopState, store: Store) -> int:
