@@ -23,7 +23,7 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
-from thalweg.fitting.climb import choose_size
+from thalweg.fitting.climb import SCREENED, choose_size
 from thalweg.fitting.data import Labelled
 from thalweg.fitting.doubt import Doubt
 from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
@@ -63,10 +63,8 @@ def choose(
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
-        before = screen.work
-        screen = Screen(labelled, baseline, settings, rung(len(elements), 1), SECOND_SAMPLE, doubt)
+        screen = screen.again(setup, rung(len(elements), SCREENED), SECOND_SAMPLE)
         setup, choices = settle(screen, setup, free, tell, choices)
-        screen.work += before
     spread, stress = screen.judge(setup)
     if sized:
         basis = wanted.basis(elements, periodic, setup.r_cut, setup.exponent)
