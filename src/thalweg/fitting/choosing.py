@@ -27,7 +27,7 @@ from thalweg.fitting.climb import SCREENED, choose_size
 from thalweg.fitting.data import Labelled
 from thalweg.fitting.doubt import Doubt
 from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
-from thalweg.fitting.screening import FIRST_WEIGHT, SECOND_SAMPLE, Screen, ScreeningSetup, Trial
+from thalweg.fitting.screening import FIRST_WEIGHT, LONGER, SECOND_SAMPLE, Screen, ScreeningSetup, Trial
 from thalweg.fitting.spread import Law
 from thalweg.models.training import Baseline
 
@@ -93,11 +93,11 @@ def settle(
     sample = f"({screen.n_labels} labels, {screen.basis(setup).n_features} features)"
     said = {choice.setting: choice.tried for choice in earlier}
 
-    def turned(setting: str, dial: list[ScreeningSetup]) -> ScreeningSetup:
+    def turned(setting: str, dial: list[ScreeningSetup], **upward: float) -> ScreeningSetup:
         name = setting.removeprefix("radial_")
         errors = {trial[setting]: trial["error"] for trial in said.get(setting, ())}
         hints = {place: errors[getattr(place, name)] for place in dial if getattr(place, name) in errors}
-        best, trials = screen.downhill(dial, setup, hints)
+        best, trials = screen.downhill(dial, setup, hints, **upward)
         choices.append(_choice(setting, getattr(best, name), trials, sample))
         return best
 
@@ -105,7 +105,7 @@ def settle(
     if len(screen.degrees) > 1:
         setup = turned("radial_weight", screen.weights(setup))
     if automatic is not None:
-        setup = turned("r_cut", screen.cutoffs(setup, automatic))
+        setup = turned("r_cut", screen.cutoffs(setup, automatic), upward=LONGER)
     setup, noise = settle_noise(screen, setup)
     choices.append(noise)
     shape = f"cutoff {setup.r_cut:g} Å, exponent {setup.exponent}, radial weight {setup.weight}"
