@@ -63,7 +63,7 @@ def choose(
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
-        screen = screen.again(setup, rung(len(elements), SCREENED), SECOND_SAMPLE)
+        screen = screen.again(rung(len(elements), SCREENED), SECOND_SAMPLE)
         setup, choices = settle(screen, setup, free, tell, choices)
     spread, stress = screen.judge(setup)
     if sized:

@@ -39,8 +39,8 @@ from thalweg.fitting.work import Extent
 from thalweg.models.training import Baseline
 from thalweg.structure import FloatArray
 
-_FIRST_STEPS, _AGAIN_STEPS, _STEPS = 18, 10, 4
-"""Towards the best hyperparameters: anew, with another basis from those found, and of all other fits from the first."""
+_FIRST_STEPS, _STEPS = 18, 4
+"""Towards the best hyperparameters of the first fit, and of the others from those of the first."""
 CUTOFF_STEP = 1.12
 CUTOFFS = (0.55, 2.0)
 """Shortest and longest cutoff over the automatic one."""
@@ -131,13 +131,12 @@ class Screen:
         self.doubt = Doubt.none(len(labelled)) if doubt is None else doubt
         self.work = 0.0
         self._known: dict[ScreeningSetup, Screened] = {}
-        self._start: Start | None = None
         self._design: Design | None = None
 
-    def again(self, setup: ScreeningSetup, degrees: Mapping[int, Degrees], sample: Sample) -> Screen:
-        """Another look, with another basis and sample, from the hyperparameters that were found at a setup."""
+    def again(self, degrees: Mapping[int, Degrees], sample: Sample) -> Screen:
+        """Another look, with another basis and sample; its work is counted on."""
         other = Screen(self.all, self.baseline, self.settings, degrees, sample, self.doubt)
-        other._start, other.work = self.fit(setup).start, self.work
+        other.work = self.work
         return other
 
     @property
@@ -158,9 +157,9 @@ class Screen:
     def fit(self, setup: ScreeningSetup) -> Screened:
         """What the small basis makes of the sample."""
         if setup not in self._known:
-            start = next((known.start for known in self._known.values()), self._start)
+            start = next((known.start for known in self._known.values()), None)
             spread = self.spread(setup).taken(range(self.n_labels))
-            steps = _STEPS if self._known else _AGAIN_STEPS if start else _FIRST_STEPS
+            steps = _STEPS if start else _FIRST_STEPS
             design = self._design_of(self.basis(setup))
             assembly = assemble(self.sample, design.basis, self.baseline, spread, self.settings, design)
             fitted = assembly.searched(start, steps)
