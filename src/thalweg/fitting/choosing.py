@@ -23,11 +23,11 @@ from thalweg.features import AceBasis
 from thalweg.features.defaults import automatic_cutoff, ordered_elements
 from thalweg.fitting.assembly import ENOUGH, FitSettings, fit_basis
 from thalweg.fitting.choice import Choice, Chosen, Tell, Wanted, silent
-from thalweg.fitting.climb import choose_size
+from thalweg.fitting.climb import SCREENED, choose_size
 from thalweg.fitting.data import Labelled
 from thalweg.fitting.doubt import Doubt
 from thalweg.fitting.ladder import SIZES, nearest_weight, rung, small
-from thalweg.fitting.screening import FIRST_WEIGHT, SECOND_SAMPLE, Screen, ScreeningSetup, Trial
+from thalweg.fitting.screening import FIRST_WEIGHT, LONGER, SECOND_SAMPLE, Screen, ScreeningSetup, Trial
 from thalweg.fitting.spread import Law
 from thalweg.models.training import Baseline
 
@@ -63,10 +63,8 @@ def choose(
     free = automatic if wanted.r_cut is None else None
     setup, choices = settle(screen, setup, free, tell)
     if not sized:
-        before = screen.work
-        screen = Screen(labelled, baseline, settings, rung(len(elements), 1), SECOND_SAMPLE, doubt)
+        screen = screen.again(rung(len(elements), SCREENED), SECOND_SAMPLE)
         setup, choices = settle(screen, setup, free, tell, choices)
-        screen.work += before
     spread, stress = screen.judge(setup)
     if sized:
         basis = wanted.basis(elements, periodic, setup.r_cut, setup.exponent)
@@ -95,11 +93,11 @@ def settle(
     sample = f"({screen.n_labels} labels, {screen.basis(setup).n_features} features)"
     said = {choice.setting: choice.tried for choice in earlier}
 
-    def turned(setting: str, dial: list[ScreeningSetup]) -> ScreeningSetup:
+    def turned(setting: str, dial: list[ScreeningSetup], **upward: float) -> ScreeningSetup:
         name = setting.removeprefix("radial_")
         errors = {trial[setting]: trial["error"] for trial in said.get(setting, ())}
         hints = {place: errors[getattr(place, name)] for place in dial if getattr(place, name) in errors}
-        best, trials = screen.downhill(dial, setup, hints)
+        best, trials = screen.downhill(dial, setup, hints, **upward)
         choices.append(_choice(setting, getattr(best, name), trials, sample))
         return best
 
@@ -107,7 +105,7 @@ def settle(
     if len(screen.degrees) > 1:
         setup = turned("radial_weight", screen.weights(setup))
     if automatic is not None:
-        setup = turned("r_cut", screen.cutoffs(setup, automatic))
+        setup = turned("r_cut", screen.cutoffs(setup, automatic), upward=LONGER)
     setup, noise = settle_noise(screen, setup)
     choices.append(noise)
     shape = f"cutoff {setup.r_cut:g} Å, exponent {setup.exponent}, radial weight {setup.weight}"
