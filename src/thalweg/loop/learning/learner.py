@@ -31,6 +31,8 @@ NOVELTY_GROWTH = 1.1
 """The novelty model is fitted again when the labels have grown by this factor."""
 TUNE_EVALUATIONS = 20
 """The most evaluations of the evidence in a search; from near the goal a few are enough."""
+TUNE_ENOUGH = (0.1, 0.5)
+"""Gain in log evidence that is worth another one, in the first search and in later ones: hyperparameters are sure to 1."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,7 @@ class Learner:
 
     def _tune(self) -> float:
         start = time.perf_counter()
-        self.model.tune(TUNE_EVALUATIONS)
+        self.model.tune(TUNE_EVALUATIONS, enough=TUNE_ENOUGH[bool(self.tunings)])
         hold_noise(self.model)
         self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
         return time.perf_counter() - start
