@@ -32,7 +32,7 @@ NOVELTY_GROWTH = 1.1
 TUNE_EVALUATIONS = 20
 """The most evaluations of the evidence in a search; from near the goal a few are enough."""
 TUNE_ENOUGH = (0.1, 0.5)
-"""Gain in log evidence that is worth another one, in the first search and in later ones: hyperparameters are sure to 1."""
+"""Gain in log evidence that is worth another one, in the first search and in later ones."""
 
 
 @dataclass(frozen=True)
