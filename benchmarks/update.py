@@ -3,7 +3,7 @@
     update      BayesianLinear.update: the posterior taken on by one label
     rows        making its design rows and targets (features, Jacobian)
     potential   afterwards: mean, committee of 8, native force field
-    tune        maximising the evidence (12 evaluations at most), done when the labels have grown by half
+    tune        maximising the evidence (20 evaluations at most), done when the labels have grown by half
     novelty     fitting the novelty model anew, done when they have grown by a tenth
 
 Rattled malonaldehyde, GFN2-xTB labels (energy and 27 force components). Milliseconds; the least and the
@@ -24,7 +24,7 @@ from systems import Labelled, baseline_of, label_all, malonaldehyde, rattled
 
 from thalweg.features import AceBasis, Features
 from thalweg.features.batch import species_of
-from thalweg.loop.learning.searching import TUNE_EVALUATIONS
+from thalweg.loop.learning.searching import TUNE_ENOUGH, TUNE_EVALUATIONS
 from thalweg.models import BayesianLinear, SmoothnessPrior
 from thalweg.models.training import Baseline, observe
 from thalweg.oracles import make_oracle
@@ -64,7 +64,7 @@ class Bench:
         self.novelty = NoveltyFit(len(basis.elements), basis.n_features)
         first = [observe(self.features, *one, self.baseline) for one in labelled[:FIRST]]
         self.model.fit_batch(first)
-        self.model.tune(TUNE_EVALUATIONS)
+        self.model.tune(TUNE_EVALUATIONS, enough=TUNE_ENOUGH[1])
         for structure, _ in labelled[:FIRST]:
             self._add_environments(structure)
         self.times: list[tuple[float, float]] = []
@@ -93,7 +93,7 @@ class Bench:
             "potential ms": min(
                 clock(lambda: make_potential(self.model, self.basis, self.baseline)) for _ in range(3)
             ),
-            "tune ms": clock(lambda: self.model.tune(TUNE_EVALUATIONS)),
+            "tune ms": clock(lambda: self.model.tune(TUNE_EVALUATIONS, enough=TUNE_ENOUGH[1])),
             "novelty ms": clock(self.novelty.model),
         }
 

@@ -238,7 +238,8 @@ class BayesianLinear:
         n = len(U)
         d = solve_triangular(U, Db, trans="T", check_finite=False)
         augmented = np.zeros((n + 1, n + 1), order="F")
-        augmented[:-1, :-1] = U / np.sqrt(hyper.gamma)[None, :]
+        augmented[:-1, :-1] = U
+        augmented[:-1, :-1] /= np.sqrt(hyper.gamma)[None, :]
         augmented[:-1, -1] = d
         augmented[-1, -1] = np.sqrt(max(yy - float(d @ d), 0.0))
         return Factor(augmented)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 TUNE_EVALUATIONS = 20
 """The most evaluations of the evidence in a search; from near the goal a few are enough."""
+TUNE_ENOUGH = (0.1, 0.5)
+"""Gain in log evidence that is worth another one, in the first search and in later ones."""
 LEFT_OUT_EVALUATIONS = 4
 """Evaluations of the errors of left-out labels."""
 
@@ -29,7 +31,7 @@ Search = Callable[["Learner"], None]
 
 def by_evidence(learner: Learner) -> None:
     """To the most evidence, the noise of energies and virials held near the forces'."""
-    learner.model.tune(TUNE_EVALUATIONS)
+    learner.model.tune(TUNE_EVALUATIONS, enough=TUNE_ENOUGH[bool(learner.tunings)])
     hold_noise(learner.model)
 
 
