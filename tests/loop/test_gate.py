@@ -35,6 +35,11 @@ def test_novelty_is_asked_about_where_it_crossed_however_sure_the_committee_is()
     assert judgement.reason.text == "Cu1 in an environment not seen before, novelty 4 (limit 3)"
 
 
+def test_an_atom_that_lost_neighbours_is_said_to_have_lost_them():
+    lost = block([moment(1, 0.15), moment(2, 0.05, 1000.0)])
+    assert judge(0, lost, LIMITS).reason.text == "Cu1 has fewer neighbours than its like in any label"
+
+
 def test_above_a_break_limit_the_walker_steps_back_to_where_it_was_well_below():
     sane = SANE_FRACTION * LIMITS.break_ - 0.01
     broken = block(

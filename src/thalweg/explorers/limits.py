@@ -15,6 +15,7 @@ import numpy as np
 
 from thalweg import _native
 from thalweg.errors import InputError
+from thalweg.models.environments import TOO_FEW_NEIGHBOURS
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import kB
 
@@ -87,6 +88,8 @@ class Finding:
         if self.event in (WalkEvent.LABEL_UNCERTAIN, WalkEvent.BREAK_UNCERTAIN):
             return f"{name(self.atom)} uncertain, {value} eV/Å (limit {limit})"
         if self.event in (WalkEvent.LABEL_NOVEL, WalkEvent.BREAK_NOVEL):
+            if self.value >= TOO_FEW_NEIGHBOURS:
+                return f"{name(self.atom)} has fewer neighbours than its like in any label"
             return f"{name(self.atom)} in an environment not seen before, novelty {value} (limit {limit})"
         words = {
             WalkEvent.TOO_CLOSE: f"{name(self.atom)} and {name(self.partner)} too close, {value} Å (limit {limit})",

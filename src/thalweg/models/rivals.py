@@ -65,8 +65,20 @@ _NOTHING = 1e-10
 def rival_pulls(model: BayesianLinear) -> FloatArray:
     """The pull A delta of each rival in scaled features, shape (N_RIVALS, n_columns); zero where one is not to be had.
 
-    Each disagrees on the forces of the labels as much as a posterior draw does on average. The same labels,
-    hyperparameters and seed give the same bits.
+    The same labels, hyperparameters and seed give the same bits. ModelError before the first label.
+    """
+    R = model.fitted.factor.R
+    return np.ascontiguousarray(_fresh(model) @ R.T @ R)
+
+
+def rival_deltas(model: BayesianLinear, pulls: FloatArray | None = None) -> FloatArray:
+    """Rivals less the mean, in unscaled features, shape (N_RIVALS, n_columns), eV, by the labels learned until now.
+
+    Made now, each disagrees on the forces of the labels as much as a posterior draw does on average.
+
+    Parameters
+    ----------
+    pulls : what `rival_pulls` made under the present hyperparameters, some labels ago; None: rivals are made now
 
     Raises
     ------
@@ -74,7 +86,16 @@ def rival_pulls(model: BayesianLinear) -> FloatArray:
         Before the first label.
     """
     state = model.fitted
-    mean, forces, R = state.factor.mean(), _forces(model.grams), state.factor.R
+    if pulls is None:
+        return np.ascontiguousarray(_fresh(model) / state.scale)
+    halves = state.factor.whiten(pulls)
+    return np.ascontiguousarray(state.factor.solve(halves.T).T / state.scale)
+
+
+def _fresh(model: BayesianLinear) -> FloatArray:
+    """Rivals less the mean in scaled features, shape (N_RIVALS, n_columns)."""
+    state = model.fitted
+    mean, forces = state.factor.mean(), _forces(model.grams)
     draws, gamma = model.member_deltas() * state.scale, unpack(model.prior, state.x).gamma
     size = float(np.mean([draw @ forces.product(draw) for draw in draws]))
     length = float(np.mean((draws**2 / gamma).sum(axis=1)))
@@ -85,17 +106,7 @@ def rival_pulls(model: BayesianLinear) -> FloatArray:
         if (own := float(delta @ forces.product(delta))) > least:
             longest = LONGEST**2 * length / float(delta**2 @ (1.0 / gamma))
             rivals[s] = delta * np.sqrt(min(size / own, longest))
-    return np.ascontiguousarray(rivals @ R.T @ R)
-
-
-def rival_deltas(model: BayesianLinear, pulls: FloatArray | None = None) -> FloatArray:
-    """Rivals less the mean, in unscaled features, shape (N_RIVALS, n_columns), eV, by the labels learned until now.
-
-    `pulls` are what `rival_pulls` made under the present hyperparameters, some labels ago; None: made now.
-    """
-    factor = model.fitted.factor
-    halves = factor.whiten(rival_pulls(model) if pulls is None else pulls)
-    return np.ascontiguousarray(factor.solve(halves.T).T / model.fitted.scale)
+    return rivals
 
 
 def pulls_after(model: BayesianLinear, pulls: FloatArray, observation: Observation) -> FloatArray:
