@@ -91,6 +91,7 @@ class FitResult:
             f"radial_exponent {basis.radial_exponent}, radial_weight {basis.radial_weight}, "
             f"{basis.n_features} features per element"
         )
+        lines.append(f"error bars of energies: {_stated_in_words(self.potential)}")
         return lines + [f"warning: {warning}" for warning in self.warnings]
 
     def to_json(self) -> dict[str, Any]:
@@ -270,8 +271,22 @@ def describe(potential: Potential) -> dict[str, Any]:
         "committee": len(potential.member_deltas),
         "confidence": bounds.confidence,
         "bounds": {element: {"factor": float(f), "floor": float(d)} for element, f, d in lines},
+        "widening": potential.widening.to_json(),
+        "alternative": None if potential.alternative is None else potential.alternative.basis.to_json(),
         "provenance": dict(potential.provenance),
     }
+
+
+def _stated_in_words(potential: Potential) -> str:
+    """How standard deviations come about."""
+    factors, other = potential.widening, potential.alternative
+    words = (
+        f"the posterior's spread times {factors.energy:.2g} (differences {factors.difference:.2g}, stress "
+        f"{factors.stress:.2g}) by held-out labels"
+    )
+    if other is None:
+        return words
+    return f"{words}, and the distance to a model of radial exponent {other.basis.radial_exponent}"
 
 
 @contextmanager
