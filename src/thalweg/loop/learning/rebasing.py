@@ -80,7 +80,7 @@ class Rebased:
 def look_for_basis(
     setup: Setup, state: LoopState, learner: Learner, kinds: Sequence[QuestionKind], under_way: Sequence[int]
 ) -> Rebased:
-    """Look round, and adopt a better basis where there is one. Nothing of what is given is changed.
+    """Look round, and adopt a better basis where there is one; where the present one stays, `learner` may be tuned.
 
     Parameters
     ----------
@@ -93,14 +93,24 @@ def look_for_basis(
     n, basing = learner.n_labels, replace(basing, next_at=_next(learner.n_labels, found))
     if found is None:
         return Rebased(learner, state.calibration, basing)
-    changed = bool(found.gain >= MARGIN / np.sqrt(n))
-    choice = _choice(n, found, changed)
-    basing = replace(basing, spent=basing.spent + found.work, choices=(*basing.choices, choice))
+    changed = _is_adopted(learner, found)
+    basing = replace(
+        basing, spent=basing.spent + found.work, choices=(*basing.choices, _choice(n, found, changed))
+    )
     if not changed:
+        if learner.search is by_left_out:
+            learner.go_to(found.present.hyper.x)  # as at any tuning
         return Rebased(learner, state.calibration, basing)
     fresh = _learned_anew(learner, found)
-    basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way))
+    spent = basing.spent + _work_of_change(fresh)
+    basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way), spent=spent)
     return Rebased(fresh, calibrated_anew(state.calibration, fresh, kinds), basing)
+
+
+def _is_adopted(learner: Learner, found: Neighbourhood) -> bool:
+    """Whether the best one met is worth beginning anew; not for hyperparameters of the kind that is in force."""
+    stays = found.best is found.present and learner.search is by_left_out
+    return not stays and bool(found.gain >= MARGIN / np.sqrt(learner.n_labels))
 
 
 def _next(n_labels: int, found: Neighbourhood | None) -> int:
@@ -112,6 +122,12 @@ def _next(n_labels: int, found: Neighbourhood | None) -> int:
 
 def _work_of_labels(learner: Learner, calls: int) -> float:
     return LABEL * rows_of(learner.labelled) * learner.basis.n_columns**2 + CALL * calls
+
+
+def _work_of_change(fresh: Learner) -> float:
+    """Of learning anew, and of the folds of the calibration."""
+    n = float(fresh.basis.n_columns)
+    return 2.0 * rows_of(fresh.labelled) * n**2 + 3.0 * n**3
 
 
 def wanted(setup: Setup) -> Wanted:
