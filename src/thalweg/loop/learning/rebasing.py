@@ -30,7 +30,7 @@ from thalweg.errors import ModelError
 from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting.choice import Wanted
 from thalweg.fitting.dials import Neighbourhood, look_round
-from thalweg.fitting.left_out_fit import Hyper, rows_of
+from thalweg.fitting.left_out_fit import Hyper, LeftOutFit, fit_left_out, rows_of, work_of
 from thalweg.label import Label
 from thalweg.labelling.question import QuestionKind
 from thalweg.loop.learning.basing import Basing, BasisChoice, describe
@@ -54,6 +54,8 @@ LEAST = 2e10
 STEP, LABEL, CALL = 160.0, 2.0, 2e8
 """Work of a step for each atom and feature; of learning, over m n²; of a call, however long it takes."""
 N_FOLDS = 5
+POLISH = 12
+"""Evaluations of the errors of left-out labels for what is adopted."""
 SOON = 1.2
 """Growth of the labels after which it is tried again, where the allowance did not do for a look round."""
 
@@ -101,7 +103,7 @@ def look_for_basis(
         if learner.search is by_left_out:
             learner.go_to(found.present.hyper.x)  # as at any tuning
         return Rebased(learner, state.calibration, basing)
-    fresh = _learned_anew(learner, found)
+    fresh = _learned_anew(learner, _polished(learner, found.best))
     spent = basing.spent + _work_of_change(fresh)
     basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way), spent=spent)
     return Rebased(fresh, calibrated_anew(state.calibration, fresh, kinds), basing)
@@ -125,9 +127,9 @@ def _work_of_labels(learner: Learner, calls: int) -> float:
 
 
 def _work_of_change(fresh: Learner) -> float:
-    """Of learning anew, and of the folds of the calibration."""
-    n = float(fresh.basis.n_columns)
-    return 2.0 * rows_of(fresh.labelled) * n**2 + 3.0 * n**3
+    """Of the last search, of learning anew, and of the folds of the calibration."""
+    n, n_rows = float(fresh.basis.n_columns), rows_of(fresh.labelled)
+    return work_of(n_rows, fresh.basis, POLISH) + 2.0 * n_rows * n**2 + 3.0 * n**3
 
 
 def wanted(setup: Setup) -> Wanted:
@@ -167,17 +169,25 @@ def _choice(n_labels: int, found: Neighbourhood, changed: bool) -> BasisChoice:
     )
 
 
-def _learned_anew(learner: Learner, found: Neighbourhood) -> Learner:
+def _polished(learner: Learner, best: LeftOutFit) -> LeftOutFit:
+    """Hyperparameters looked for with more steps than are spent on a comparison."""
+    try:
+        return fit_left_out(learner.labelled, best.basis, learner.baseline, best.hyper, POLISH)
+    except ModelError:  # at the edge of what double precision can tell apart
+        return best
+
+
+def _learned_anew(learner: Learner, best: LeftOutFit) -> Learner:
     """A learner of the same labels in the basis found, in the steps in which a resumed run makes it again."""
     elements = learner.basis.elements
     fresh = Learner(
-        found.best.basis,
+        best.basis,
         Baseline(elements, learner.baseline.reference_energies, ZblBaseline(elements)),
         n_members=learner.model.n_members,
         seed=learner.model.seed,
         search=by_left_out,
     )
-    n, x = learner.n_labels, tuple(float(value) for value in found.best.hyper.x)
+    n, x = learner.n_labels, tuple(float(value) for value in best.hyper.x)
     fresh.replay(n, learner.labelled, [Tuning(n, x)])
     return fresh
 
