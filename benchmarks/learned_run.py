@@ -85,8 +85,7 @@ class LearnedRun:
     def learned_after(self, counts: Sequence[int]) -> Iterator[tuple[int, Potential]]:
         """The model after the first n labels in their order, for each n that the run reached.
 
-        Learned again label by label, as the run did, with the evidence maximised at the same points. The
-        bounds are bare deviations.
+        Learned again label by label, as the run did, in the basis that it has now. The bounds are bare deviations.
         """
         learner, n_first = self._seeded(), self.state.n_first
         for n in sorted(counts):
@@ -98,7 +97,8 @@ class LearnedRun:
 
     def _seeded(self) -> Learner:
         first = self.labelled[: self.state.n_first]
-        learner = make_learner(self.setup, references_of(self.setup, self.reference_energies, first))
+        references = references_of(self.setup, self.reference_energies, first)
+        learner = make_learner(self.setup, references, self.state.basing.anew())
         learner.learn_first(first)
         return learner
 

@@ -307,3 +307,8 @@ def test_what_a_potential_has_no_numbers_for_is_named(result, held_out):
         api.evaluate(result.potential, [held_out[0], (wrong, label)])
     with pytest.raises(InputError, match=r"labelled\[1\]: the potential gives no finite energy"):
         compare(result.potential, [held_out[0], (wrong, label)])
+
+
+def test_a_fit_has_no_basis_that_is_fixed_by_a_word():
+    with pytest.raises(InputError, match="a setting of runs; fix the basis of a fit by r_cut"):
+        api.fit([], options=ModelConfig(basis="fixed"))

@@ -141,9 +141,13 @@ def fit(
     Raises
     ------
     InputError
-        No labels, forces of another shape than the structure's, or a test structure with an element that no
-        training structure has.
+        No labels, forces of another shape than the structure's, a test structure with an element that no
+        training structure has, or `basis: fixed`, which only runs have.
     """
+    check(
+        options.basis == "automatic",
+        "fit: `basis: fixed` is a setting of runs; fix the basis of a fit by r_cut and max_degree",
+    )
     check(len(train) > 0, "fit: no labelled structures; expected at least one")
     _check_each(train, "train")
     _check_each(test or (), "test")

@@ -20,7 +20,7 @@ def far_config(folder: Path, **changes: Any) -> RunConfig:
         "oracle": ORACLE,
         "model": {"r_cut": None, "max_degree": [8, 6, 5]},
         "target": {"force_error": 0.004},
-        "budget": {"oracle_calls": 45},
+        "budget": {"oracle_calls": 36},
     }
     return make_config(cluster(folder), **{**settings, **changes})
 

@@ -10,6 +10,7 @@ from resuming import Interrupted, interrupt, learned, run_interrupted, told
 from runs import same_model
 
 from thalweg.config import validate
+from thalweg.errors import StoreError
 from thalweg.features import AceBasis
 from thalweg.loop import runner
 from thalweg.loop.auditing import audit
@@ -67,12 +68,17 @@ def test_the_calibration_begins_anew_and_what_was_counted_stays(chosen):
     assert summary.audit_calls == len(state["policy"]["audits"])
 
 
-def test_fixed_it_stays_and_nothing_is_said(tmp_path):
+def test_fixed_it_stays_and_nothing_is_said_until_it_is_freed(tmp_path):
     config = far_config(tmp_path, model={"basis": "fixed", "r_cut": None, "max_degree": [8, 6, 5]})
     summary = run(config, tmp_path / "run")
     assert summary.n_labels > 25
     assert said_of_bases(tmp_path / "run") == []
     assert Potential.load(tmp_path / "run" / "model").basis.r_cut == 5.0
+    freed = far_config(tmp_path, budget={"oracle_calls": 42}, target={"force_error": 0.001})
+    assert run(freed, tmp_path / "run").n_labels > summary.n_labels
+    assert "instead of 5.0 Å" in said_of_bases(tmp_path / "run")[0]
+    with pytest.raises(StoreError, match="another `model` section"):
+        run(far_config(tmp_path, model={"r_cut": 6.0, "max_degree": [8, 6, 5]}), tmp_path / "run")
 
 
 def test_what_the_user_fixed_is_not_searched(tmp_path):

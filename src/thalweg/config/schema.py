@@ -151,12 +151,6 @@ class BudgetConfig(Section):
 class ModelConfig(Section):
     """The potential. Null settings are chosen from the structures, and again from the labels as they come."""
 
-    basis: BasisMode = Field(
-        default="automatic",
-        description="automatic: at 20, 40, 80, ... labels the run looks for a better basis and adopts it if labels "
-        "left out are predicted better; what is set below is kept; fixed: the basis stays what it is at the start.",
-    )
-
     r_cut: Annotated[float | None, optional(quantity("Å", "> 0.5", "<= 20")), InUnit("Å")] = Field(
         default=None, description="Cutoff radius; null: from the elements, then from the labels."
     )
@@ -175,6 +169,11 @@ class ModelConfig(Section):
     committee: Annotated[int, whole(">= 2", "<= 64")] = Field(
         default=8,
         description="Members of the committee: posterior draws whose disagreement is the uncertainty.",
+    )
+    basis: BasisMode = Field(
+        default="automatic",
+        description="automatic: at 20, 40, 80, ... labels the run looks for a better basis and adopts it if labels "
+        "left out are predicted better; what is set above is kept; fixed: the basis stays what it is at the start.",
     )
 
     @model_validator(mode="after")

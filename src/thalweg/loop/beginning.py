@@ -146,7 +146,7 @@ def register(store: Store, setup: Setup, oracle: Oracle, folder: Path) -> list[s
     if before is not None and _has_labels(store):
         _check_same_system(store, before, config, folder, setup.structures)
         _check_same_oracle(store, before, config, folder, oracle)
-        if before.model != config.model:
+        if before.model != config.model.model_copy(update={"basis": before.model.basis}):
             raise _another(folder, "was started with another `model` section", "undo the change")
     store.set_meta(FINGERPRINT, oracle.fingerprint)
     changes = [] if before is None else describe_changes(before, config)

@@ -203,6 +203,13 @@ class Learner:
         self.tunings.append(Tuning(self.n_labels, tuple(float(v) for v in self.model.fitted.x)))
         return time.perf_counter() - start
 
+    def go_to(self, x: FloatArray) -> None:
+        """Take these hyperparameters, found elsewhere; as a tuning at this number of labels."""
+        tuning = Tuning(self.n_labels, tuple(float(v) for v in x))
+        self.tunings = [one for one in self.tunings if one.n_labels != self.n_labels]
+        self._set_tuning(tuning)
+        self._field = None
+
     def _set_tuning(self, tuning: Tuning | None) -> None:
         if tuning is not None:
             self.model.set_hyperparameters(np.array(tuning.x))

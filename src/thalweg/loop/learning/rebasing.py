@@ -31,7 +31,7 @@ from thalweg.features.zbl import ZblBaseline
 from thalweg.fitting.choice import Wanted
 from thalweg.fitting.data import Spread
 from thalweg.fitting.dials import Neighbourhood, look_round
-from thalweg.fitting.left_out_fit import Hyper, rows_of
+from thalweg.fitting.left_out_fit import Hyper, LeftOutFit, fit_left_out, rows_of, work_of
 from thalweg.fitting.revealing import Revelation, reveal
 from thalweg.labelling.question import QuestionKind
 from thalweg.loop.learning.basing import Basing, BasisChoice, describe
@@ -52,6 +52,8 @@ LEAST = 2e10
 STEP, LABEL, CALL = 160.0, 2.0, 2e8
 """Work of a step for each atom and feature; of learning, over m n²; of a call, however long it takes."""
 N_FOLDS = 5
+POLISH = 12
+"""Evaluations of the errors of left-out labels for what is adopted."""
 SOON = 1.2
 """Growth of the labels after which it is tried again, where the allowance did not do for a look round."""
 
@@ -81,7 +83,7 @@ class Rebased:
 def look_for_basis(
     setup: Setup, state: LoopState, learner: Learner, met: Sequence[Met], under_way: Sequence[int]
 ) -> Rebased:
-    """Look round, and adopt a better basis where there is one. Nothing of what is given is changed.
+    """Look round, and adopt a better basis where there is one; where the present one stays, `learner` may be tuned.
 
     Parameters
     ----------
@@ -94,14 +96,24 @@ def look_for_basis(
     n, basing = learner.n_labels, replace(basing, next_at=_next(learner.n_labels, found))
     if found is None:
         return Rebased(learner, state.calibration, basing)
-    changed = bool(found.gain >= MARGIN / np.sqrt(n))
-    choice = _choice(n, found, changed)
-    basing = replace(basing, spent=basing.spent + found.work, choices=(*basing.choices, choice))
+    changed = _is_adopted(learner, found)
+    basing = replace(
+        basing, spent=basing.spent + found.work, choices=(*basing.choices, _choice(n, found, changed))
+    )
     if not changed:
+        if learner.search is by_left_out:
+            learner.go_to(found.present.hyper.x)  # as at any tuning
         return Rebased(learner, state.calibration, basing)
-    fresh = _learned_anew(learner, found)
-    basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way))
+    fresh = _learned_anew(learner, _polished(learner, found.best))
+    spent = basing.spent + _work_of_change(fresh)
+    basing = replace(basing, basis=found.best.basis, n_batch=n, earlier=tuple(under_way), spent=spent)
     return Rebased(fresh, calibrated_anew(state.calibration, fresh, met), basing)
+
+
+def _is_adopted(learner: Learner, found: Neighbourhood) -> bool:
+    """Whether the best one met is worth beginning anew; not for hyperparameters of the kind that is in force."""
+    stays = found.best is found.present and learner.search is by_left_out
+    return not stays and bool(found.gain >= MARGIN / np.sqrt(learner.n_labels))
 
 
 def _next(n_labels: int, found: Neighbourhood | None) -> int:
@@ -113,6 +125,12 @@ def _next(n_labels: int, found: Neighbourhood | None) -> int:
 
 def _work_of_labels(learner: Learner, calls: int) -> float:
     return LABEL * rows_of(learner.labelled) * learner.basis.n_columns**2 + CALL * calls
+
+
+def _work_of_change(fresh: Learner) -> float:
+    """Of the last search, of learning anew, and of the folds of the calibration."""
+    n, n_rows = float(fresh.basis.n_columns), rows_of(fresh.labelled)
+    return work_of(n_rows, fresh.basis, POLISH) + 2.0 * n_rows * n**2 + 3.0 * n**3
 
 
 def wanted(setup: Setup) -> Wanted:
@@ -152,17 +170,25 @@ def _choice(n_labels: int, found: Neighbourhood, changed: bool) -> BasisChoice:
     )
 
 
-def _learned_anew(learner: Learner, found: Neighbourhood) -> Learner:
+def _polished(learner: Learner, best: LeftOutFit) -> LeftOutFit:
+    """Hyperparameters looked for with more steps than are spent on a comparison."""
+    try:
+        return fit_left_out(learner.labelled, best.basis, learner.baseline, best.hyper, POLISH)
+    except ModelError:  # at the edge of what double precision can tell apart
+        return best
+
+
+def _learned_anew(learner: Learner, best: LeftOutFit) -> Learner:
     """A learner of the same labels in the basis found, in the steps in which a resumed run makes it again."""
     elements = learner.basis.elements
     fresh = Learner(
-        found.best.basis,
+        best.basis,
         Baseline(elements, learner.baseline.reference_energies, ZblBaseline(elements)),
         n_members=learner.model.n_members,
         seed=learner.model.seed,
         search=by_left_out,
     )
-    n, x = learner.n_labels, tuple(float(value) for value in found.best.hyper.x)
+    n, x = learner.n_labels, tuple(float(value) for value in best.hyper.x)
     fresh.replay(n, learner.labelled, [Tuning(n, x)])
     return fresh
 

@@ -239,9 +239,10 @@ def rejected(where: str, reason: Reason) -> str:
     return f"{where}: {reason.text}; no sane structure to step back to; walker rejected and restarted"
 
 
-def tuned(noise_forces: float, n_labels: int, seconds: float) -> str:
-    """Hyperparameters moved."""
-    return f"evidence maximised at {n_labels} labels: force noise {noise_forces:.3f} eV/Å ({seconds:.1f} s)"
+def tuned(noise_forces: float, n_labels: int, seconds: float, *, left_out: bool = False) -> str:
+    """Hyperparameters moved, by the evidence or by what labels leave to a model of the others."""
+    what = "held-out errors minimised" if left_out else "evidence maximised"
+    return f"{what} at {n_labels} labels: force noise {noise_forces:.3f} eV/Å ({seconds:.1f} s)"
 
 
 _SETTINGS = {"r_cut": "cutoff", "radial_exponent": "radial exponent", "radial_weight": "radial weight"}
@@ -261,7 +262,7 @@ def basis(choice: BasisChoice) -> str:
         what = ", ".join(words) or "the basis stays, energies and forces are weighed by what is held out"
         return f"{choice.n_labels} labels: {what}: held-out error {choice.error:.2f} of before"
     what = f"none of {choice.tried} neighbouring bases is better by enough"
-    return f"{choice.n_labels} labels: {what} (held-out error {choice.error:.2f} of the present); nothing changes"
+    return f"{choice.n_labels} labels: {what} (held-out error {choice.error:.2f} of the present); the basis stays"
 
 
 def _length(setting: str, value: float) -> str:

@@ -16,6 +16,7 @@ from thalweg.loop.deciding.advice import Advice
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.loop.learning.basing import BasisChoice
 from thalweg.loop.learning.learner import Learner
+from thalweg.loop.learning.searching import by_left_out
 from thalweg.loop.state import LoopState
 from thalweg.loop.telling import conversation
 from thalweg.loop.telling.journal import Journal
@@ -150,8 +151,9 @@ class Teller:
             self.journal.say(reply.question.iteration, EventKind.FAILURE, text, data)
 
     def tuned(self, iteration: int, learner: Learner, seconds: float) -> None:
-        """The evidence was maximised in `seconds`."""
-        text = conversation.tuned(learner.noise_forces, learner.n_labels, seconds)
+        """Hyperparameters were looked for, in `seconds`."""
+        left_out = learner.search is by_left_out
+        text = conversation.tuned(learner.noise_forces, learner.n_labels, seconds, left_out=left_out)
         data = {"noise_forces": learner.noise_forces, "seconds": seconds}
         self.journal.say(iteration, EventKind.CALIBRATE, text, data)
 
