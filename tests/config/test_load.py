@@ -266,7 +266,7 @@ def test_override_is_checked(tmp_path):
 
 def test_settings_from_words():
     assert settings_from_words(ModelConfig, ["r_cut=5 Å", "max_degree=[8,6]"]).max_degree == (8, 6)
-    with pytest.raises(InputError, match=r"expected KEY=VALUE, got \"r_cut\"; keys: r_cut, "):
+    with pytest.raises(InputError, match=r"expected KEY=VALUE, got \"r_cut\"; keys: .*r_cut, "):
         settings_from_words(ModelConfig, ["r_cut"])
     with pytest.raises(InputError, match="rcut: unknown key; did you mean r_cut"):
         settings_from_words(ModelConfig, ["rcut=5"])

@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from copper import copper
+from thalweg.calibration import Stream
+from thalweg.calibration.widening import Residuals, Revealed, fit_widening
 from thalweg.evaluation import compare
 from thalweg.features import AceBasis, Features
 from thalweg.fitting import FitSettings, fit_labels
 from thalweg.fitting.alternative import make_alternative
 from thalweg.fitting.assembly import fit_basis
 from thalweg.fitting.data import Spread, make_baseline
+from thalweg.potential import Widening
 
 BASIS = AceBasis(("Cu",), 4.5, correlation_order=2, max_degree=(5, 3))
 """Small: it is what limits the fit."""
@@ -74,8 +77,19 @@ def test_differences_between_fresh_structures_lie_within_what_is_stated(fit, lab
     assert np.mean(by_draws) < 0.5
 
 
-def test_differences_have_a_factor_of_their_own(labelled):
+def test_differences_have_a_factor_of_their_own():
     """Energies alike in what all draws share are stated well where their differences are not."""
-    basis = AceBasis(("Cu",), 4.5, correlation_order=3, max_degree=(6, 4, 3))
-    widening = fit_labels(labelled[:24], basis, FitSettings()).potential.widening
-    assert widening.difference > 1.5 * widening.energy
+    rng = np.random.default_rng(5)
+
+    def label(shared: float) -> Residuals:
+        error = np.array([rng.normal()])
+        # what all draws share is off by as much as stated; what differs between structures, by four times
+        energy = Revealed.of(error, np.array([1.0]))
+        difference = Revealed.of(error * 0.4, np.array([shared**2]))
+        return Residuals(Stream.AUDIT, energy, None, None, difference)
+
+    def widening(shared: float) -> Widening:
+        return fit_widening([label(shared) for _ in range(60)], np.ones(60))
+
+    assert widening(0.1).difference > 3.0 * widening(0.1).energy
+    assert widening(0.4).difference == pytest.approx(widening(0.4).energy, rel=0.3)

@@ -113,7 +113,7 @@ def test_a_larger_basis_is_taken_only_while_it_pays(monkeypatch):
     size = next(c for c in result.fitted.choices if c.setting == "max_degree")
     assert tuple(size.chosen) in rungs[result.potential.basis.radial_weight][1:]
     errors = [trial["error"] for trial in size.tried]
-    assert errors[1] < 0.5 * errors[0]
+    assert min(errors) < 0.9 * errors[0]
     assert tuple(result.potential.basis.max_degree) == tuple(size.chosen)
 
 
