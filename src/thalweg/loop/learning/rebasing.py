@@ -54,7 +54,7 @@ LEAST = 2e10
 STEP, LABEL, CALL = 160.0, 2.0, 2e8
 """Work of a step for each atom and feature; of learning, over m n²; of a call, however long it takes."""
 N_FOLDS = 5
-POLISH = 12
+POLISH = 20
 """Evaluations of the errors of left-out labels for what is adopted."""
 SOON = 1.2
 """Growth of the labels after which it is tried again, where the allowance did not do for a look round."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 TUNE_EVALUATIONS = (20, 6)
 """Evaluations of the evidence in the first search, and in later ones, which start near their goal."""
-LEFT_OUT_EVALUATIONS = 10
+LEFT_OUT_EVALUATIONS = 16
 """Evaluations of the errors of left-out labels."""
 
 Search = Callable[["Learner"], None]
