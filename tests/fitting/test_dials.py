@@ -111,9 +111,8 @@ def test_no_step_takes_more_than_its_limit(n):
     assert step_work(most, n) <= STEP < step_work(most + max(2, most // 50), n)
 
 
-def test_of_many_rows_some_are_left_out_and_all_labels_speak(far, monkeypatch):
+def test_of_many_rows_some_are_left_out(far, monkeypatch):
     whole = fit_left_out(far, SHORT, make_baseline(far, ("Cu",)), hyper(SHORT), 6)
     monkeypatch.setattr("thalweg.fitting.left_out_fit.STEP", 2e5)
     thinned = fit_left_out(far, SHORT, make_baseline(far, ("Cu",)), hyper(SHORT), 6)
-    assert thinned.score != whole.score
-    assert thinned.score == pytest.approx(whole.score, abs=0.7)
+    assert whole.score < thinned.score < whole.score + 1.5  # fewer numbers teach less

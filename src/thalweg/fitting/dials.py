@@ -96,7 +96,7 @@ def look_round(
         A label has absurd numbers.
     """
     search = _Search(labelled, baseline, allowance)
-    if search.work(present, FIRST_STEPS + STEPS) > allowance:
+    if search.work(present, FIRST_STEPS) + search.work(present, STEPS) > allowance:
         return None
     best = here = search.fit(present, start, FIRST_STEPS, scale)
     first, others = _moves(wanted, labelled, present)

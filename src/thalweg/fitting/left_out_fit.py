@@ -48,6 +48,8 @@ DESIGN = 1500.0
 _WALL = 10.0
 _LEAST_EACH = 12
 """Rows of a label below which labels are left out rather than rows."""
+_AMPLITUDE_UNIT = 4.0
+"""J hardly changes over an e-fold of an amplitude: the width of its hyperprior, as a first step."""
 _AMPLITUDES, _DECAYS = (-30.0, 60.0), (0.0, 4.0)
 _ENERGY, _FORCES, _VIRIAL = (KINDS.index(kind) for kind in (RowKind.ENERGY, RowKind.FORCES, RowKind.VIRIAL))
 
@@ -147,17 +149,24 @@ def fit_left_out(
 
 
 def _descend(J: _Objective, x: FloatArray, steps: int) -> None:
-    forces = x[J.prior.n_prior + _FORCES]  # it sets a scale that no prediction depends on
+    """Downhill for some evaluations, in units in which one step of each hyperparameter changes J alike."""
+    n = J.prior.n_prior - 2
+    forces = x[n + 2 + _FORCES]  # it sets a scale that no prediction depends on
     ratios = (ENERGY_OVER_FORCES, (1.0, 1.0), VIRIAL_OVER_FORCES)
     noise = [(forces + float(np.log(low)), forces + float(np.log(high))) for low, high in ratios]
-    bounds: list[tuple[float, float]] = [_AMPLITUDES] * (J.prior.n_prior - 2) + [_DECAYS] * 2 + noise
-    low, high = np.array(bounds).T
+    low, high = np.array([_AMPLITUDES] * n + [_DECAYS] * 2 + noise).T
+    unit = np.array([_AMPLITUDE_UNIT] * n + [1.0] * (2 + len(KINDS)))
+
+    def in_units(z: FloatArray) -> tuple[float, FloatArray]:
+        value, slope = J(z * unit)
+        return value, slope * unit
+
     minimize(
-        J,
-        np.clip(x, low, high),
+        in_units,
+        np.clip(x, low, high) / unit,
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds,
+        bounds=list(zip(low / unit, high / unit, strict=True)),
         options={"maxfun": steps, "ftol": 1e-5},
     )
 

@@ -22,7 +22,7 @@ TUNE_EVALUATIONS = 20
 """The most evaluations of the evidence in a search; from near the goal a few are enough."""
 TUNE_ENOUGH = (0.1, 0.5)
 """Gain in log evidence that is worth another one, in the first search and in later ones."""
-LEFT_OUT_EVALUATIONS = 10
+LEFT_OUT_EVALUATIONS = 16
 """Evaluations of the errors of left-out labels."""
 
 Search = Callable[["Learner"], None]
