@@ -18,7 +18,7 @@ from thalweg.label import Label
 from thalweg.models import BayesianLinear, SmoothnessPrior
 from thalweg.models.training import Baseline, observe
 from thalweg.oracles.ase import AseOracle
-from thalweg.potential import ErrorBounds, Potential
+from thalweg.potential import ErrorBounds, Potential, Widening
 from thalweg.properties.eos import (
     MemberEnergies,
     equation_of_state,
@@ -97,6 +97,17 @@ def test_committee_gives_uncertainties() -> None:
     assert eos.energy_uncertainty == pytest.approx(0.0, abs=1e-6)
     shifted = fit_birch_murnaghan(V, energies, n_atoms=8, members=MemberEnergies(deltas + 0.25))
     assert shifted.energy_uncertainty == pytest.approx(0.25, rel=1e-6)
+
+
+def test_draws_are_widened_and_the_alternative_is_added() -> None:
+    V = np.linspace(140, 190, 9)
+    energies = birch_murnaghan(V)
+    draws = np.array([birch_murnaghan(V, bulk_modulus=B0 + d) - energies for d in (-0.5, 0.5)])
+    other = birch_murnaghan(V, bulk_modulus=B0 + 4.0) - energies + 0.1
+    members = MemberEnergies(draws, other, Widening(energy=2.0, stress=6.0))
+    eos = fit_birch_murnaghan(V, energies, n_atoms=8, members=members)
+    assert eos.bulk_modulus_uncertainty_GPa == pytest.approx(np.hypot(6.0 * 0.5, 4.0), rel=1e-3)
+    assert eos.energy_uncertainty == pytest.approx(0.1, rel=1e-3)  # the draws all have one depth
 
 
 def test_member_without_a_minimum_leaves_nothing_known() -> None:

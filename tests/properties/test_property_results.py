@@ -32,6 +32,21 @@ def test_the_difference_is_told_and_the_spread_is_no_error_bar():
     assert silent.describe().endswith("and -0.5 GPa")
 
 
+def test_a_calibrated_uncertainty_is_stated_and_an_unknown_one_is_said():
+    calibrated = replace(LEARNED, calibrated=True, bulk_modulus_uncertainty_GPa=1.3)
+    words = EquationOfStateResult(9, calibrated, ORACLE).describe()
+    assert "B 133.6 ± 1.3 GPa; oracle" in words
+    assert "no error bar" not in words
+    unknown = replace(calibrated, bulk_modulus_uncertainty_GPa=None)
+    assert EquationOfStateResult(9, unknown, ORACLE).describe().endswith("its uncertainty is not known)")
+
+
+def test_a_record_of_an_earlier_version_is_not_passed_off_as_calibrated():
+    data = json.loads(json.dumps(LEARNED.to_json()))
+    del data["calibrated"]
+    assert not EquationOfState.from_json(data).calibrated
+
+
 def test_it_comes_back_from_json_with_its_difference():
     data = json.loads(json.dumps(PropertyResults(RESULT).to_json()))
     difference = data["equation_of_state"]["difference"]

@@ -36,6 +36,13 @@ def test_the_equation_of_state_stands_beside_the_oracles(data: ReportData) -> No
     assert "it is no error bar. The error is the difference to the oracle." in shown
 
 
+def test_a_calibrated_uncertainty_is_called_one(data: ReportData) -> None:
+    calibrated = replace(LEARNED, calibrated=True)
+    shown = section(with_properties(data, EquationOfStateResult(9, calibrated, ORACLE)), "properties")
+    assert "±" in shown
+    assert "no error bar" not in shown
+
+
 def test_what_failed_or_was_not_asked_for_is_said(data: ReportData) -> None:
     failed = EquationOfStateResult(3, failed="no minimum <b>")
     assert "There is none: no minimum <b>" in section(with_properties(data, failed), "properties")
