@@ -64,7 +64,7 @@ class _Records:
         return scale
 
 
-def _lay_out(window: Sequence[Compared], spec: CalibrationSpec) -> _Records:
+def _lay_out(window: Sequence[Compared], spec: CalibrationSpec, share: float) -> _Records:
     sizes = [len(a.numbers) for a in window]
     ages = np.arange(len(sizes))[::-1]
     streams = np.array([spec.weight(a.stream) for a in window])
@@ -73,7 +73,7 @@ def _lay_out(window: Sequence[Compared], spec: CalibrationSpec) -> _Records:
     return _Records(
         numbers=np.concatenate([a.numbers for a in window]),
         d=np.concatenate([a.deviation for a in window]),
-        e=np.concatenate([a.error for a in window]),
+        e=np.concatenate([a.fair_error(share) for a in window]),
         weight=(answer_weight / np.mean(sizes))[answer],
         answer=answer,
         answer_weight=answer_weight,
@@ -97,7 +97,7 @@ def fit_bounds(
     if not window:
         return BoundMap(spec.confidence, (spec.prior_factor, spec.prior_floor))
     share = query_share(window)
-    records = _lay_out([answer.as_fair(share) for answer in window], spec)
+    records = _lay_out(window, spec, share)
     scale = records.scales()
     level = 1 - alpha
     prior_weight = spec.prior_weight * 0.5 ** (n_answers / spec.half_life)

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from thalweg.calibration.conformal import weighted_quantile
-from thalweg.calibration.records import Compared, Stream
+from thalweg.calibration.records import SMALLEST, Compared, Stream
 from thalweg.structure import FloatArray
 
 Q, U, NOISE = 0.4, 0.3, 0.4
@@ -31,15 +31,13 @@ HALF_LIFE = 80.0
 """In answers: of the evidence on queries."""
 K = 4.0
 """In answers: of scales of temperatures, towards 1."""
-SMALLEST = 1e-6
-"""eV/Å; keeps logarithms finite."""
 
 
 def query_share(window: Sequence[Compared]) -> float:
     """exp(q): errors of queries over those of a fair sample with the same deviations, at most 1."""
     if len(window) < LEAST_ANSWERS:
         return 1.0
-    y = np.array([np.log(_rms(a.error) / _rms(a.deviation)) for a in window])
+    y = np.array([a.log_ratio for a in window])
     temperatures = sorted({a.temperature for a in window if a.temperature is not None})
     columns = [[1.0] * len(window), [float(a.stream is Stream.QUERY) for a in window]]
     columns += [[float(a.temperature == t) for a in window] for t in temperatures]
@@ -50,10 +48,6 @@ def query_share(window: Sequence[Compared]) -> float:
     XtW = X.T * weight
     solution = np.linalg.solve(XtW @ X + np.diag(prior), XtW @ y)
     return min(1.0, float(np.exp(solution[1])))
-
-
-def _rms(values: FloatArray) -> float:
-    return max(float(np.sqrt(np.mean(values**2))), SMALLEST)
 
 
 def temperature_scales(

@@ -80,11 +80,12 @@ class Calibration:
             )
         keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
         state = replace(self, n_answers=self.n_answers + 1, window=(*self.window, answer)[-keep:])
-        return state._adapted(answer.as_fair(query_share(self.window)))
+        return state._adapted(answer, query_share(self.window))
 
-    def _adapted(self, answer: Compared) -> Calibration:
-        """The working alpha of its temperature, moved by this answer."""
-        missed = 1 - answer.n_covered / len(answer.numbers)
+    def _adapted(self, answer: Compared, share: float) -> Calibration:
+        """The working alpha of its temperature, moved by this answer; a query's errors are this share of fair ones."""
+        assert answer.bound is not None
+        missed = 1 - int((answer.fair_error(share) <= answer.bound).sum()) / len(answer.numbers)
         step, stated = self.spec.adapt_step * self.spec.weight(answer.stream), 1 - self.spec.confidence
         if answer.temperature is None:
             return replace(self, working_alpha=adapt_alpha(self.alpha, stated, missed, step))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,9 @@ NO_DEVIATION = 1e-6
 """eV/Å. Members of a committee that agree so closely had no choice: symmetry, or no other atom is near."""
 NO_FORCE = 1e-2
 """eV/Å. Where they had no choice, an error up to this is the oracle's noise."""
+
+SMALLEST = 1e-6
+"""eV/Å; keeps logarithms finite."""
 
 
 def is_evidence(deviation: FloatArray, error: FloatArray) -> BoolArray:
@@ -122,12 +126,23 @@ class Compared:
             bound=bound,
         )
 
-    def as_fair(self, share: float) -> Compared:
-        """A query with errors as a fair sample would have them, of which its own are this share; others as they are."""
-        return replace(self, error=self.error / share) if self.stream is Stream.QUERY else self
+    def fair_error(self, share: float) -> FloatArray:
+        """Errors as a fair sample would have them: of those of a query its own are this `share`. Shape (n_atoms,)."""
+        return self.error / share if self.stream is Stream.QUERY else self.error
+
+    @cached_property
+    def log_ratio(self) -> float:
+        """Log of the rms error over the rms deviation; made once, since a window is looked at with every answer."""
+        error, deviation = (float(np.sqrt(np.mean(v**2))) for v in (self.error, self.deviation))
+        return float(np.log(max(error, SMALLEST) / max(deviation, SMALLEST)))
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""
+        return dict(self._plain)
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        """Made once: a checkpoint writes the whole window."""
         bound = None if self.bound is None else self.bound.tolist()
         return {
             "stream": self.stream.value,

@@ -31,8 +31,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.calibration.conformal import weighted_quantile
 from thalweg.calibration.records import Stream
 from thalweg.errors import check
@@ -46,7 +46,7 @@ PRIOR_POINTS = 40
 LEAST_SHARE = 0.01
 NO_DEVIATION, NO_ERROR = 1e-6, 1e-3
 """eV per sqrt(atom). Of rows that are zero by symmetry both are smaller: they are no evidence."""
-SMALLEST, LARGEST = 1e-3, 1e4
+SMALLEST, LARGEST = 0.1, 1e4
 """Limits of a factor."""
 
 
@@ -179,7 +179,7 @@ def _quantile_factor(
     prior = np.full(PRIOR_POINTS, prior_weight / PRIOR_POINTS)
     scores, all_weights = np.concatenate([z, _prior_scores()]), np.concatenate([share, prior])
     q = weighted_quantile(scores, all_weights, LEVEL, w_new=1.0)
-    unit = float(stats.norm.ppf((1 + LEVEL) / 2))
+    unit = quantiles.normal((1 + LEVEL) / 2)
     # too few labels for the level: the worst ever seen, or the prior if that is worse
     factor = q / unit if np.isfinite(q) else max(float(z.max()) / unit, PRIOR_FACTOR)
     return float(np.clip(factor, SMALLEST, LARGEST))
@@ -203,4 +203,4 @@ def _pooled_factor(
 def _prior_scores() -> FloatArray:
     """z at even probabilities of a half-normal distribution of width PRIOR_FACTOR."""
     p = (np.arange(PRIOR_POINTS) + 0.5) / PRIOR_POINTS
-    return np.asarray(PRIOR_FACTOR * stats.norm.ppf((1 + p) / 2), dtype=np.float64)
+    return np.asarray(PRIOR_FACTOR * quantiles.normals((1 + p) / 2), dtype=np.float64)

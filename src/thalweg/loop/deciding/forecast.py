@@ -28,8 +28,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
+from thalweg import quantiles
 from thalweg.loop.deciding.audit_record import AuditRecord
 from thalweg.structure import FloatArray
 
@@ -143,7 +143,7 @@ def foresee(
     )
 
 
-_Z = float(stats.norm.ppf(0.5 + LEVEL / 2))
+_Z = quantiles.normal(0.5 + LEVEL / 2)
 
 
 def component_error(audit: AuditRecord) -> float:
