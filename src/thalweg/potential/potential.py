@@ -24,12 +24,14 @@ from thalweg.errors import InputError, ModelError, check, core_refusals
 from thalweg.features.basis import AceBasis
 from thalweg.features.batch import PackedStructures, pack, species_of
 from thalweg.features.evaluate import Features
-from thalweg.features.zbl import ZblBaseline, ZblCutoffs
+from thalweg.features.zbl import ZblCutoffs
 from thalweg.models.archive import read_archive, write_archive
 from thalweg.models.environments import NoveltyModel
 from thalweg.models.linear import BayesianLinear
 from thalweg.models.rivals import rival_deltas
 from thalweg.models.training import Baseline, voigt
+from thalweg.potential.checking import checked_parts
+from thalweg.potential.fields import field_of_alternative, whole_field
 from thalweg.potential.finite import check_finite
 from thalweg.potential.members import (
     EnergyEstimate,
@@ -45,7 +47,7 @@ from thalweg.potential.members import (
 )
 from thalweg.potential.misfit import Alternative, Widening
 from thalweg.potential.prediction import ErrorBounds, Prediction
-from thalweg.potential.saving import KIND, MAX_MEMBERS, VERSION, archived, restored
+from thalweg.potential.saving import KIND, VERSION, archived, restored
 from thalweg.structure import FloatArray, Structure
 from thalweg.vocabulary import Precision
 
@@ -100,43 +102,8 @@ class Potential:
     alternative: Alternative | None = None
 
     def __post_init__(self) -> None:
-        n, p = len(self.basis.elements), self.basis.n_features
-        n_members = len(self.member_deltas)
-        if (n_rivals := len(self.rivals)) == 0:
-            object.__setattr__(self, "rivals", np.zeros((0, n, p)))
-        check(
-            n_members >= 1 and n_members + n_rivals <= MAX_MEMBERS,
-            f"potential: 1 to {MAX_MEMBERS} members needed, got {n_members} and {n_rivals} rivals",
-        )
-        shapes = {"weights": (n, p), "member_deltas": (n_members, n, p), "reference_energies": (n,)}
-        shapes["rivals"] = (n_rivals, n, p)
-        for name, shape in shapes.items():
-            object.__setattr__(self, name, _frozen(getattr(self, name), shape, name))
-        if self.draws is not None:
-            n_draws = len(self.draws)
-            check(1 <= n_draws <= MAX_MEMBERS, f"potential: 1 to {MAX_MEMBERS} draws needed, got {n_draws}")
-            object.__setattr__(self, "draws", _frozen(self.draws, (n_draws, n, p), "draws"))
-        check(
-            self.alternative is None or self.alternative.basis.elements == self.basis.elements,
-            f"potential: the alternative is not for the elements {self.basis.elements}",
-        )
-        factors, floors = (_frozen(a, (n,), "bounds") for a in (self.bounds.factors, self.bounds.floors))
-        check(
-            (factors > 0).all() and (floors >= 0).all(), "potential: bounds need factors > 0 and floors >= 0"
-        )
-        check(
-            0 < self.bounds.confidence < 1,
-            f"potential: confidence must be between 0 and 1, got {self.bounds.confidence}",
-        )
-        object.__setattr__(self, "bounds", ErrorBounds(self.bounds.confidence, factors, floors))
-        check(
-            self.novelty is None or self.novelty.mean.shape == (n, p),
-            "potential: the novelty model belongs to another basis",
-        )
-        check(
-            self.zbl is None or self.zbl.elements == self.basis.elements,
-            f"potential: the core repulsion is not for the elements {self.basis.elements}",
-        )
+        for name, part in checked_parts(self).items():
+            object.__setattr__(self, name, part)
 
     @classmethod
     def from_model(
@@ -199,21 +166,16 @@ class Potential:
     @cached_property
     def force_field(self) -> _native.LinearForceField:
         """The native force field that walkers step on, in double precision."""
-        return self._native_field(mixed=False)
+        return whole_field(self, mixed=False)
 
     @cached_property
     def _mixed_field(self) -> _native.LinearForceField:
-        return self._native_field(mixed=True)
+        return whole_field(self, mixed=True)
 
     @cached_property
     def alternative_field(self) -> _native.LinearForceField | None:
         """The native force field of the alternative; None where there is none."""
-        if self.alternative is None:
-            return None
-        nobody = np.zeros((0, *self.alternative.weights.shape))
-        return self._made(
-            Features(self.alternative.basis), self.alternative.weights, nobody, None, mixed=False
-        )
+        return field_of_alternative(self)
 
     def field(self, precision: Precision = "double") -> _native.LinearForceField:
         """The native force field in double or mixed precision; mixed takes about half the time.
@@ -229,35 +191,6 @@ class Potential:
     def __reduce__(self) -> tuple[Any, ...]:
         """Copied and pickled by what it is made of; the core's objects are made again where they are wanted."""
         return Potential, tuple(getattr(self, part.name) for part in fields(self))
-
-    def _native_field(self, *, mixed: bool) -> _native.LinearForceField:
-        novelty = None
-        if self.novelty is not None:
-            novelty = _native.NoveltyModel(
-                mean=self.novelty.mean,
-                scale=self.novelty.scale,
-                components=self.novelty.components,
-                factors=self.novelty.inv_lambda,
-                rest=self.novelty.inv_rest,
-                fewest_neighbors=self.novelty.fewest_neighbours,
-            )
-        return self._made(self.features, self.weights, self.committee, novelty, mixed=mixed)
-
-    def _made(
-        self,
-        features: Features,
-        weights: FloatArray,
-        deltas: FloatArray,
-        novelty: _native.NoveltyModel | None,
-        *,
-        mixed: bool,
-    ) -> _native.LinearForceField:
-        """A native force field above this potential's baseline."""
-        zbl = None if self.zbl is None else ZblBaseline(self.elements, self.zbl).native
-        with core_refusals():
-            return _native.LinearForceField(
-                features.native, weights, deltas, self.reference_energies, novelty, zbl, mixed
-            )
 
     def packed(self, structure: Structure) -> PackedStructures:
         """The structure as the core takes it; InputError names an element that the potential does not know."""
@@ -405,11 +338,3 @@ class Potential:
                 f"{folder}: the saved potential is inconsistent ({words}); save it again, or restore the "
                 "folder from a copy"
             ) from error
-
-
-def _frozen(values: Any, shape: tuple[int, ...], name: str) -> FloatArray:
-    array = np.array(values, dtype=np.float64, order="C")
-    check(array.shape == shape, f"potential: {name} must have shape {shape}, got {array.shape}")
-    check(np.isfinite(array).all(), f"potential: {name} holds NaN or infinity")
-    array.flags.writeable = False
-    return array
