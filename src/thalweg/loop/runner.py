@@ -13,7 +13,7 @@
     SaveCheckpoint  state, conversation and numbers become durable in one transaction;
                     then labels are looked at, whether they hold together                   asking/holding.py
                     what keeps the run from its target                                      asking/advising.py
-                    and whether they ask for another basis                                  learning/rebasing.py
+                    and whether they ask for another basis                                  looking_round.py
     Stop            write the final model and summary
 
 Every call of the oracle goes through one Labeller (thalweg.labelling): counted, within the budget, isolated, retried,
@@ -39,9 +39,8 @@ from thalweg.explorers.explorer import AnyExplorer
 from thalweg.features import set_num_threads
 from thalweg.labelling.arrivals import Arrivals
 from thalweg.labelling.labeller import Account
-from thalweg.labelling.question import QuestionKind
 from thalweg.labelling.source import OracleSource
-from thalweg.loop import results
+from thalweg.loop import looking_round, results
 from thalweg.loop.asking.advising import Adviser
 from thalweg.loop.asking.asker import Asker
 from thalweg.loop.asking.first_labels import FirstLabels, known_energies
@@ -65,9 +64,8 @@ from thalweg.loop.events import (
     Stop,
 )
 from thalweg.loop.invocation import Invocation, begin
-from thalweg.loop.learning import rebasing
 from thalweg.loop.learning.learner import Learner
-from thalweg.loop.learning.relearning import alternative_of, make_potential, relearn, temperature_of
+from thalweg.loop.learning.relearning import alternative_of, make_potential, relearn
 from thalweg.loop.learning.withdrawn import learn_anew
 from thalweg.loop.setup import prepare
 from thalweg.loop.telling import conversation
@@ -81,7 +79,6 @@ from thalweg.loop.ways import Ways
 from thalweg.oracles.base import Oracle
 from thalweg.potential import Alternative, Potential
 from thalweg.store import SqliteStore
-from thalweg.uncertainty.reach import NoveltyRecord
 
 MODEL_FOLDER = "model"
 COMPLETE = "complete"
@@ -256,21 +253,12 @@ class _Run:
 
     def _choose_basis(self) -> None:
         """Look for a better basis where that is due, and go on in it; a run killed meanwhile comes to the same."""
-        if self.state.policy.verdict is not None or not rebasing.is_due(self.setup, self.state):
+        if self.state.policy.verdict is not None or not looking_round.is_due(self.setup, self.state):
             return
-        start, state, learner = time.perf_counter(), self.state, self._learned()
-        records = self.store.labels_in_order()
-        met = [(QuestionKind(record.kind), temperature_of(record, self.store)) for record in records]
         with self.stopwatch("fit"):
-            under_way = self.labeller.under_way_ids
-            found = rebasing.look_for_basis(self.setup, state, learner, met, under_way)
-        n_before = len(state.basing.choices)
-        self.learner, state.calibration, state.basing = found.learner, found.calibration, found.basing
-        state.tunings = found.learner.tunings
-        if found.learner is not learner:
-            state.novelty = NoveltyRecord()  # distances in the features of the basis before
-        for choice in state.basing.choices[n_before:]:
-            self.tell.basis(state.policy.iteration, choice, time.perf_counter() - start)
+            self.learner = looking_round.look_round(
+                self.setup, self.state, self._learned(), self.store, self.tell, self.labeller.under_way_ids
+            )
         self.begun.save_state()
 
     def _label_seeds(self) -> LoopEvent:
@@ -299,7 +287,7 @@ class _Run:
             explorer, walk, state.walkers, state.homes, state.rng, self.ways.starts()
         )
         state.md_steps += walk.steps
-        state.basing = state.basing.worked(rebasing.work_of_block(walk.atom_steps, learner))
+        state.basing = state.basing.worked(looking_round.work_of_block(walk.atom_steps, learner))
         self.walk = walk
         self.tell.broken(state.policy.iteration, walk)
         self.tell.parted(state.policy.iteration, walk)
