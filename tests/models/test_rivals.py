@@ -107,7 +107,7 @@ def test_rivals_learn_as_draws_do() -> None:
     hyper, scale = unpack(PRIOR, model.fitted.x), model.fitted.scale
     pulls, before = rival_pulls(model), rival_deltas(model) * model.fitted.scale
     np.testing.assert_allclose(rival_deltas(model, pulls) * scale, before, rtol=1e-6, atol=1e-9)
-    pulls = pulls_after(model, pulls, new)
+    pulls = pulls_after(model, pulls, rival_deltas(model, pulls), new)
     model.update(new)
     after = rival_deltas(model, pulls) * scale
     A, _ = posterior(model, [*(label(k) for k in range(6)), new], hyper, KINDS)

@@ -39,6 +39,7 @@ class Factor:
 
     def __init__(self, augmented: FloatArray) -> None:
         self.augmented = np.asfortranarray(augmented)
+        self._mean: FloatArray | None = None
 
     @classmethod
     def from_prior(cls, gamma: FloatArray) -> Factor:
@@ -76,11 +77,14 @@ class Factor:
         signs = np.where(np.diag(augmented) < 0, -1.0, 1.0)
         if (signs < 0).any():
             augmented *= signs[:, None]
-        self.augmented = augmented
+        self.augmented, self._mean = augmented, None
 
     def mean(self) -> FloatArray:
-        """Posterior mean w = R^-1 d, shape (n,)."""
-        return self.solve(self.d)
+        """Posterior mean w = R^-1 d, shape (n,); made once between two updates, and not to be changed."""
+        if self._mean is None:
+            self._mean = self.solve(self.d)
+            self._mean.flags.writeable = False
+        return self._mean
 
     def solve(self, right: FloatArray) -> FloatArray:
         """R^-1 right, for right of shape (n,) or (n, k)."""

@@ -109,14 +109,19 @@ def _fresh(model: BayesianLinear) -> FloatArray:
     return rivals
 
 
-def pulls_after(model: BayesianLinear, pulls: FloatArray, observation: Observation) -> FloatArray:
-    """The pulls once `observation` will be learned, which the model has not yet; shape as `pulls`."""
+def pulls_after(
+    model: BayesianLinear, pulls: FloatArray, deltas: FloatArray, observation: Observation
+) -> FloatArray:
+    """The pulls once `observation` will be learned, which the model has not yet; shape as `pulls`.
+
+    `deltas` are the `rival_deltas` of these pulls.
+    """
     scale, noise, new = model.fitted.scale, model.noise, pulls.copy()
     for s, believed in enumerate(BELIEVED):
         others = [block for block in observation if block.kind not in believed]
         if not others:
             continue
-        delta = rival_deltas(model, pulls[s : s + 1])[0] * scale
+        delta = deltas[s] * scale
         for block in others:
             rows = block.rows / scale
             variance = noise[block.kind] ** 2 + noise_class(block.label_noise) ** 2

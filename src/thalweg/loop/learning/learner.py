@@ -90,6 +90,7 @@ class Learner:
         self._novelty_fit = NoveltyFit(len(basis.elements), basis.n_features)
         self._novelty: NoveltyModel | None = None
         self._pulls: FloatArray | None = None  # of the rivals, since the evidence was last maximised
+        self._rivals: FloatArray | None = None  # by the labels learned until now
         self._novelty_labels = 0
         self._field: Potential | None = None
         self._force_square, self._n_atoms = 0.0, 0
@@ -122,7 +123,7 @@ class Learner:
         seconds = None
         if tune and self.model.should_tune():
             seconds = self._tune()
-            self._pulls = rival_pulls(self.model)
+            self._make_rivals()
         if self._novelty is None or self.n_labels >= NOVELTY_GROWTH * self._novelty_labels:
             self._refresh_novelty()
         return seconds
@@ -131,7 +132,7 @@ class Learner:
         """Take in the seeds together and look for hyperparameters."""
         self._add_first(labelled)
         self._tune()
-        self._pulls = rival_pulls(self.model)
+        self._make_rivals()
         self._refresh_novelty()
 
     def replay(
@@ -148,7 +149,7 @@ class Learner:
                 self._add_first(labelled[:n])
             self._set_tuning(points.get(n))
             if n == pulls_at:
-                self._pulls = rival_pulls(self.model)
+                self._make_rivals()
             if n == novel_at:
                 self._refresh_novelty()
 
@@ -163,19 +164,20 @@ class Learner:
         for (structure, label), observation in zip(labelled, observations, strict=True):
             self._take_note(structure, label)
             self._remember(structure, observation)
-        self._field = None
+        self._field = self._rivals = None
 
     def _add(self, structure: Structure, label: Label) -> None:
         # No label before has atoms nearer than its cutoffs: to draw them in changes no target already learned.
         self.baseline = self.baseline.inside([structure])
         observation = make_observation(self._rows(structure), structure, label, self.baseline)
         if self._pulls is not None:
-            self._pulls = pulls_after(self.model, self._pulls, observation)
+            deltas = self._rival_deltas()
+            self._pulls = pulls_after(self.model, self._pulls, deltas, observation)
         self.model.update(observation)
         self._last_rows = None
         self._remember(structure, observation)
         self._take_note(structure, label)
-        self._field = None
+        self._field = self._rivals = None
 
     def _remember(self, structure: Structure, observation: Observation) -> None:
         """Keep the energy of the last label of each composition, against which the next one is held."""
@@ -208,7 +210,7 @@ class Learner:
         tuning = Tuning(self.n_labels, tuple(float(v) for v in x))
         self.tunings = [one for one in self.tunings if one.n_labels != self.n_labels]
         self._set_tuning(tuning)
-        self._field = None
+        self._make_rivals()
 
     def _set_tuning(self, tuning: Tuning | None) -> None:
         if tuning is not None:
@@ -239,35 +241,51 @@ class Learner:
 
     def residuals(self, stream: Stream, structure: Structure, label: Label) -> Residuals:
         """What a label shows of the model that has not learned it yet: errors, and the spread of the posterior."""
-        blocks = make_observation(self._rows(structure), structure, label, self.baseline)
-        shown = {block.kind: self._revealed(block) for block in blocks}
-        energy = next(block for block in blocks if block.kind is RowKind.ENERGY)
+        blocks = {
+            block.kind: block
+            for block in make_observation(self._rows(structure), structure, label, self.baseline)
+        }
+        energies = self._revealed_energies(structure, blocks[RowKind.ENERGY])
         return Residuals(
             stream,
-            shown.get(RowKind.ENERGY),
-            shown.get(RowKind.FORCES),
-            shown.get(RowKind.VIRIAL),
-            self._difference(structure, energy),
+            energies[0],
+            self._revealed_forces(blocks.get(RowKind.FORCES)),
+            self._revealed_virial(blocks.get(RowKind.VIRIAL)),
+            energies[1] if len(energies) > 1 else None,
         )
 
-    def _difference(self, structure: Structure, energy: Block) -> Revealed | None:
-        """The energy less that of the label of this composition that was learned last, per sqrt(atom) of this one."""
-        before = self._last_energies.get(composition(structure))
-        if before is None:
-            return None
-        atoms, block = before
-        share = np.sqrt(len(structure) / atoms)  # rows are per sqrt(atom) already
-        noise = float(np.hypot(energy.label_noise, share * block.label_noise))
-        targets = energy.targets - share * block.targets
-        return self._revealed(Block(RowKind.ENERGY, energy.rows - share * block.rows, targets, noise))
+    def _revealed_energies(self, structure: Structure, energy: Block) -> list[Revealed]:
+        """The energy, and the energy less that of the label of this composition that was learned last.
 
-    def _revealed(self, block: Block) -> Revealed:
-        errors = np.asarray(block.targets - block.rows @ self.model.mean)
-        if block.kind is not RowKind.FORCES:
-            return Revealed.of(errors, self.model.variance(block.rows), block.label_noise)
+        Both per sqrt(atom) of this one, and by one solution: that passes over the whole factor, however few the rows.
+        """
+        rows, targets, noises = [energy.rows], [energy.targets], [energy.label_noise]
+        before = self._last_energies.get(composition(structure))
+        if before is not None:
+            atoms, block = before
+            share = np.sqrt(len(structure) / atoms)  # rows are per sqrt(atom) already
+            rows.append(energy.rows - share * block.rows)
+            targets.append(energy.targets - share * block.targets)
+            noises.append(float(np.hypot(energy.label_noise, share * block.label_noise)))
+        stacked = np.concatenate(rows)
+        errors = np.concatenate(targets) - stacked @ self.model.mean
+        variances = self.model.variance(stacked)
+        return [Revealed.of(errors[k : k + 1], variances[k : k + 1], noise) for k, noise in enumerate(noises)]
+
+    def _revealed_forces(self, block: Block | None) -> Revealed | None:
+        if block is None:
+            return None
         # the committee is enough for a sum over many rows, and costs nothing more
         draws = block.rows @ self._uncalibrated.member_deltas.reshape(-1, block.rows.shape[1]).T
-        return Revealed.summed(errors, np.mean(draws**2, axis=1), block.label_noise)
+        return Revealed.summed(self._errors(block), np.mean(draws**2, axis=1), block.label_noise)
+
+    def _revealed_virial(self, block: Block | None) -> Revealed | None:
+        if block is None:
+            return None
+        return Revealed.of(self._errors(block), self.model.variance(block.rows), block.label_noise)
+
+    def _errors(self, block: Block) -> FloatArray:
+        return np.asarray(block.targets - block.rows @ self.model.mean)
 
     def force_rows(self, structure: Structure) -> FloatArray:
         """Whitened force rows (3 n_atoms, n_columns) for acquisition: row products are posterior covariances."""
@@ -285,5 +303,13 @@ class Learner:
             novelty=None if self._novelty is None else self._novelty.in_units_of(reach),
             bounds=bounds,
             provenance=provenance or {},
-            rivals=rival_deltas(self.model, self._pulls),
+            rivals=self._rival_deltas(),
         )
+
+    def _make_rivals(self) -> None:
+        self._pulls, self._field, self._rivals = rival_pulls(self.model), None, None
+
+    def _rival_deltas(self) -> FloatArray:
+        if self._rivals is None:
+            self._rivals = rival_deltas(self.model, self._pulls)
+        return self._rivals
