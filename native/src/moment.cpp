@@ -61,7 +61,10 @@ Verdict examine(const Moment& m, const Limits& limits) {
     if (rise > limits.energy_rise_max) return {Event::EnergySpike, -1, -1, rise, limits.energy_rise_max};
     const Peak bound = largest(m, m.bound), novelty = largest(m, m.novelty);
     if (bound.value > limits.bound_break) return {Event::BreakUncertain, bound.atom, -1, bound.value, limits.bound_break};
-    if (novelty.value > limits.novelty_break) return {Event::BreakNovel, novelty.atom, -1, novelty.value, limits.novelty_break};
+    // Lost neighbours are known once a label has them lost. The moment before teaches nothing of it, so that a walker
+    // whose moments become questions goes on to where they are lost.
+    const bool asked = novelty.value >= kTooFewNeighbors && novelty.value > limits.novelty_label;
+    if (novelty.value > limits.novelty_break && !asked) return {Event::BreakNovel, novelty.atom, -1, novelty.value, limits.novelty_break};
     if (bound.value > limits.bound_label) return {Event::LabelUncertain, bound.atom, -1, bound.value, limits.bound_label};
     if (novelty.value > limits.novelty_label) return {Event::LabelNovel, novelty.atom, -1, novelty.value, limits.novelty_label};
     return {};

@@ -132,7 +132,7 @@ def interrupted(*_, **__):
 
 
 def test_questions_under_way_are_compared_with_the_new_basis(tmp_path):
-    config = far_config(tmp_path, executor={"kind": "process", "workers": 3})
+    config = far_config(tmp_path, executor={"kind": "process", "workers": 3}, seed=2)
     summary = run(config, tmp_path / "run")
     basing = checkpoint(tmp_path / "run")["basing"]
     assert basing["basis"]["r_cut"] > 5.0

@@ -203,7 +203,7 @@ def test_another_system_in_the_same_folder_is_refused(finished, tmp_path):
 def test_an_oracle_that_fails_in_every_way_neither_stops_nor_poisons_a_run(tmp_path):
     rates = dict.fromkeys(("unconverged", "crash", "nan", "instant", "absurd"), 0.06) | {
         "exit": 0.03,
-        "hang": 0.03,
+        "hang": 0.08,
     }
     faulty = {"name": "faulty", "inner": EMT, "rates": rates}
     config = make_config(

@@ -5,6 +5,9 @@
 
 namespace thalweg {
 
+// The novelty of an atom with fewer neighbours than any label of its element has.
+inline constexpr double kTooFewNeighbors = 1e3;
+
 // A committee looked at through one sum over its members with signs, s_k (F_k - F) / sqrt(M) summed over k: its square
 // is, on average over the rows of signs, that of the deviation, and costs a member's forces instead of all members'. Rows are orthogonal: looked at one after another, they miss no member. Where the estimated deviation of
 // an atom passes `confirm`, the whole committee is asked for its structure. A caller that knows more of its atoms (they

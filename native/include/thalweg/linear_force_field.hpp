@@ -14,8 +14,6 @@ namespace thalweg {
 // Low-rank Mahalanobis distance per element: x = (phi - mean) * scale, t = components x,
 // novelty^2 = sum_r factors_r t_r^2 + rest * (|x|^2 - |t|^2). Components must be orthonormal rows. An atom with fewer
 // neighbours within the cutoff of the features than fewest_neighbors of its element has the novelty kTooFewNeighbors.
-inline constexpr double kTooFewNeighbors = 1e3;
-
 struct NoveltyModel {
     int rank = 0;
     std::vector<double> mean, scale;  // (n_elements, p)

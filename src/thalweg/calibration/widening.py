@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,11 @@ class Residuals:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
+        return dict(self._plain)
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        """Made once: every checkpoint writes all that is kept."""
         kinds = {kind: getattr(self, kind) for kind in KINDS}
         return {
             "stream": self.stream.value,

@@ -125,8 +125,12 @@ class NoveltyFit:
 
     def _model(self, parts: Sequence[_Element]) -> NoveltyModel:
         arrays = [np.stack(of_all) for of_all in zip(*parts, strict=True)]
+        return self.guarded(NoveltyModel(*arrays))
+
+    def guarded(self, model: NoveltyModel) -> NoveltyModel:
+        """The same distances, with the counts of neighbours of all environments taken in by now."""
         fewest = [self._fewest(moments) for moments in self._moments]
-        return replace(NoveltyModel(*arrays), fewest_neighbours=np.array(fewest, dtype=np.int32))
+        return replace(model, fewest_neighbours=np.array(fewest, dtype=np.int32))
 
     @staticmethod
     def _fewest(moments: Moments) -> int:

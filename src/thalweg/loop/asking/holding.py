@@ -21,7 +21,7 @@ from thalweg.loop.state import LoopState
 from thalweg.loop.telling.teller import Teller
 from thalweg.store import LabelRecord, Store
 
-GROWTH = 1.5
+GROWTH = 2.0
 """Labels are looked at again when there are so many times more."""
 ALONE = 25.0
 """How far, in units of what is usual, a label is from the others that is taken out."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,11 @@ class AuditRecord:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; floats survive json exactly."""
+        return dict(self._plain)
+
+    @cached_property
+    def _plain(self) -> dict[str, Any]:
+        """Made once: every checkpoint writes all audits."""
         return asdict(self)
 
     @classmethod

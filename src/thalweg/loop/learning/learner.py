@@ -177,6 +177,8 @@ class Learner:
         self._last_rows = None
         self._remember(structure, observation)
         self._take_note(structure, label)
+        if self._novelty is not None:  # a walker whose neighbours have left must not ask for the same again
+            self._novelty = self._novelty_fit.guarded(self._novelty)
         self._field = self._rivals = None
 
     def _remember(self, structure: Structure, observation: Observation) -> None:
