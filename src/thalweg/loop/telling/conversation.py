@@ -259,8 +259,7 @@ def basis(choice: BasisChoice) -> str:
     if after["n_features"] != before["n_features"]:
         words.append(f"{after['n_features']} features instead of {before['n_features']}")
     if choice.changed:
-        what = ", ".join(words) or "the basis stays, energies and forces are weighed by what is held out"
-        return f"{choice.n_labels} labels: {what}: held-out error {choice.error:.2f} of before"
+        return f"{choice.n_labels} labels: {', '.join(words)}: held-out error {choice.error:.2f} of before"
     what = f"none of {choice.tried} neighbouring bases is better by enough"
     return f"{choice.n_labels} labels: {what} (held-out error {choice.error:.2f} of the present); the basis stays"
 
