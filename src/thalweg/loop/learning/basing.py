@@ -24,7 +24,8 @@ class BasisChoice:
     ----------
     n_labels : labels there were
     changed : whether the best one met was adopted
-    error : its held-out error over that of what was in force
+    error : its held-out error over that of what was in force; where the basis stayed, that of the best one met over
+        that of the present one, each with its own hyperparameters
     before, after : `describe` of the two; equal where the basis stayed
     tried : bases compared with the one before
     work : spent, in multiplications (thalweg.fitting.left_out_fit)

@@ -163,10 +163,12 @@ def _looked_round(setup: Setup, learner: Learner, allowance: float) -> Neighbour
 
 def _choice(n_labels: int, found: Neighbourhood, changed: bool) -> BasisChoice:
     before = describe(found.present.basis)
+    # of a basis that stays nothing is claimed that other hyperparameters of its own would bring
+    by_basis = float(np.exp(found.best.score - found.present.score))
     return BasisChoice(
         n_labels=n_labels,
         changed=changed,
-        error=1.0 - found.gain,
+        error=1.0 - found.gain if changed else by_basis,
         before=before,
         after=describe(found.best.basis) if changed else before,
         tried=len(found.tried),
