@@ -179,7 +179,7 @@ def _checked(potential: Potential, terms: Terms) -> list[tuple[float, Structure]
             coefficient, structure = pair
             factor = float(coefficient)
         except (TypeError, ValueError) as error:
-            raise InputError(f"{where}: expected a pair (coefficient, structure), got {pair!r}") from error
+            raise InputError(f"{where}: expected a pair (a number, a structure), got {pair!r:.60}") from error
         check(bool(np.isfinite(factor)), f"{where}: the coefficient must be finite, got {factor}")
         check(
             isinstance(structure, Structure),
