@@ -16,8 +16,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from thalweg import quantiles
 from thalweg.errors import check
 from thalweg.structure import FloatArray
+
+PRIOR_POINTS = 40
 
 
 def weighted_quantile(scores: FloatArray, weights: FloatArray, level: float, w_new: float = 0.0) -> float:
@@ -36,6 +39,12 @@ def weighted_quantile(scores: FloatArray, weights: FloatArray, level: float, w_n
     # a rounding error of the sum must not push the quantile to the next record
     k = int(np.searchsorted(reached, needed * (1 - 1e-12)))
     return float(scores[order[k]]) if k < len(scores) else float("inf")
+
+
+def half_normal_scores(width: float) -> FloatArray:
+    """PRIOR_POINTS scores at even probabilities of a half-normal distribution of this width: a prior as a sample."""
+    p = (np.arange(PRIOR_POINTS) + 0.5) / PRIOR_POINTS
+    return np.asarray(quantiles.normals((1 + p) / 2) * width, dtype=np.float64)
 
 
 def adapt_alpha(working_alpha: float, alpha: float, missed: float, step: float) -> float:

@@ -30,7 +30,12 @@ import numpy as np
 
 from thalweg import quantiles
 from thalweg.calibration.bounds import LEAST_FLOOR, BoundMap
-from thalweg.calibration.conformal import pinball_loss, weighted_quantile
+from thalweg.calibration.conformal import (
+    PRIOR_POINTS,
+    half_normal_scores,
+    pinball_loss,
+    weighted_quantile,
+)
 from thalweg.calibration.groups import query_share, temperature_scales
 from thalweg.calibration.records import CalibrationSpec, Compared
 from thalweg.structure import BoolArray, FloatArray, IntArray
@@ -39,7 +44,6 @@ BETAS = (0.03, 0.1, 0.3, 1.0, 3.0)
 FIRST_BETA = 0.3
 """Used while there are fewer than BETA_ANSWERS answers to choose from."""
 BETA_ANSWERS = 10
-PRIOR_POINTS = 40
 SMALLEST_DEVIATION = 1e-6
 """eV/Å; keeps scores finite for a committee that agrees to rounding."""
 
@@ -66,9 +70,7 @@ class _Records:
 
 def _lay_out(window: Sequence[Compared], spec: CalibrationSpec, share: float) -> _Records:
     sizes = [len(a.numbers) for a in window]
-    ages = np.arange(len(sizes))[::-1]
-    streams = np.array([spec.weight(a.stream) for a in window])
-    answer_weight = streams * 0.5 ** (ages / spec.half_life)
+    answer_weight = spec.weights([a.stream for a in window])
     answer = np.repeat(np.arange(len(sizes)), sizes)
     return _Records(
         numbers=np.concatenate([a.numbers for a in window]),
@@ -100,7 +102,7 @@ def fit_bounds(
     records = _lay_out(window, spec, share)
     scale = records.scales()
     level = 1 - alpha
-    prior_weight = spec.prior_weight * 0.5 ** (n_answers / spec.half_life)
+    prior_weight = spec.faded_prior(n_answers)
     beta = _choose_beta(records, scale, level) if len(window) >= BETA_ANSWERS else FIRST_BETA
     scores = records.e / (records.d + beta * scale)
     elements = []
@@ -158,7 +160,5 @@ def _element_factor(
 
 
 def _prior_scores(spec: CalibrationSpec) -> FloatArray:
-    """Half-normal scores at even probabilities, so scaled that their quantile is `prior_factor`."""
-    p = (np.arange(PRIOR_POINTS) + 0.5) / PRIOR_POINTS
-    unit = quantiles.normal((1 + spec.confidence) / 2)
-    return np.asarray(quantiles.normals((1 + p) / 2) * (spec.prior_factor / unit), dtype=np.float64)
+    """Half-normal scores, so scaled that their quantile is `prior_factor`."""
+    return half_normal_scores(spec.prior_factor / quantiles.normal((1 + spec.confidence) / 2))

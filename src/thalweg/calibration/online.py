@@ -55,6 +55,11 @@ class Calibration:
     alphas: tuple[tuple[float, float], ...] = ()
 
     @property
+    def _keep(self) -> int:
+        """Answers that are kept."""
+        return int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
+
+    @property
     def alpha(self) -> float:
         """Working fraction of misses: 1 - confidence at first, then adapted."""
         return 1 - self.spec.confidence if self.working_alpha is None else self.working_alpha
@@ -78,8 +83,7 @@ class Calibration:
             answer = replace(
                 answer, bound=self.bounds.bound(answer.numbers, answer.deviation, answer.temperature)
             )
-        keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
-        state = replace(self, n_answers=self.n_answers + 1, window=(*self.window, answer)[-keep:])
+        state = replace(self, n_answers=self.n_answers + 1, window=(*self.window, answer)[-self._keep :])
         return state._adapted(answer, query_share(self.window))
 
     def _adapted(self, answer: Compared, share: float) -> Calibration:
@@ -96,16 +100,13 @@ class Calibration:
     @cached_property
     def widening(self) -> Widening:
         """The factors now in force on the spread of energies, forces and stress."""
-        ages = np.arange(len(self.residuals))[::-1]
-        streams = np.array([self.spec.weight(one.stream) for one in self.residuals])
-        weights = streams * 0.5 ** (ages / self.spec.half_life)
-        prior = self.spec.prior_weight * 0.5 ** (self.n_residuals / self.spec.half_life)
+        weights = self.spec.weights([one.stream for one in self.residuals])
+        prior = self.spec.faded_prior(self.n_residuals)
         return fit_widening(self.residuals, weights, prior_weight=prior)
 
     def record_residuals(self, residuals: Residuals) -> Calibration:
         """The state after one more answer has shown what it does of the stated spread."""
-        keep = int(np.ceil(WINDOW_HALF_LIVES * self.spec.half_life))
-        kept = (*self.residuals, residuals)[-keep:]
+        kept = (*self.residuals, residuals)[-self._keep :]
         return replace(self, residuals=kept, n_residuals=self.n_residuals + 1)
 
     def coverage(self, stream: Stream | None = None, last: int | None = None) -> Coverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cached_property
@@ -69,6 +70,16 @@ class CalibrationSpec:
             Stream.QUERY: self.query_weight,
             Stream.SEED: self.seed_weight,
         }[stream]
+
+    def weights(self, streams: Sequence[Stream]) -> FloatArray:
+        """Weights of answers of these streams, oldest first, each faded with its age; shape (n,)."""
+        ages = np.arange(len(streams))[::-1]
+        fresh = np.array([self.weight(stream) for stream in streams])
+        return np.asarray(fresh * 0.5 ** (ages / self.half_life))
+
+    def faded_prior(self, n_answers: int) -> float:
+        """Weight of the prior after so many answers, in answers."""
+        return float(self.prior_weight * 0.5 ** (n_answers / self.half_life))
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,7 +34,7 @@ from typing import Any
 import numpy as np
 
 from thalweg import quantiles
-from thalweg.calibration.conformal import weighted_quantile
+from thalweg.calibration.conformal import PRIOR_POINTS, half_normal_scores, weighted_quantile
 from thalweg.calibration.records import Stream
 from thalweg.errors import check
 from thalweg.potential import Widening
@@ -43,7 +43,6 @@ from thalweg.structure import FloatArray, Structure
 LEVEL = 0.9
 PRIOR_FACTOR = 3.0
 """Usual on real data."""
-PRIOR_POINTS = 40
 LEAST_SHARE = 0.01
 NO_DEVIATION, NO_ERROR = 1e-6, 1e-3
 """eV per sqrt(atom). Of rows that are zero by symmetry both are smaller: they are no evidence."""
@@ -183,7 +182,10 @@ def _quantile_factor(
         return None
     z = error / np.maximum(deviation, max(LEAST_SHARE * float(np.median(deviation)), NO_DEVIATION))
     prior = np.full(PRIOR_POINTS, prior_weight / PRIOR_POINTS)
-    scores, all_weights = np.concatenate([z, _prior_scores()]), np.concatenate([share, prior])
+    scores, all_weights = (
+        np.concatenate([z, half_normal_scores(PRIOR_FACTOR)]),
+        np.concatenate([share, prior]),
+    )
     q = weighted_quantile(scores, all_weights, LEVEL, w_new=1.0)
     unit = quantiles.normal((1 + LEVEL) / 2)
     # too few labels for the level: the worst ever seen, or the prior if that is worse
@@ -204,9 +206,3 @@ def _pooled_factor(
     square += prior_weight * PRIOR_FACTOR**2 * total / float(share.sum())
     total *= 1.0 + prior_weight / float(share.sum())
     return float(np.clip(np.sqrt(square / total), SMALLEST, LARGEST))
-
-
-def _prior_scores() -> FloatArray:
-    """z at even probabilities of a half-normal distribution of width PRIOR_FACTOR."""
-    p = (np.arange(PRIOR_POINTS) + 0.5) / PRIOR_POINTS
-    return np.asarray(PRIOR_FACTOR * quantiles.normals((1 + p) / 2), dtype=np.float64)

@@ -209,7 +209,12 @@ def feature_totals(features: Features, structure: Structure, elements: Sequence[
 
 def energy_deviation(potential: Potential, totals: FloatArray) -> float:
     """Root mean square over all draws of dw_m . totals, eV; not widened."""
-    return float(np.sqrt(np.mean(np.tensordot(potential.all_draws, totals, axes=2) ** 2)))
+    return float(np.sqrt(np.mean(draw_energies(potential, totals) ** 2)))
+
+
+def draw_energies(potential: Potential, totals: FloatArray) -> FloatArray:
+    """dw_m . totals of each draw, shape (n_draws,), eV; not widened."""
+    return np.asarray(np.tensordot(potential.all_draws, totals, axes=2))
 
 
 def other_energy(potential: Potential, structure: Structure, energy: float) -> float | None:

@@ -26,7 +26,7 @@ import numpy as np
 
 from thalweg.errors import InputError, check
 from thalweg.potential import Potential, Widening
-from thalweg.potential.members import deviation_of, feature_totals, other_energy
+from thalweg.potential.members import deviation_of, draw_energies, feature_totals, other_energy
 from thalweg.structure import FloatArray, Structure
 from thalweg.units import GPa
 
@@ -195,7 +195,7 @@ def scaled_cells(structure: Structure, max_strain: float, n_points: int) -> list
 def member_energy_deltas(potential: Potential, structure: Structure) -> FloatArray:
     """Energies of the posterior draws less the mean model's, shape (n_draws,), eV; not widened."""
     totals = feature_totals(potential.features, structure, potential.elements)
-    return np.asarray(np.tensordot(potential.all_draws, totals, axes=2))
+    return draw_energies(potential, totals)
 
 
 def fit_birch_murnaghan(

@@ -33,6 +33,7 @@ from thalweg.fitting.data import Spread
 from thalweg.fitting.dials import Neighbourhood, look_round
 from thalweg.fitting.left_out_fit import Hyper, LeftOutFit, fit_left_out, rows_of, work_of
 from thalweg.fitting.revealing import Revelation, reveal
+from thalweg.fitting.work import N_FOLDS
 from thalweg.labelling.question import QuestionKind
 from thalweg.loop.learning.basing import Basing, BasisChoice, describe
 from thalweg.loop.learning.comparing import STREAMS
@@ -52,7 +53,6 @@ LEAST = 2e10
 """Work that it may always take: some seconds on one core."""
 STEP, LABEL, CALL = 160.0, 2.0, 2e8
 """Work of a step for each atom and feature; of learning, over m n²; of a call, however long it takes."""
-N_FOLDS = 5
 POLISH = 20
 """Evaluations of the errors of left-out labels for what is adopted."""
 SOON = 1.2
