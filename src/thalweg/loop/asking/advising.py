@@ -109,10 +109,8 @@ class Adviser:
     def _in_doubt(self, evidence: Evidence) -> bool:
         """Whether residuals may be the oracle's, which has not been asked yet, and calls can be spared for it."""
         left = self.state.policy.calls_left(self.setup.rules)
-        if (
-            self.labeller.under_way
-        ):  # answers come in the order of asking: at one of the next looks there are none
-            return False
+        if self.labeller.under_way:
+            return False  # answers come in the order of asking: at one of the next looks there are none
         return evidence.smoothness is None and misfit_suspected(evidence) and left >= 2 * CALLS + SPARE
 
     def _conclude(self, evidence: Evidence) -> None:

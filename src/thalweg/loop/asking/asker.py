@@ -171,8 +171,9 @@ class Asker:
         """The question with what was predicted; anew where that was of a basis which is no longer in force."""
         if reply.question_id not in self.state.basing.earlier:
             return reply.question
-        prediction = predict(learner, reply.question.structure, self.state.calibration)
-        return dataclasses.replace(reply.question, prediction=prediction)
+        question, calibration = reply.question, self.state.calibration
+        prediction = predict(learner, question.structure, calibration, question.reason.temperature)
+        return dataclasses.replace(question, prediction=prediction)
 
     def _answered(self, learner: Learner, tally: _Tally) -> Answered:
         self.state.tunings = learner.tunings
